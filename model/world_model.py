@@ -1,0 +1,149 @@
+"""The contract between a game loop and whatever dreams its frames, and the door to every implementation.
+
+A world model steps a batch of n independent players. One person, a vector environment, a server full of players
+and a branch of the timeline are the same thing with another n. Knows nothing about windows, devices or files of
+recordings.
+
+Axes, here and in every file of this room: b batch or players, t time, c channels, h height, w width, n tokens,
+d width of a token, a action.
+"""
+
+import importlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dreamloop.input.errors import DreamloopError, unknown
+
+Frame = NDArray[np.uint8]  # (h, w, 3), RGB
+Action = NDArray[np.float32]  # (a,), laid out by the action schema
+
+
+class ModelError(DreamloopError):
+    """A world model that cannot be opened, or was asked for something that it does not have."""
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """What a model says of itself; it travels with the weights (model/checkpoint.py)."""
+
+    name: str  # "doom-small"
+    arch: str  # the plug that runs it: model/arch_<arch>.py
+    width_px: int
+    height_px: int
+    rate_hz: float  # ticks per second of world time that it was trained at
+    schema: Mapping[str, Any]  # the whole action schema it was trained with, as ActionSchema.to_dict() gives it
+    context_frames: int = 1  # frames of true history that a scene should bring
+    licence: str = "MIT"
+    provenance: Mapping[str, Any] = field(default_factory=dict)  # data, steps, compute, command, figures
+    config: Mapping[str, Any] = field(default_factory=dict)  # the architecture's own configuration
+    weights_hash: str = ""  # sha256 of the tensors, "" for a model without weights
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """A place to start from: true frames and the actions that led from one to the next."""
+
+    name: str
+    frames: NDArray[np.uint8]  # (t, h, w, 3), oldest first; the last one is shown
+    actions: NDArray[np.float32]  # (t, a): actions[i] led to frames[i]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelState:
+    """Everything that decides the future of one player: memory, context, random state, tick. Arrays and scalars only."""
+
+    arch: str
+    weights_hash: str
+    tick: int
+    values: Mapping[str, Any]  # name -> numpy array, int, float, str or bytes
+
+    @property
+    def nbytes(self) -> int:
+        """Size of the arrays in bytes."""
+        return sum(value.nbytes for value in self.values.values() if isinstance(value, np.ndarray))
+
+
+@runtime_checkable
+class WorldModel(Protocol):
+    """Turns actions into next frames for n players at once.
+
+    Same weights, seed, actions, device, dtype and thread count: same bytes. ``reset`` of one player is not
+    noticed by the others.
+    """
+
+    card: Card
+    players: int
+
+    def reset(self, player: int, scene: Scene | None, seed: int) -> Frame:
+        """Start player ``player`` over in ``scene`` (None: a blank start) and return its first frame (h, w, 3)."""
+        ...
+
+    def step(self, actions: NDArray[np.float32]) -> NDArray[np.uint8]:
+        """Take one tick with ``actions`` (n, a) and return the frames (n, h, w, 3) that show their effect."""
+        ...
+
+    def save(self, player: int) -> ModelState:
+        """Return everything that decides the future of ``player``; later steps never change what was returned."""
+        ...
+
+    def load(self, player: int, state: ModelState) -> Frame:
+        """Go back to ``state`` bit-exactly and return the frame that was showing.
+
+        Raises:
+            ModelError: when the state was saved by another architecture or other weights.
+        """
+        ...
+
+    def stats(self) -> Mapping[str, float]:
+        """Return live figures for the HUD, units in the names ("memory_bytes", "dynamics_ms"); may be empty."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class OpenOptions:
+    """How to open a model."""
+
+    players: int = 1
+    device: str = "auto"  # "auto", "cpu", "cuda", "cuda:1", "mps"
+    dtype: str = "auto"  # "auto", "float32", "bfloat16"
+    threads: int = 0  # CPU threads of torch; 0 leaves torch's own choice
+
+
+def list_archs() -> list[str]:
+    """Return the architectures found on disk (``arch_<name>.py``) and in the entry point ``dreamloop.models``."""
+    here = [path.stem.removeprefix("arch_") for path in Path(__file__).parent.glob("arch_*.py")]
+    return sorted({*here, *(point.name for point in entry_points(group="dreamloop.models"))})
+
+
+def open_model(arch: str, card: Card, weights: Path | None = None, options: OpenOptions | None = None) -> WorldModel:
+    """Open the model that plug ``arch`` builds from ``card`` and ``weights``.
+
+    A plug is one module with ``build(card, weights, options) -> WorldModel``.
+
+    Raises:
+        ModelError: unknown architecture.
+        CheckpointError: weights that are missing, damaged or foreign (model/checkpoint.py).
+    """
+    points: Sequence[Any] = [point for point in entry_points(group="dreamloop.models") if point.name == arch]
+    if points:
+        plug = points[0].load()
+    elif arch in list_archs():
+        plug = importlib.import_module(f"dreamloop.model.arch_{arch}")
+    else:
+        raise ModelError(unknown("model architecture", arch, list_archs()))
+    model: WorldModel = plug.build(card, weights, options or OpenOptions())
+    return model
+
+
+def check_actions(actions: NDArray[np.float32], players: int, size: int) -> None:
+    """Raise ModelError unless ``actions`` is (players, size) and finite."""
+    if actions.shape != (players, size):
+        raise ModelError(f"actions have shape {actions.shape}, the model takes ({players}, {size})")
+    if not np.isfinite(actions).all():
+        raise ModelError("actions hold a value that is not finite; every control must be a number")
