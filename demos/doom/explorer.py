@@ -1,0 +1,245 @@
+"""A scripted player for the Doom world: calm, curious, human in its rhythm. It teaches a model how play looks.
+
+It walks where there is room, holds what it does for 12 to 70 tics, turns its head smoothly (critically damped
+toward a heading), stops, looks around, steps sideways, goes back, opens doors and fires at what it sees. It reads
+``info`` (pose, clear distances, monsters, door ahead) and works with the pose alone; it knows nothing about ViZDoom.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+FORWARD, BACK, LEFT, RIGHT, RUN, TURN, LOOK, ATTACK, USE = range(9)  # the layout of schema.toml
+TURN_DEG, LOOK_DEG = 12.0, 6.0  # degrees per tic of a full axis
+STIFFNESS = 0.19  # per tic: a turn of 90 degrees peaks near 6.5 degrees a tic
+FASTEST_DEG = 8.0  # per tic
+STUCK_TICS = 8
+HOLD = (12, 70)  # shortest and longest time that one intention lasts, tics
+
+
+@dataclass
+class Intention:
+    """What the player is about to do for ``left`` tics: held buttons, a heading, and how it was named."""
+
+    name: str
+    left: int
+    held: tuple[int, ...] = ()
+    steer: bool = False  # keep choosing where there is room while walking
+    again: int = 0  # tics until the next change of heading while looking around
+
+
+# name, weight, held buttons: a list a reader can check against "does every control occur alone?"
+HABITS: tuple[tuple[str, float, tuple[int, ...]], ...] = (
+    ("walk", 0.24, (FORWARD,)),
+    ("run", 0.17, (FORWARD, RUN)),
+    ("look_around", 0.16, ()),
+    ("spin", 0.05, ()),
+    ("stand", 0.09, ()),
+    ("strafe_left", 0.035, (LEFT,)),
+    ("strafe_right", 0.035, (RIGHT,)),
+    ("strafe_look_left", 0.03, (LEFT,)),
+    ("strafe_look_right", 0.03, (RIGHT,)),
+    ("walk_left", 0.025, (FORWARD, LEFT)),
+    ("walk_right", 0.025, (FORWARD, RIGHT)),
+    ("run_strafe_left", 0.01, (LEFT, RUN)),
+    ("run_strafe_right", 0.01, (RIGHT, RUN)),
+    ("back", 0.05, (BACK,)),
+    ("turn_back", 0.03, ()),
+    ("shoot", 0.02, ()),
+)
+STRAIGHT = ("stand", "strafe_left", "strafe_right", "run_strafe_left", "run_strafe_right", "back", "shoot")
+
+
+def make_explorer(seed: int = 0) -> "Explorer":
+    """Return a scripted player; the same seed and the same world give the same play."""
+    return Explorer(seed)
+
+
+class Explorer:
+    """Turns info into actions, float32 (9,), one per tic."""
+
+    def __init__(self, seed: int = 0) -> None:
+        self.reset(seed)
+
+    def reset(self, seed: int | None = None) -> None:
+        """Forget the episode; with a seed, start the random stream over."""
+        if seed is not None:
+            self.rng = np.random.default_rng([seed, 0xE7])
+        self.intention = Intention("stand", 10)
+        self.aim_deg: float | None = None  # Doom angle that the head turns to, None: keep still
+        self.speed_deg = 0.0  # clockwise, per tic
+        self.pitch_aim_deg = 0.0
+        self.pitch_speed_deg = 0.0
+        self.stuck = 0
+        self.use_rest = 0
+        self.fire_left = 0
+        self.fight_rest = 0
+        self.last_xy: tuple[float, float] | None = None
+
+    def act(self, observation: NDArray[np.uint8], info: Mapping[str, Any]) -> NDArray[np.float32]:
+        """Return the next action; the picture itself is not read."""
+        x, y, angle, pitch = info["pose"]
+        self._notice_walls(x, y, angle, info)
+        self._notice_monsters(x, y, angle, info)
+        if self.intention.left <= 0:
+            self._decide(angle, info)
+        self.intention.left -= 1
+        self._steer(angle, info)
+        action = np.zeros(9, np.float32)
+        action[list(self.intention.held)] = 1.0
+        action[TURN] = self._turn(angle) / TURN_DEG
+        action[LOOK] = self._nod(pitch) / LOOK_DEG
+        action[ATTACK] = self._fires()
+        action[USE] = self._opens(info)
+        return action
+
+    # --- what to do ---
+
+    def _decide(self, angle: float, info: Mapping[str, Any]) -> None:
+        weights = np.array([weight for _, weight, _ in HABITS])
+        name, _, held = HABITS[int(self.rng.choice(len(HABITS), p=weights / weights.sum()))]
+        low, high = HOLD
+        left = int(self.rng.integers(low, high + 1))
+        if name in ("stand", "back", "spin"):
+            left = int(self.rng.integers(low, 45))
+        elif name in ("walk", "run"):
+            left = int(self.rng.integers(25, high + 1))
+        self.intention = Intention(name, left, held, steer=held[:1] == (FORWARD,))
+        self.aim_deg = None
+        if name in STRAIGHT:
+            self.fire_left = int(self.rng.integers(4, 30)) if name == "shoot" else 0
+        elif name == "turn_back":
+            self.aim_deg = angle + self._side() * float(self.rng.uniform(150, 200))
+            self.intention.left = 35
+        elif name == "spin":
+            self.aim_deg = angle + self._side() * 400.0  # farther than it will get: a steady turn
+        elif name.startswith("strafe_look"):
+            self.aim_deg = angle + self._side() * float(self.rng.uniform(30, 120))
+        else:
+            self.aim_deg = self._roomy(angle, info)
+        if self.rng.random() < 0.22:
+            self.pitch_aim_deg = float(self.rng.uniform(-14, 12))
+        elif self.rng.random() < 0.8:
+            self.pitch_aim_deg = 0.0
+
+    def _steer(self, angle: float, info: Mapping[str, Any]) -> None:
+        """While walking or looking around, change the heading now and then."""
+        doing = self.intention
+        doing.again -= 1
+        if doing.again > 0:
+            return
+        if doing.name == "look_around":
+            doing.again = int(self.rng.integers(14, 34))
+            self.aim_deg = angle + self._side() * float(self.rng.uniform(25, 130))
+        elif doing.steer:
+            doing.again = int(self.rng.integers(12, 30))
+            self.aim_deg = self._roomy(angle, info)
+
+    def _roomy(self, angle: float, info: Mapping[str, Any]) -> float:
+        """Return a heading with room ahead: far directions are likelier, and so are those in view."""
+        clear = info.get("clear")
+        if clear is None:
+            return angle + float(self.rng.normal(0, 35))
+        bearing = -np.arange(len(clear)) * (360.0 / len(clear))
+        bearing = (bearing + 180.0) % 360.0 - 180.0
+        liking = (np.asarray(clear, np.float64) / 256.0) ** 2 * np.exp(-np.abs(bearing) / 70.0) + 1e-6
+        pick = int(self.rng.choice(len(liking), p=liking / liking.sum()))
+        return angle + float(bearing[pick]) + float(self.rng.normal(0, 7))
+
+    def _side(self) -> int:
+        return 1 if self.rng.random() < 0.5 else -1
+
+    # --- what is noticed ---
+
+    def _notice_walls(self, x: float, y: float, angle: float, info: Mapping[str, Any]) -> None:
+        moved = 99.0 if self.last_xy is None else math.dist(self.last_xy, (x, y))
+        self.last_xy = (x, y)
+        pushing = bool(self.intention.held)
+        self.stuck = self.stuck + 1 if pushing and moved < 1.5 else 0
+        waiting = bool(info.get("door_ahead")) and FORWARD in self.intention.held
+        clear = info.get("clear")
+        close = clear is not None and FORWARD in self.intention.held and clear[0] < 72 and not waiting
+        if self.stuck > (40 if waiting else STUCK_TICS) or (close and self.rng.random() < 0.15):
+            self._turn_away(angle, info)
+
+    def _turn_away(self, angle: float, info: Mapping[str, Any]) -> None:
+        self.stuck = 0
+        self.intention = Intention("turn_away", int(self.rng.integers(14, 26)), again=99)
+        clear = info.get("clear")
+        if clear is None:
+            self.aim_deg = angle + self._side() * float(self.rng.uniform(70, 170))
+            return
+        bearing = -np.arange(len(clear)) * (360.0 / len(clear))
+        bearing = (bearing + 180.0) % 360.0 - 180.0
+        liking = np.where(np.abs(bearing) > 40, np.asarray(clear, np.float64), 0.0) ** 2 + 1e-6
+        pick = int(self.rng.choice(len(liking), p=liking / liking.sum()))
+        self.aim_deg = angle + float(bearing[pick])
+
+    def _notice_monsters(self, x: float, y: float, angle: float, info: Mapping[str, Any]) -> None:
+        """Turn to a monster in view and fire at it, most of the time."""
+        self.fight_rest -= 1
+        monsters = info.get("monsters", ())
+        if not monsters:
+            return
+        _, mx, my = min(monsters, key=lambda m: math.dist((x, y), (m[1], m[2])))
+        bearing = math.degrees(math.atan2(my - y, mx - x))
+        off = (bearing - angle + 180.0) % 360.0 - 180.0
+        if self.intention.name == "fight":
+            self.aim_deg = angle + off
+            if abs(off) < 5:
+                self.fire_left = max(self.fire_left, 3)
+        elif self.fight_rest <= 0:
+            self.fight_rest = int(self.rng.integers(40, 140))
+            if self.rng.random() < 0.75:
+                held = ((), (LEFT,), (RIGHT,), (BACK,), (FORWARD,))[int(self.rng.integers(5))]
+                self.intention = Intention("fight", int(self.rng.integers(20, 70)), held, again=99)
+
+    # --- hands ---
+
+    def _turn(self, angle: float) -> float:
+        """Return degrees to turn clockwise now: a critically damped approach to the heading."""
+        if self.aim_deg is None:
+            self.speed_deg *= 0.6
+            if abs(self.speed_deg) < 0.3:
+                self.speed_deg = 0.0
+            return self.speed_deg
+        off = angle - self.aim_deg  # clockwise positive; aims may be more than a full turn away
+        if abs(off) < 360.0 and self.intention.name != "spin":
+            off = (off + 180.0) % 360.0 - 180.0
+        limit = FASTEST_DEG if self.intention.name != "spin" else 5.0
+        pull = float(np.clip(STIFFNESS**2 * off - 2 * STIFFNESS * self.speed_deg, -0.9, 0.9))
+        self.speed_deg = float(np.clip(self.speed_deg + pull, -limit, limit))
+        if abs(off) < 0.7 and abs(self.speed_deg) < 0.4:
+            self.aim_deg, self.speed_deg = None, 0.0
+        return self.speed_deg
+
+    def _nod(self, pitch: float) -> float:
+        off = self.pitch_aim_deg - pitch
+        if abs(off) < 0.5 and abs(self.pitch_speed_deg) < 0.3:
+            self.pitch_speed_deg = 0.0
+            return 0.0
+        pull = STIFFNESS**2 * off - 2 * STIFFNESS * self.pitch_speed_deg
+        self.pitch_speed_deg = float(np.clip(self.pitch_speed_deg + pull, -2.5, 2.5))
+        return self.pitch_speed_deg
+
+    def _fires(self) -> float:
+        self.fire_left -= 1
+        if self.fire_left < -1 and self.rng.random() < 0.0015:
+            self.fire_left = int(self.rng.integers(2, 16))
+        return float(self.fire_left > 0)
+
+    def _opens(self, info: Mapping[str, Any]) -> float:
+        """Press USE at a door in reach, once; where doors are not told, when stuck, and rarely for nothing."""
+        self.use_rest -= 1
+        if self.use_rest > 0:
+            return 0.0
+        walking = FORWARD in self.intention.held
+        reason = info.get("door_ahead", self.stuck == 4) and walking
+        if reason or self.rng.random() < 0.001:
+            self.use_rest = 110 if reason else 40
+            return 1.0
+        return 0.0

@@ -1,0 +1,308 @@
+"""The Doom world's simulator: a gymnasium environment over ViZDoom with the action layout of schema.toml.
+
+One step is one tic (35 Hz). The engine draws 256x192; the observation is its 2x2 box average, 128x96.
+It knows nothing about models or recordings.
+
+Reward: +1 a monster killed, +0.1 a pick-up, +0.05 for each 256-unit square of the map first visited,
+-1 at death. The episode ends (terminated) at death or when the map says so.
+"""
+
+import math
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import gymnasium
+import numpy as np
+from numpy.typing import NDArray
+
+from dreamloop.demos.doom.maps import SOLID, TEST_SEEDS_FROM, UNIT, MapPlan, generate, wad_bytes
+from dreamloop.input.errors import ConfigError, MissingPartError, unknown
+
+RATE_HZ = 35
+TURN_DEG = 12.0  # one unit of the turn axis, per tic, to the right
+LOOK_DEG = 6.0  # one unit of the look axis, per tic, up
+PITCH_LIMIT_DEG = 25.0
+NATIVE = (256, 192)
+RAYS = 16  # directions of info["clear"], counted clockwise from straight ahead
+RAY_REACH = 1024.0  # map units
+
+BUTTONS = (
+    "MOVE_FORWARD",
+    "MOVE_BACKWARD",
+    "MOVE_LEFT",
+    "MOVE_RIGHT",
+    "SPEED",
+    "TURN_LEFT_RIGHT_DELTA",
+    "LOOK_UP_DOWN_DELTA",
+    "ATTACK",
+    "USE",
+)  # the order of schema.toml
+TURN, LOOK = 5, 6
+VARIABLES = ("POSITION_X", "POSITION_Y", "ANGLE", "PITCH", "HEALTH", "KILLCOUNT", "ITEMCOUNT")
+
+STOCK = {
+    "my_way_home": "map01",
+    "deadly_corridor": "map01",
+    "health_gathering": "map01",
+    "health_gathering_supreme": "map01",
+    "defend_the_center": "map01",
+    "defend_the_line": "map01",
+    "take_cover": "map01",
+}
+FREEDOOM = {
+    "E1M1": "freedoom1.wad",
+    "E1M2": "freedoom1.wad",
+    "E1M3": "freedoom1.wad",
+    "MAP01": "freedoom2.wad",
+    "MAP02": "freedoom2.wad",
+    "MAP03": "freedoom2.wad",
+}
+MAP_SETS = ("train", "test", "stock", "freedoom")
+
+Info = dict[str, Any]
+Pixels = NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class MapChoice:
+    """Which map to load: the game's WAD, the map's own WAD (or None), its lump, and the plan when generated."""
+
+    name: str
+    game_wad: str
+    lump: str
+    wad: str | None = None
+    plan: MapPlan | None = None
+
+
+def make_env(
+    maps: str = "train", seed: int = 0, width_px: int = 128, height_px: int = 96, **options: Any
+) -> "DoomEnv":
+    """Return the environment on one set of maps: train, test, stock or freedoom; ``seed`` starts the first reset."""
+    return DoomEnv(maps=maps, seed=seed, width_px=width_px, height_px=height_px, **options)
+
+
+class DoomEnv(gymnasium.Env[Pixels, NDArray[np.float32]]):
+    """Doom, one tic per step. ``reset(options={"map_seed": n})`` or ``{"map": name}`` picks a map."""
+
+    metadata: dict[str, Any] = {"render_modes": ["rgb_array"], "render_fps": RATE_HZ}  # noqa: RUF012 gymnasium's own
+
+    def __init__(
+        self,
+        maps: str = "train",
+        seed: int = 0,
+        width_px: int = 128,
+        height_px: int = 96,
+        render_mode: str | None = "rgb_array",
+    ) -> None:
+        if maps not in MAP_SETS:
+            raise ConfigError(unknown("set of maps", maps, MAP_SETS))
+        if (width_px, height_px) not in ((128, 96), NATIVE):
+            raise ConfigError(f"frame size {width_px}x{height_px} is not offered (allowed: 128x96, 256x192)")
+        self._vizdoom = _import_vizdoom()
+        self.maps, self.render_mode = maps, render_mode
+        self.halve = (width_px, height_px) != NATIVE
+        shape = (height_px, width_px, 3)
+        self.observation_space = gymnasium.spaces.Box(0, 255, shape, np.uint8)
+        self.action_space = gymnasium.spaces.Box(-1.0, 1.0, (len(BUTTONS),), np.float32)
+        self._first_seed: int | None = seed
+        self._folder = tempfile.TemporaryDirectory(prefix="dreamloop-doom-")
+        self._game: Any = None
+        self._choice: MapChoice | None = None
+        self._frame: Pixels = np.zeros(shape, np.uint8)
+        self._values: dict[str, float] = dict.fromkeys(VARIABLES, 0.0)
+        self._visited: set[tuple[int, int]] = set()
+        self._monsters: tuple[tuple[str, float, float], ...] = ()
+
+    # --- gymnasium ---
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Pixels, Info]:
+        """Start an episode; the same seed (and options) gives the same map and the same frames."""
+        if seed is None and self._np_random is None:
+            seed = self._first_seed
+        super().reset(seed=seed)
+        choice = self._choose(options or {})
+        episode_seed = int(self.np_random.integers(1, 2**31 - 1))
+        self._launch(choice)
+        self._game.set_seed(episode_seed)
+        self._game.new_episode()
+        self._game.advance_action(1)  # the first tic shows the player's weapon being raised from nothing
+        self._visited = set()
+        self._observe()
+        self._explored()
+        return self._frame.copy(), self._info()
+
+    def step(self, action: NDArray[np.float32]) -> tuple[Pixels, float, bool, bool, Info]:
+        """Play one tic; buttons count as pressed above 0.5, axes are clipped to -1..1."""
+        if self._game is None:
+            raise ConfigError("step was called before reset")
+        before = dict(self._values)
+        self._game.make_action(self._buttons(action), 1)
+        dead = bool(self._game.is_player_dead())
+        over = bool(self._game.is_episode_finished())
+        if not over:
+            self._observe()
+        reward = self._values["KILLCOUNT"] - before["KILLCOUNT"]
+        reward += 0.1 * (self._values["ITEMCOUNT"] - before["ITEMCOUNT"])
+        reward += 0.05 * self._explored() - 1.0 * dead
+        return self._frame.copy(), float(reward), dead or over, False, self._info()
+
+    def render(self) -> Pixels:  # type: ignore[override]
+        """Return the frame of the last step."""
+        return self._frame.copy()
+
+    def close(self) -> None:
+        """Stop the engine and remove the temporary map."""
+        if self._game is not None:
+            self._game.close()
+            self._game = None
+        self._folder.cleanup()
+
+    # --- maps ---
+
+    def _choose(self, options: dict[str, Any]) -> MapChoice:
+        if self.maps in ("train", "test"):
+            low, high = (0, TEST_SEEDS_FROM) if self.maps == "train" else (TEST_SEEDS_FROM, 2**31 - 1)
+            map_seed = int(options.get("map_seed", self.np_random.integers(low, high)))
+            if not low <= map_seed < high:
+                raise ConfigError(f"map seed {map_seed} is not one of {self.maps} (allowed: {low} to {high - 1})")
+            return MapChoice(f"gen{map_seed}", "freedoom2.wad", "MAP01", "generated", generate(map_seed))
+        table = STOCK if self.maps == "stock" else FREEDOOM
+        names = sorted(table)
+        name = str(options.get("map", names[int(self.np_random.integers(len(names)))]))
+        if name not in table:
+            raise ConfigError(unknown(f"{self.maps} map", name, names))
+        if self.maps == "freedoom":
+            return MapChoice(name, table[name], name)
+        wad = Path(self._vizdoom.scenarios_path) / f"{name}.wad"
+        return MapChoice(name, "freedoom2.wad", table[name], str(wad))
+
+    def _launch(self, choice: MapChoice) -> None:
+        """Load the map; the engine reads WADs only when it starts (0.1 s), so a new map means a new start."""
+        if self._game is not None and self._choice is not None and self._choice.name == choice.name:
+            return
+        if self._game is not None:
+            self._game.close()
+        vizdoom = self._vizdoom
+        game = vizdoom.DoomGame()
+        game.set_doom_game_path(str(Path(vizdoom.__file__).parent / choice.game_wad))
+        if choice.plan is not None:
+            wad = Path(self._folder.name) / "map.wad"
+            wad.write_bytes(wad_bytes(choice.plan))
+            game.set_doom_scenario_path(str(wad))
+        elif choice.wad is not None:
+            game.set_doom_scenario_path(choice.wad)
+        game.set_doom_map(choice.lump)
+        self._configure(game)
+        game.init()
+        self._game, self._choice = game, choice
+
+    def _configure(self, game: Any) -> None:
+        vizdoom = self._vizdoom
+        game.set_screen_resolution(vizdoom.ScreenResolution.RES_256X192)
+        game.set_screen_format(vizdoom.ScreenFormat.RGB24)
+        game.set_mode(vizdoom.Mode.PLAYER)
+        game.set_doom_skill(1)
+        game.set_window_visible(False)
+        game.set_sound_enabled(False)
+        game.set_render_hud(False)
+        game.set_render_weapon(True)
+        game.set_render_crosshair(False)
+        game.set_render_decals(True)
+        game.set_render_particles(True)
+        game.set_render_messages(False)
+        game.set_render_corpses(True)
+        game.set_labels_buffer_enabled(True)
+        game.set_episode_timeout(0)
+        game.set_available_buttons([getattr(vizdoom.Button, name) for name in BUTTONS])
+        game.set_available_game_variables([getattr(vizdoom.GameVariable, name) for name in VARIABLES])
+
+    # --- one tic ---
+
+    def _buttons(self, action: NDArray[np.float32]) -> list[float]:
+        """Return the engine's values for one action vector."""
+        clipped = np.clip(np.asarray(action, np.float32), -1.0, 1.0)
+        values = [float(value > 0.5) for value in clipped]
+        values[TURN] = float(clipped[TURN]) * TURN_DEG
+        pitch = self._pitch
+        values[LOOK] = float(np.clip(pitch + clipped[LOOK] * LOOK_DEG, -PITCH_LIMIT_DEG, PITCH_LIMIT_DEG)) - pitch
+        return values
+
+    @property
+    def _pitch(self) -> float:
+        """Degrees above the horizon; the engine counts them downward."""
+        down = self._values["PITCH"]
+        return -(down - 360.0 if down > 180.0 else down)
+
+    def _observe(self) -> None:
+        state = self._game.get_state()
+        if state is None:
+            return
+        native = state.screen_buffer
+        self._frame = halve(native) if self.halve else np.array(native, np.uint8)
+        self._values = dict(zip(VARIABLES, (float(v) for v in state.game_variables), strict=True))
+        self._monsters = tuple(
+            (label.object_name, float(label.object_position_x), float(label.object_position_y))
+            for label in state.labels
+            if label.object_category == "Monsters"
+        )
+
+    def _explored(self) -> int:
+        square = (int(self._values["POSITION_X"] // 256), int(self._values["POSITION_Y"] // 256))
+        new = square not in self._visited
+        self._visited.add(square)
+        return int(new)
+
+    def _info(self) -> Info:
+        """Where the player is, and what a person would see at a glance (for explorers; models never read it)."""
+        values = self._values
+        x, y, angle = values["POSITION_X"], values["POSITION_Y"], values["ANGLE"]
+        info: Info = {
+            "pose": (x, y, angle, self._pitch),
+            "map": self._choice.name if self._choice else "",
+            "health": values["HEALTH"],
+            "kills": int(values["KILLCOUNT"]),
+            "items": int(values["ITEMCOUNT"]),
+            "monsters": self._monsters,
+        }
+        plan = self._choice.plan if self._choice else None
+        if plan is not None:
+            info["clear"], info["door_ahead"] = look_around(plan, x, y, angle)
+        return info
+
+
+def _import_vizdoom() -> Any:
+    try:
+        import vizdoom
+    except ImportError as error:
+        raise MissingPartError(
+            'the Doom simulator needs vizdoom, which is not installed; run: pip install "vizdoom>=1.3"'
+        ) from error
+    return vizdoom
+
+
+def halve(native: Pixels) -> Pixels:
+    """Return the 2x2 box average, rounded: uint8 (2h, 2w, 3) -> (h, w, 3)."""
+    rows = native[0::2].astype(np.uint16) + native[1::2]
+    return ((rows[:, 0::2] + rows[:, 1::2] + 2) >> 2).astype(np.uint8)
+
+
+def look_around(plan: MapPlan, x: float, y: float, angle_deg: float) -> tuple[NDArray[np.float32], bool]:
+    """Return free distances (RAYS,) in map units, clockwise from straight ahead, and whether a door is in reach.
+
+    Doors and steps count as free; rock and windows do not.
+    """
+    angles = np.radians(angle_deg - np.arange(RAYS) * (360.0 / RAYS))
+    reach = np.arange(UNIT, RAY_REACH, UNIT)
+    px = (x + np.cos(angles)[:, None] * reach) // UNIT
+    py = (y + np.sin(angles)[:, None] * reach) // UNIT
+    size = plan.cells.shape[0] - 1
+    sectors = plan.cells[np.clip(px, 0, size).astype(np.intp), np.clip(py, 0, size).astype(np.intp)]
+    blocked = sectors == SOLID
+    blocked |= np.isin(sectors, plan.closed_sectors)
+    first = np.where(blocked.any(axis=1), blocked.argmax(axis=1), len(reach) - 1)
+    door = any(plan.is_door(int(s)) for s in sectors[0, : math.ceil(80 / UNIT)])
+    return reach[first].astype(np.float32), door
+
+
