@@ -1,0 +1,96 @@
+"""Rollouts that live on between training steps: the net meets its own frames at every age for the price of one step.
+
+Each slot holds the last frames of one dream. A training step draws the next frame of some slots and puts it back
+without gradient, so dreams of a thousand ticks are trained on at the cost of single frames. Young dreams are taught
+by the truth, old ones by the critic alone.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from dreamloop.model.dataset import FramePool
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What one training step draws."""
+
+    slots: NDArray[np.int64]  # (b,) rows of Dreams, -1 for a fresh start
+    history: Tensor  # (b, context, h, w, 3) uint8
+    actions: Tensor  # (b, action_ticks, a)
+    truth: Tensor  # (b, h, w, 3) uint8
+    before: Tensor  # (b, h, w, 3) uint8, the true frame before ``truth``
+    weight: Tensor  # (b,) how much the truth teaches, 1 for a fresh start, 0 for an old dream
+
+
+class Dreams:
+    """A fixed number of rollouts over a FramePool."""
+
+    def __init__(
+        self, pool: FramePool, slots: int, context: int, ticks: int, horizon: int, long_share: float, long_age: int, seed: int
+    ) -> None:
+        self.pool, self.context, self.ticks, self.horizon = pool, context, ticks, horizon
+        self.rng = np.random.default_rng(seed)
+        self.limit = np.where(np.arange(slots) < round(long_share * slots), long_age, horizon)
+        self.age = np.zeros(slots, np.int64)
+        self.position = np.zeros(slots, np.int64)
+        self.history = torch.zeros(slots, context, *pool.frames.shape[1:], dtype=torch.uint8)
+        self._restart(np.arange(slots))
+        self.age = self.rng.integers(0, horizon // 2, slots)  # spread, so that not all dreams end together
+
+    def fresh(self, n: int) -> Batch:
+        """Draw n true histories."""
+        positions = self.pool.sample(n, max(self.context, self.ticks), 1, self.rng)
+        frames, actions = self._around(positions)
+        return self._batch(np.full(n, -1), positions, frames[:, :-1], actions, np.ones(n))
+
+    def dreamed(self, n: int) -> Batch:
+        """Pick n dreams to go on with; those that are over start again from the truth."""
+        slots = self.rng.permutation(len(self.age))[:n]
+        self._restart(slots[self.age[slots] >= self.limit[slots]])
+        self._jump(slots[self._ended(self.position[slots])])
+        positions = self.position[slots]
+        _, actions = self._around(positions)
+        weight = (1 - self.age[slots] / self.horizon).clip(0)
+        return self._batch(slots, positions, self.history[slots], actions, weight)
+
+    def put(self, slots: NDArray[np.int64], frames: Tensor) -> None:
+        """Store the drawn frames (b, h, w, 3) uint8 of the slots that are dreams."""
+        mine = slots >= 0
+        rows = slots[mine]
+        self.history[rows] = torch.cat([self.history[rows][:, 1:], frames[torch.from_numpy(mine)][:, None]], 1)
+        self.age[rows] += 1
+        self.position[rows] += 1
+
+    def _around(self, positions: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
+        frames, _ = self.pool.clip(positions, -self.context, 1)
+        _, actions = self.pool.clip(positions, 1 - self.ticks, 1)
+        return frames, actions
+
+    def _batch(
+        self, slots: NDArray[np.int64], positions: NDArray[np.int64], history: Tensor, actions: Tensor, weight: NDArray[np.float64]
+    ) -> Batch:
+        pair, _ = self.pool.clip(positions, -1, 1)
+        return Batch(slots, history, actions, pair[:, 1], pair[:, 0], torch.from_numpy(weight).float())
+
+    def _restart(self, slots: NDArray[np.int64]) -> None:
+        if not len(slots):
+            return
+        self.position[slots] = self.pool.sample(len(slots), max(self.context, self.ticks), self.horizon, self.rng)
+        self.history[slots] = self.pool.clip(self.position[slots], -self.context, 0)[0]
+        self.age[slots] = 0
+
+    def _jump(self, slots: NDArray[np.int64]) -> None:
+        """Go on with the actions of another episode; from here on there is no truth to compare with."""
+        if len(slots):
+            self.position[slots] = self.pool.sample(len(slots), self.ticks, self.horizon, self.rng)
+            self.age[slots] = np.maximum(self.age[slots], self.horizon)
+
+    def _ended(self, positions: NDArray[np.int64]) -> NDArray[np.bool_]:
+        starts, ends = (np.array(column) for column in zip(*sorted(self.pool.spans), strict=True))
+        which = np.searchsorted(starts, positions, side="right") - 1
+        return np.asarray(positions >= ends[which])

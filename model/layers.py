@@ -1,0 +1,84 @@
+"""The few layers that the built-in model is made of. Knows nothing about frames, actions or time.
+
+Every picture-like tensor is (b, c, h, w) in channels-last memory: that is where convolutions are fast on a CPU.
+"""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+class Conv(nn.Module):
+    """A convolution whose kernel is stored as a matrix (out, k*k*in), so that Muon can treat it as one.
+
+    The kernel is cast to the dtype of its input: master weights stay float32 while the arithmetic is bf16.
+    """
+
+    def __init__(self, c_in: int, c_out: int, k: int = 3, *, gain: float = 1.0) -> None:
+        super().__init__()
+        self.k, self.c_in, self.c_out = k, c_in, c_out
+        self.weight = nn.Parameter(torch.randn(c_out, k * k * c_in) * gain * (k * k * c_in) ** -0.5)
+        self.bias = nn.Parameter(torch.zeros(c_out))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Convolve (b, c_in, h, w) with same-size padding."""
+        kernel = self.weight.to(x.dtype).view(self.c_out, self.k, self.k, self.c_in).permute(0, 3, 1, 2)
+        return F.conv2d(x, kernel, self.bias.to(x.dtype), padding=self.k // 2)
+
+
+class Linear(nn.Module):
+    """A linear layer that casts its weight to the dtype of its input."""
+
+    def __init__(self, d_in: int, d_out: int, *, gain: float = 1.0) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(d_out, d_in) * gain * d_in**-0.5)
+        self.bias = nn.Parameter(torch.zeros(d_out))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (..., d_in) to (..., d_out)."""
+        return F.linear(x, self.weight.to(x.dtype), self.bias.to(x.dtype))
+
+
+class Block(nn.Module):
+    """A residual block: normalise over channels, let the condition scale and shift (FiLM), two convolutions."""
+
+    def __init__(self, c: int, cond: int) -> None:
+        super().__init__()
+        self.film = Linear(cond, 2 * c, gain=0.3)
+        self.conv_in = Conv(c, c)
+        self.conv_out = Conv(c, c, gain=0.3)
+
+    def forward(self, x: Tensor, cond: Tensor) -> Tensor:
+        """Map (b, c, h, w) to the same shape under ``cond`` (b, cond)."""
+        scale, shift = self.film(cond)[:, None, None, :].chunk(2, dim=-1)
+        h = F.layer_norm(x.permute(0, 2, 3, 1), (x.shape[1],))
+        h = F.silu(torch.addcmul(shift, h, 1 + scale)).permute(0, 3, 1, 2)
+        return x + self.conv_out(F.silu(self.conv_in(h)))
+
+
+def fold(x: Tensor, s: int) -> Tensor:
+    """Space to depth: (b, c, h*s, w*s) to (b, c*s*s, h, w), channels-last."""
+    return F.pixel_unshuffle(x, s).contiguous(memory_format=torch.channels_last)
+
+
+def unfold(x: Tensor, s: int) -> Tensor:
+    """Depth to space: (b, c*s*s, h, w) to (b, c, h*s, w*s)."""
+    return F.pixel_shuffle(x, s)
+
+
+def coordinates(h: int, w: int) -> Tensor:
+    """Return (2, h, w): x and y of every pixel's middle in -1..1, as ``grid_sample`` counts them."""
+    x = (torch.arange(w) + 0.5) * (2 / w) - 1
+    y = (torch.arange(h) + 0.5) * (2 / h) - 1
+    return torch.stack([x.expand(h, w), y[:, None].expand(h, w)])
+
+
+def warp(image: Tensor, flow: Tensor, grid: Tensor, mode: str = "bicubic") -> Tensor:
+    """Fetch every pixel of the result from ``image`` (b, 3, h, w) at its own place plus ``flow`` (b, 2, h, w) pixels.
+
+    Bicubic by default: bilinear resampling, repeated every frame, wipes fine texture out within a second.
+    """
+    _, _, h, w = image.shape
+    scale = flow.new_tensor([2 / w, 2 / h]).view(1, 2, 1, 1)
+    where = (grid + flow * scale).permute(0, 2, 3, 1)
+    return F.grid_sample(image, where, mode=mode, padding_mode="border", align_corners=False)

@@ -1,0 +1,284 @@
+"""Training of the built-in model: one-step, then on its own rollouts, then with a critic; all in one time box.
+
+Resumes after kill -9 from the last atomic checkpoint. Knows nothing about simulators or worlds: episodes come in as
+arrays. Runs on a CPU, a GPU, or several of either under torchrun.
+"""
+
+import json
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+
+from dreamloop.model.critic import Critic, critic_loss
+from dreamloop.model.dataset import Episode, FramePool
+from dreamloop.model.dream_net import DreamNet, pick_context
+from dreamloop.model.dreams import Batch, Dreams
+from dreamloop.model.held_out import held_out_figures, sample_sheet
+from dreamloop.model.pixels import quantise, to_float, to_uint8
+from dreamloop.model.train_config import TrainConfig
+from dreamloop.model.train_store import load_run, save_run
+
+Report = Callable[[dict[str, float]], None]
+
+
+@dataclass
+class Progress:
+    """Where a run stands; saved with every checkpoint."""
+
+    step: int = 0
+    frames: int = 0  # frames drawn so far, over all processes
+    elapsed_s: float = 0.0
+
+    def share(self, config: TrainConfig) -> float:
+        """Share of the time box that is used up, 0..1."""
+        return min(self.elapsed_s / (60 * config.minutes), 1.0)
+
+
+class Trainer:
+    """Owns the net, its average, the critic, the optimisers and the dreams."""
+
+    def __init__(self, config: TrainConfig, pool: FramePool, device: str = "cpu", dtype: torch.dtype = torch.bfloat16) -> None:
+        torch.manual_seed(config.seed)
+        self.config, self.pool, self.device = config, pool, torch.device(device)
+        self.net = DreamNet(config.net).to(self.device).compute_in(dtype)
+        self.ema = DreamNet(config.net).to(self.device).compute_in(dtype).requires_grad_(False)
+        self.ema.load_state_dict(self.net.state_dict())
+        self.critic = Critic(config.net.actions).to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.optimisers = make_optimisers(config, self.net, self.critic)
+        self.progress = Progress()
+        self.bank = torch.randn(1 << 21, device=self.device)
+        rank = dist.get_rank() if dist.is_initialized() else 0
+        self.dreams = Dreams(
+            pool,
+            config.dream_slots,
+            config.net.context,
+            config.net.action_ticks,
+            config.horizon,
+            config.long_share,
+            config.long_age,
+            config.seed + 1000 * rank,
+        )
+
+    def step(self) -> dict[str, float]:
+        """Draw one batch, improve the net (and the critic, in its time), and return the losses."""
+        config, share = self.config, self.progress.share(self.config)
+        batch = self._pick(share)
+        drawn, truth = self._draw(batch), to_float(batch.truth.to(self.device))
+        weight = batch.weight.to(self.device)
+        error = (drawn - truth).abs().mean(dim=(1, 2, 3))
+        loss = (error * weight).mean()
+        figures = {"l1": float(error.detach()[batch.weight == 1].mean())}
+        polish = share >= config.polish_from
+        if polish:
+            before, action = to_float(batch.history[:, -1].to(self.device)), batch.actions[:, -1].to(self.device)
+            for parameter in self.critic.parameters():
+                parameter.requires_grad_(False)
+            with torch.autocast(self.device.type, torch.bfloat16):
+                fooled = -self.critic(before, drawn, action).float().mean()
+            loss = loss + config.adversarial * fooled
+        self._descend("net", loss, share)
+        if polish:
+            figures["critic"] = self._teach_critic(before, drawn.detach(), action, batch)
+        self.dreams.put(batch.slots, to_uint8(drawn.detach()).cpu())
+        self._average()
+        self.progress.step += 1
+        self.progress.frames += config.batch * (dist.get_world_size() if dist.is_initialized() else 1)
+        return figures
+
+    def _pick(self, share: float) -> Batch:
+        config = self.config
+        own = round(config.batch * config.dreams) if share >= config.rollouts_from else 0
+        fresh = self.dreams.fresh(config.batch - own)
+        return join(fresh, self.dreams.dreamed(own)) if own else fresh
+
+    def _draw(self, batch: Batch) -> Tensor:
+        """Draw the next frame of every row; the true histories are noised, the dreamed ones are as they are."""
+        config = self.config
+        history = pick_context(to_float(batch.history.to(self.device)), config.net.ages)
+        fresh = torch.from_numpy(batch.slots < 0).to(self.device)
+        level = config.context_noise * torch.rand(len(fresh), device=self.device) ** 2 * fresh
+        context = history + level[:, None, None, None, None] * self._noise_like(history)
+        h, w = config.net.height_px // config.net.fold, config.net.width_px // config.net.fold
+        noise = torch.randn(len(fresh), config.net.noise, h, w, device=self.device)
+        drawn: Tensor = self.net(context, batch.actions.to(self.device), level, noise)
+        return drawn
+
+    def _noise_like(self, history: Tensor) -> Tensor:
+        """Cut normal noise out of a bank: drawing millions of numbers anew would take a quarter of the step."""
+        size = history[0].numel()
+        starts = torch.randint(len(self.bank) - size, (len(history),)).tolist()
+        return torch.stack([self.bank[start : start + size] for start in starts]).view_as(history)
+
+    def _teach_critic(self, before: Tensor, fake: Tensor, action: Tensor, batch: Batch) -> float:
+        for parameter in self.critic.parameters():
+            parameter.requires_grad_(True)
+        real_before, real = (to_float(frames.to(self.device)) for frames in (batch.before, batch.truth))
+        with torch.autocast(self.device.type, torch.bfloat16):
+            scores = self.critic(
+                torch.cat([real_before, before]), torch.cat([real, quantise(fake)]), torch.cat([action, action])
+            ).float()
+        loss = critic_loss(*scores.chunk(2))
+        self._descend("critic", loss, self.progress.share(self.config))
+        return float(loss.detach())
+
+    def _descend(self, who: str, loss: Tensor, share: float) -> None:
+        module: nn.Module = self.net if who == "net" else self.critic
+        loss.backward()  # type: ignore[no-untyped-call]
+        average_gradients(module)
+        nn.utils.clip_grad_norm_(module.parameters(), self.config.clip)
+        for optimiser in self.optimisers[who]:
+            for group in optimiser.param_groups:
+                group["lr"] = group["base_lr"] * learning_rate(self.config, share, self.progress.step)
+            optimiser.step()
+            optimiser.zero_grad(set_to_none=True)
+
+    @torch.no_grad()
+    def _average(self) -> None:
+        decay = min(self.config.ema, (1 + self.progress.step) / (10 + self.progress.step))
+        ours, theirs = list(self.ema.parameters()), list(self.net.parameters())
+        torch._foreach_lerp_(ours, theirs, 1 - decay)
+
+
+def join(a: Batch, b: Batch) -> Batch:
+    """Put two batches one behind the other."""
+    rows = {name: torch.cat([getattr(a, name), getattr(b, name)]) for name in ("history", "actions", "truth", "before", "weight")}
+    return Batch(np.concatenate([a.slots, b.slots]), **rows)
+
+
+def make_optimisers(config: TrainConfig, net: DreamNet, critic: Critic) -> dict[str, list[torch.optim.Optimizer]]:
+    """Muon (Jordan et al. 2024) for the matrices inside, Adam for the rest and the critic."""
+    inside = ("down.", "up.", "refine.", "shrink.", "grow.", "merge.")
+    matrices = [p for name, p in net.named_parameters() if name.startswith(inside) and p.ndim == 2]
+    chosen = {id(p) for p in matrices}
+    rest = [p for p in net.parameters() if id(p) not in chosen]
+    optimisers: dict[str, list[torch.optim.Optimizer]] = {
+        "net": [
+            torch.optim.Muon(matrices, lr=config.muon_lr, weight_decay=0.01, adjust_lr_fn="match_rms_adamw"),
+            torch.optim.Adam(rest, lr=config.adam_lr, betas=(0.9, 0.99)),
+        ],
+        "critic": [torch.optim.Adam(critic.parameters(), lr=config.critic_lr, betas=(0.0, 0.99))],
+    }
+    for group in (group for some in optimisers.values() for one in some for group in one.param_groups):
+        group["base_lr"] = group["lr"]
+    return optimisers
+
+
+def learning_rate(config: TrainConfig, share: float, step: int) -> float:
+    """Multiplier of the learning rates: a short warm-up, then flat, then linear down to a twentieth."""
+    warm = min((step + 1) / 100, 1.0)
+    fall = 1 - 0.95 * max(share - config.decay_from, 0) / (1 - config.decay_from)
+    return warm * fall
+
+
+def average_gradients(module: nn.Module) -> None:
+    """Average gradients over all processes of a torchrun; alone, do nothing."""
+    if dist.is_initialized() and dist.get_world_size() > 1:
+        for parameter in module.parameters():
+            if parameter.grad is not None:
+                dist.all_reduce(parameter.grad)
+                parameter.grad /= dist.get_world_size()
+
+
+@dataclass
+class Every:
+    """Says yes once every ``seconds`` of the time it is given."""
+
+    seconds: float
+    last_s: float = 0.0
+
+    def __call__(self, now_s: float) -> bool:
+        due = now_s - self.last_s >= self.seconds
+        if due:
+            self.last_s = now_s
+        return due
+
+
+def train(
+    config: TrainConfig,
+    episodes: Iterable[Episode],
+    held_out: Iterable[Episode],
+    folder: Path,
+    *,
+    device: str = "cpu",
+    resume: bool = True,
+    report: Report = lambda figures: None,
+) -> Path:
+    """Train until the time box is used up and return the folder with checkpoints, pictures and the log.
+
+    Args:
+        episodes: true play to learn from; read until the pool of ``config.pool_frames`` is full.
+        held_out: true play from places that are never trained on, for the figures in the log.
+        report: called with the figures of every step.
+    """
+    pool, test = (make_pool(config, n, source) for n, source in ((config.pool_frames, episodes), (config.test_frames, held_out)))
+    trainer = Trainer(config, pool, device, torch.bfloat16 if has_bf16(device) else torch.float32)
+    folder.mkdir(parents=True, exist_ok=True)
+    if resume:
+        load_run(folder, trainer)
+    started_s = time.monotonic() - trainer.progress.elapsed_s
+    save, show = Every(config.checkpoint_s, trainer.progress.elapsed_s), Every(config.sample_s, trainer.progress.elapsed_s)
+    stages = [config.rollouts_from, config.polish_from]
+    log = Log(folder)
+    while trainer.progress.share(config) < 1:
+        before = trainer.progress.share(config)
+        figures = trainer.step()
+        trainer.progress.elapsed_s = now_s = time.monotonic() - started_s
+        share = trainer.progress.share(config)
+        report({"share": share, "step": trainer.progress.step, "frames": trainer.progress.frames, **figures})
+        ends = next((k for k, stage in enumerate(stages, 1) if before < stage <= share), None)
+        if is_first() and (save(now_s) or ends or share >= 1):
+            save_run(folder, trainer, f"stage{ends}" if ends else None)
+        if is_first() and (show(now_s) or ends or share >= 1):
+            figures |= held_out_figures(trainer.ema, test)
+            sample_sheet(trainer.ema, test, folder / f"sample_{trainer.progress.step:06d}.png")
+            log.write(trainer.progress, figures)
+    return folder
+
+
+def make_pool(config: TrainConfig, frames: int, episodes: Iterable[Episode]) -> FramePool:
+    """Fill a pool of ``frames`` frames from ``episodes``."""
+    pool = FramePool(frames, config.net.height_px, config.net.width_px, config.net.actions)
+    pool.fill(episodes)
+    return pool
+
+
+def has_bf16(device: str) -> bool:
+    """Say whether bf16 arithmetic is fast on ``device``."""
+    return device.startswith("cuda") or torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+
+
+def is_first() -> bool:
+    """Say whether this process is the one that writes files."""
+    return not dist.is_initialized() or dist.get_rank() == 0
+
+
+class Log:
+    """Figures over time: one JSON line each, and tensorboard where it is installed."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / "log.jsonl"
+        try:
+            from torch.utils.tensorboard import SummaryWriter
+
+            self.board: Any = SummaryWriter(str(folder / "tensorboard"))  # type: ignore[no-untyped-call]
+        except ImportError:
+            self.board = None
+
+    def write(self, progress: Progress, figures: dict[str, float]) -> None:
+        """Append one line."""
+        line = {**asdict(progress), **{name: round(value, 4) for name, value in figures.items()}}
+        with self.path.open("a") as file:
+            file.write(json.dumps(line) + "\n")
+        if self.board is not None:
+            for name, value in figures.items():
+                self.board.add_scalar(name, value, progress.step)
+            self.board.flush()
+
+

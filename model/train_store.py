@@ -1,0 +1,69 @@
+"""Checkpoints of a training run: everything needed to go on, as safetensors and JSON, written atomically."""
+
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+if TYPE_CHECKING:
+    from dreamloop.model.train import Trainer
+
+
+def save_run(folder: Path, trainer: "Trainer", keep_as: str | None = None) -> None:
+    """Write ``folder/run.safetensors``; with ``keep_as``, also the averaged weights under that name."""
+    tensors: dict[str, Tensor] = {}
+    for name in ("net", "ema", "critic"):
+        tensors |= {f"{name}/{key}": value for key, value in getattr(trainer, name).state_dict().items()}
+    for who, optimisers in trainer.optimisers.items():
+        for k, optimiser in enumerate(optimisers):
+            tensors |= _flatten(f"optim/{who}/{k}", optimiser)
+    about = {"progress": json.dumps(vars(trainer.progress))}
+    _write(folder / "run.safetensors", tensors, about)
+    if keep_as:
+        _write(folder / f"{keep_as}.safetensors", dict(trainer.ema.state_dict()), about)
+
+
+def load_run(folder: Path, trainer: "Trainer") -> bool:
+    """Go on from ``folder/run.safetensors`` when it is there; return whether it was."""
+    path = folder / "run.safetensors"
+    if not path.exists():
+        return False
+    device = str(trainer.device)
+    with safe_open(path, framework="pt", device=device) as file:
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
+        progress = json.loads(file.metadata()["progress"])
+    for name in ("net", "ema", "critic"):
+        part = {key.removeprefix(f"{name}/"): value for key, value in tensors.items() if key.startswith(f"{name}/")}
+        getattr(trainer, name).load_state_dict(part)
+    for who, optimisers in trainer.optimisers.items():
+        for k, optimiser in enumerate(optimisers):
+            _restore(f"optim/{who}/{k}", optimiser, tensors)
+    for name, value in progress.items():
+        setattr(trainer.progress, name, value)
+    return True
+
+
+def _flatten(prefix: str, optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:
+    state: dict[int, dict[str, Any]] = optimiser.state_dict()["state"]
+    return {f"{prefix}/{row}/{name}": torch.as_tensor(value) for row, values in state.items() for name, value in values.items()}
+
+
+def _restore(prefix: str, optimiser: torch.optim.Optimizer, tensors: dict[str, Tensor]) -> None:
+    whole = optimiser.state_dict()
+    for key, value in tensors.items():
+        if key.startswith(prefix + "/"):
+            row, name = key.removeprefix(prefix + "/").split("/")
+            whole["state"].setdefault(int(row), {})[name] = value
+    optimiser.load_state_dict(whole)
+
+
+def _write(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> None:
+    scratch = path.with_name(path.name + ".tmp")
+    plain = {name: value.detach().cpu().contiguous().clone() for name, value in tensors.items()}
+    save_file(plain, scratch, metadata=metadata)
+    os.replace(scratch, path)
