@@ -3,7 +3,7 @@
 ==========  ==================================================================================================
 `linear`    value / max(|low|, |high|): one entry in -1..1
 `raw`       the value itself: one entry in the control's own unit
-`mu-law`    sign(v) ln(1 + mu |v| / peak) / ln(1 + mu): fine steps near zero, as Minecraft models want their camera
+`mu-law`    sign(v) ln(1 + mu |v| / peak) / ln(1 + mu): fine near zero, as Minecraft models want it
 `bins`      one-hot over listed values, the nearest one set: as DIAMOND's CS:GO wants its mouse
 ==========  ==================================================================================================
 """
@@ -85,7 +85,7 @@ class MuLaw:
 
 @dataclass(frozen=True, slots=True)
 class OneHot:
-    """As many entries as ``points`` (ascending); the nearest one is 1. Below ``points[0] - 0.5`` none is, if ``may_be_none``."""
+    """One entry per rising point, the nearest is 1; ``may_be_none``: below ``points[0] - 0.5`` none is."""
 
     points: tuple[float, ...]
     may_be_none: bool = False

@@ -1,8 +1,8 @@
-"""What a control is once it has been read: fields, the bindings that drive them, and what a phrase does. Plain data.
+"""What a control is once it has been read: its fields, what drives them, what a phrase does. Plain data.
 
-A *control* is what the schema names ("turn", "pointer", "weapon"). A *field* is one number of it in its own unit:
-a button or an axis has one field of the same name, a pointer has ``pointer.x``, ``pointer.y`` and one per click, a
-choice has one whose value is the index of the option (-1: none). Knows nothing about TOML files.
+A *control* is what the schema names ("turn", "pointer", "weapon"). A *field* is one number of it in its own
+unit: a button or an axis has one field of the same name, a pointer has ``pointer.x``, ``pointer.y`` and one
+per click, a choice has one whose value is the index of the option (-1: none). Knows nothing about TOML files.
 """
 
 from collections.abc import Mapping
@@ -36,7 +36,7 @@ class Bindings:
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One number that the player controls: how it is read from an input state and where it goes in the vector."""
+    """One number that the player controls: how it is read from a tick, and where it goes in the vector."""
 
     name: str
     control: str

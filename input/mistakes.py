@@ -1,7 +1,7 @@
 """Mistakes in a schema file: where each is, what was got, what is allowed. Knows nothing about controls.
 
-TOML parsers do not tell where a value stood, so the line is found again in the text: a table by its header, a key by the
-first line after that header which assigns it.
+TOML parsers do not tell where a value stood, so the line is found again in the text: a table by its header,
+a key by the first line after that header which assigns it.
 """
 
 import re

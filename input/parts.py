@@ -1,17 +1,19 @@
-"""The names of everything a player can press, move or turn. Plain tables; knows no device library and no schema.
+"""The names of everything a player can press, move or turn. Plain tables; knows no library and no schema.
 
 A part is ``<device>:<name>``. The devices of the house:
 
-==========  =====================================================================================================
-``key:``    a key by *position*, named as SDL names its scancode, lower case: ``key:w`` is the second key of the top
-            letter row on every layout (it prints Z on a French keyboard)
+==========  ==============================================================================================
+``key:``    a key by *position*, named as SDL names its scancode, lower case: ``key:w`` is the second
+            key of the top letter row on every layout (it prints Z on a French keyboard)
 ``char:``   a key by the *character* printed on it in the player's layout: ``char:w``, ``char:/``, ``char:é``
 ``mouse:``  ``left middle right x1 x2``
-``pad:``    buttons and sticks of any gamepad in SDL's controller mapping; ``pad:left_x`` is -1..1, right and down
-            are positive, triggers are 0..1; ``pad:-left_y`` is the upper half of the left stick used as a button
-==========  =====================================================================================================
+``pad:``    buttons and sticks of any gamepad in SDL's controller mapping; ``pad:left_x`` is -1..1,
+            right and down are positive, triggers are 0..1; ``pad:-left_y`` is the upper half of the
+            left stick used as a button
+==========  ==============================================================================================
 
-A source from outside brings its own device name (``midi:``, ``osc:``); a schema reaches it with ``parts`` and ``axes``.
+A source from outside brings its own device name (``midi:``, ``osc:``); a schema reaches it with ``parts`` and
+``axes``.
 """
 
 import re

@@ -1,8 +1,8 @@
-"""Action schemas: a TOML file that names what a player can do, and the one vector per tick that a model is given.
+"""Action schemas: a TOML file that names what a player can do, and the one vector per tick made of it.
 
-The order of the controls is the layout of the vector. A schema encodes an input state into a vector, decodes a
-vector into named values, and is fitted to the schema that a model was trained with. Knows nothing about windows,
-sources or models; ``docs/write-an-action-schema.md`` tells the format.
+The order of the controls is the layout of the vector. A schema encodes an input state into a vector, decodes
+a vector into named values, and is fitted to the schema that a model was trained with. Knows nothing about
+windows, sources or models; ``docs/write-an-action-schema.md`` tells the format.
 """
 
 import copy
@@ -32,7 +32,7 @@ Vector = NDArray[np.float32]  # (a,)
 
 @dataclass(frozen=True)
 class ActionSchema:
-    """A layout of the action vector and the bindings that fill it. Two schemas are equal when they say the same."""
+    """A layout of the action vector and the bindings that fill it. Equal schemas say the same."""
 
     values: Mapping[str, Any] = field(hash=False)  # the TOML file as it was read
     name: str = field(compare=False)
@@ -54,7 +54,7 @@ class ActionSchema:
     index: Mapping[str, int] = field(compare=False)  # name of a field -> its place in fields
     neutral: Vector = field(compare=False)  # (a,) the vector of a player who does nothing
 
-    # -- reading and writing ---------------------------------------------------------------------------------------
+    # -- reading and writing -------------------------------------------------------------------------------
 
     @classmethod
     def load(cls, path: Path) -> "ActionSchema":
@@ -68,7 +68,7 @@ class ActionSchema:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any], where: str = "schema") -> "ActionSchema":
-        """Build a schema from what :meth:`to_dict` returned, or from TOML values; ``where`` stands in errors."""
+        """Build a schema from TOML values or from :meth:`to_dict`'s; ``where`` names it in errors."""
         return cls._build(values, Mistakes(where))
 
     def to_dict(self) -> dict[str, Any]:
@@ -95,7 +95,7 @@ class ActionSchema:
             neutral=neutral,
         )
 
-    # -- one tick --------------------------------------------------------------------------------------------------
+    # -- one tick ------------------------------------------------------------------------------------------
 
     def encode(self, state: InputState) -> Vector:
         """Return the action vector (a,) of one tick of player input."""
@@ -105,7 +105,7 @@ class ActionSchema:
         return action
 
     def read(self, state: InputState) -> list[float]:
-        """Return the value of every field in its own unit, after layers, intents, derived controls and opposites."""
+        """Return every field's value in its own unit, after layers, intents, opposites and so on."""
         active = state.active | halves(state) if state.axes else state.active
         values = [row.read(state, active) for row in self.fields]
         for layer in self.layers:
@@ -136,17 +136,17 @@ class ActionSchema:
             values[i] *= factor
 
     def _ask(self, values: list[float], asked: Sequence[tuple[int, float]]) -> None:
-        """Merge values that voice, a script or a derived control asks for: buttons add to what is held, axes give way."""
+        """Merge values that voice, a script or a derived control asks for: buttons add up, axes give way."""
         for i, value in asked:
             values[i] = max(values[i], value) if self.fields[i].kind == "button" else value
 
     def _keep_first(self, values: list[float], group: tuple[str, ...]) -> None:
-        """Let only the first pressed button of a group count, in the order in which the schema lists the group."""
+        """Let only the first pressed button of a group count, in the order of the schema's list."""
         pressed = [self.index[name] for name in group if values[self.index[name]] > 0]
         for i in pressed[1:]:
             values[i] = 0.0
 
-    # -- vectors by name -------------------------------------------------------------------------------------------
+    # -- vectors by name -----------------------------------------------------------------------------------
 
     def decode(self, action: Vector | Sequence[float]) -> dict[str, float]:
         """Return field name -> value in its own unit (degrees, 0 or 1, index of an option, -1 for none).
@@ -156,7 +156,8 @@ class ActionSchema:
         """
         if len(action) != self.size:
             raise SchemaError(f"an action of {len(action)} numbers, schema '{self.name}' has {self.size}")
-        return {row.name: row.codec.decode(action[row.start : row.stop]) for row in self.fields}
+        numbers = [float(entry) for entry in action]
+        return {row.name: row.codec.decode(numbers[row.start : row.stop]) for row in self.fields}
 
     def vector(self, **values: float) -> Vector:
         """Return the vector (a,) of these field values, all others idle: ``vector(forward=1, turn=-4.0)``."""
@@ -177,10 +178,10 @@ class ActionSchema:
         low, high = np.array(bounds, np.float32).T
         return Box(low, high, dtype=np.float32)
 
-    # -- other schemas ---------------------------------------------------------------------------------------------
+    # -- other schemas -------------------------------------------------------------------------------------
 
     def fit(self, wanted: "ActionSchema") -> "ActionSchema":
-        """Return ``wanted``'s layout driven by this schema's bindings; controls that ``wanted`` lacks are left out.
+        """Return ``wanted``'s layout driven by this schema's bindings; controls it lacks are left out.
 
         Raises:
             SchemaError: a control that ``wanted`` has is missing here, or is of another kind.
@@ -191,7 +192,7 @@ class ActionSchema:
             name = table["name"]
             if name not in own:
                 raise SchemaError(
-                    f"schema '{self.name}' does not offer what '{wanted.name}' needs: {unknown('control', name, own)}"
+                    f"schema '{self.name}' lacks what '{wanted.name}' needs: {unknown('control', name, own)}"
                 )
             if own[name]["kind"] != table["kind"]:
                 raise SchemaError(
@@ -207,7 +208,7 @@ class ActionSchema:
 
 
 def check_file(path: Path) -> list[Mistake]:
-    """Return every mistake in a schema file, in the order of its lines; an empty list means that it is good."""
+    """Return every mistake in a schema file, in the order of its lines; none means that it is good."""
     values, mistakes = _read_file(Path(path))
     if not mistakes:
         read_schema(values, mistakes)

@@ -6,6 +6,7 @@ Checking, `schema check`, and the documentation read this one table. Knows how v
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from dreamloop.input.codec import COMPANDINGS
@@ -34,7 +35,7 @@ HALVES = frozenset({f"{sign}{axis}" for sign in "+-" for axis in PAD_AXES})
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One key: for which kinds it may stand, what is allowed in words, a test of the value, the names it may list."""
+    """One key: what is allowed in words, a test of the value, the kinds it goes with, names it may list."""
 
     allowed: str
     test: Callable[[Any], bool]
@@ -64,7 +65,7 @@ def is_whole(value: Any) -> bool:
 
 
 def is_name(value: Any) -> bool:
-    """Say whether a control may be called that: letters, digits, underscores; it is a keyword of ``vector``."""
+    """Say whether a control may be called that: it is a keyword of ``ActionSchema.vector``."""
     return isinstance(value, str) and value.isidentifier() and value.isascii() and len(value) <= 64
 
 
@@ -78,7 +79,7 @@ def is_range(value: Any) -> bool:
 
 def is_bins(value: Any) -> bool:
     rising = isinstance(value, list) and 2 <= len(value) <= 4096 and all(map(is_number, value))
-    return rising and all(a < b for a, b in zip(value, value[1:], strict=False))
+    return rising and all(a < b for a, b in pairwise(value))
 
 
 def is_options(value: Any) -> bool:

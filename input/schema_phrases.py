@@ -1,4 +1,4 @@
-"""Reads what phrases do from an action schema: taps, holds, amounts and small timed scripts. Notes every mistake.
+"""Reads what phrases do from an action schema: taps, holds, amounts, small timed scripts.
 
 Knows nothing about speech: a phrase is words that somebody said, typed or scripted.
 """
@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from dreamloop.input import schema_keys as keys
-from dreamloop.input.control import Derived, Field, Phrase, Step
+from dreamloop.input.control import Field, Phrase, Step
 from dreamloop.input.mistakes import Mistakes, Path
 
 NUMBERS = ("total", "seconds", "value")
@@ -71,15 +71,14 @@ class PhraseReader:
         self.phrases: list[Phrase] = []
         self._seen: dict[str, str] = {}
 
-    def read_all(self, top: Mapping[str, Any], derived: Sequence[Derived]) -> None:
+    def read_all(self, top: Mapping[str, Any], derived: Sequence[str]) -> None:
         """Read the phrases of controls, derived controls and scripts, and the words that stop."""
-        self.targets |= {one.name for one in derived}
+        self.targets |= set(derived)
         for i, table in enumerate(top.get("control", [])):
             if isinstance(table, Mapping) and table.get("name") in self.fields:
                 self._of_control(table, self.fields[table["name"]], ("control", i))
-        known = {one.name for one in derived}
         for i, table in enumerate(top.get("derived", [])):
-            if isinstance(table, Mapping) and isinstance(table.get("name"), str) and table["name"] in known:
+            if isinstance(table, Mapping) and isinstance(table.get("name"), str) and table["name"] in derived:
                 self._listed(table.get("phrases"), table["name"], 1.0, "button", ("derived", i, "phrases"))
         for i, table in enumerate(top.get("phrase", [])):
             if isinstance(table, Mapping):
@@ -92,8 +91,9 @@ class PhraseReader:
         if field.kind == "button":
             self._listed(table.get("phrases"), field.name, 1.0, "button", (*path, "phrases"))
         if field.kind == "axis":
-            pull = table.get("key_value")
-            pull = float(pull) if keys.is_positive(pull) else max(abs(field.low), abs(field.high))
+            pull = max(abs(field.low), abs(field.high))
+            if keys.is_positive(table.get("key_value")):
+                pull = float(table["key_value"])
             self._listed(
                 table.get("phrases_negative"), field.name, -pull, "axis", (*path, "phrases_negative")
             )

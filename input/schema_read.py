@@ -1,4 +1,4 @@
-"""Reads the tables of an action schema into fields, layers, derived controls and phrases, and collects every mistake.
+"""Reads the tables of an action schema into fields, layers, phrases; collects every mistake.
 
 Knows the TOML format (``schema_keys.py`` has the keys); knows nothing about input states or vectors.
 """
@@ -85,8 +85,9 @@ class Reader:
         if not top.get("control"):
             self.mistakes.add((), "", "no control, allowed: at least one [[control]] with a name and a kind")
         phrases = PhraseReader(self.mistakes, {field.name: field for field in self.fields})
-        derived = tuple(one for i, table in self.tables(top, "derived") if (one := self.derived(i, table)))
-        phrases.read_all(top, derived)
+        derived = [self.derived(i, table) for i, table in self.tables(top, "derived")]
+        layers = [self.layer(i, table) for i, table in self.tables(top, "layer")]
+        phrases.read_all(top, [one.name for one in derived if one])
         return Parsed(
             name=str(top.get("name", "")),
             version=int(top.get("version", 1)),
@@ -94,8 +95,8 @@ class Reader:
             fields=tuple(self.fields),
             opposites=tuple((pair[0], pair[1]) for pair in self.groups(top, "opposites", "pair")),
             exclusive=self.groups(top, "exclusive", "group"),
-            derived=derived,
-            layers=tuple(one for i, table in self.tables(top, "layer") if (one := self.layer(i, table))),
+            derived=tuple(one for one in derived if one),
+            layers=tuple(one for one in layers if one),
             phrases=tuple(phrases.phrases),
         )
 
@@ -129,7 +130,7 @@ class Reader:
                 good[key] = [one for one in value if one not in wrong] if wrong else value
         return good
 
-    # -- controls ------------------------------------------------------------------------------------------------
+    # -- controls ------------------------------------------------------------------------------------------
 
     def control(self, number: int, table: Mapping[str, Any]) -> None:
         path: Path = ("control", number)
@@ -245,7 +246,8 @@ class Reader:
             *self.presses(good, "_negative", -step, what, path),
             *self.presses(good, "_positive", step, what, path),
         ]
-        for key, needed in (("per_px", "motion"), ("per_notch", "wheel")):
+        needs = {"per_px": "motion", "per_notch": "wheel"}
+        for key, needed in needs.items():
             if key in good and needed not in good:
                 self.mistakes.add((*path, key), f"{what}: {key}", f"does nothing without '{needed}'")
         sticks = [pad.lstrip("+-") and pad for pad in good.get("pad", [])]
@@ -290,7 +292,7 @@ class Reader:
         alone = [Press(frozenset({part}), value) for part in dict.fromkeys(parts)]
         return (*alone, *(Press(frozenset(chord), value) for chord in good.get(f"chords{side}", [])))
 
-    # -- what refers to controls -----------------------------------------------------------------------------------
+    # -- what refers to controls ---------------------------------------------------------------------------
 
     def groups(self, top: Mapping[str, Any], table: str, key: str) -> tuple[tuple[str, ...], ...]:
         """Return the groups of buttons in ``[[opposites]] pair`` or ``[[exclusive]] group``."""

@@ -53,7 +53,7 @@ class InputState:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "InputState":
-        """Rebuild the state written by :meth:`to_dict`; unknown names are ignored, so newer files can be read."""
+        """Rebuild the state of :meth:`to_dict`; unknown names are ignored, so newer files can be read."""
         pointer = values.get("pointer")
         return cls(
             tick=int(values.get("tick", 0)),
