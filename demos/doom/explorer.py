@@ -29,14 +29,17 @@ class Intention:
     left: int
     held: tuple[int, ...] = ()
     steer: bool = False  # keep choosing where there is room while walking
+    path: tuple[tuple[float, float], ...] = ()  # points still to walk to, map units
     again: int = 0  # tics until the next change of heading while looking around
 
 
 # name, weight, held buttons: a list a reader can check against "does every control occur alone?"
 HABITS: tuple[tuple[str, float, tuple[int, ...]], ...] = (
-    ("walk", 0.24, (FORWARD,)),
-    ("run", 0.17, (FORWARD, RUN)),
-    ("look_around", 0.16, ()),
+    ("travel", 0.22, (FORWARD,)),
+    ("travel_fast", 0.12, (FORWARD, RUN)),
+    ("walk", 0.10, (FORWARD,)),
+    ("run", 0.06, (FORWARD, RUN)),
+    ("look_around", 0.14, ()),
     ("spin", 0.05, ()),
     ("stand", 0.09, ()),
     ("strafe_left", 0.035, (LEFT,)),
@@ -59,6 +62,11 @@ def make_explorer(seed: int = 0) -> "Explorer":
     return Explorer(seed)
 
 
+def _bearing(x: float, y: float, to_x: float, to_y: float, angle_deg: float) -> float:
+    """Return how far (degrees, counter-clockwise, -180..180) a point lies off the heading."""
+    return (math.degrees(math.atan2(to_y - y, to_x - x)) - angle_deg + 180.0) % 360.0 - 180.0
+
+
 class Explorer:
     """Turns info into actions, float32 (9,), one per tic."""
 
@@ -76,6 +84,8 @@ class Explorer:
         self.pitch_speed_deg = 0.0
         self.stuck = 0
         self.use_rest = 0
+        self.used_at = (0.0, 0.0)
+        self.wait = 0  # tics to stand while a door opens
         self.fire_left = 0
         self.fight_rest = 0
         self.last_xy: tuple[float, float] | None = None
@@ -88,9 +98,11 @@ class Explorer:
         if self.intention.left <= 0:
             self._decide(angle, info)
         self.intention.left -= 1
-        self._steer(angle, info)
+        self._steer(x, y, angle, info)
         action = np.zeros(9, np.float32)
-        action[list(self.intention.held)] = 1.0
+        self.wait -= 1
+        if self.wait <= 0:
+            action[list(self.intention.held)] = 1.0
         action[TURN] = self._turn(angle) / TURN_DEG
         action[LOOK] = self._nod(pitch) / LOOK_DEG
         action[ATTACK] = self._fires()
@@ -108,9 +120,12 @@ class Explorer:
             left = int(self.rng.integers(low, 45))
         elif name in ("walk", "run"):
             left = int(self.rng.integers(25, high + 1))
+        held = self._with_room(held, info)
         self.intention = Intention(name, left, held, steer=held[:1] == (FORWARD,))
         self.aim_deg = None
-        if name in STRAIGHT:
+        if name.startswith("travel"):
+            self._set_out(angle, info)
+        elif name in STRAIGHT:
             self.fire_left = int(self.rng.integers(4, 30)) if name == "shoot" else 0
         elif name == "turn_back":
             self.aim_deg = angle + self._side() * float(self.rng.uniform(150, 200))
@@ -126,9 +141,41 @@ class Explorer:
         elif self.rng.random() < 0.8:
             self.pitch_aim_deg = 0.0
 
-    def _steer(self, angle: float, info: Mapping[str, Any]) -> None:
+    def _set_out(self, angle: float, info: Mapping[str, Any]) -> None:
+        """Choose a way out of the room, rather ahead than behind, and walk there; without any, just walk."""
+        exits = info.get("exits")
+        if not exits:
+            self.aim_deg = self._roomy(angle, info)
+            return
+        x, y = info["pose"][:2]
+        off = np.array([abs(_bearing(x, y, e[0], e[1], angle)) for e in exits])
+        near = np.array([math.dist((x, y), e[:2]) for e in exits])
+        liking = np.exp(-off / 80.0) * np.where(near < 90, 0.3, 1.0)
+        near_x, near_y, far_x, far_y = exits[int(self.rng.choice(len(exits), p=liking / liking.sum()))]
+        self.intention.path = ((near_x, near_y), (far_x, far_y))
+        self.intention.left = 150
+        self.intention.steer = False
+
+    def _follow(self, x: float, y: float, angle: float) -> None:
+        """Turn to the next point of the path; reaching the last one ends the intention."""
+        doing = self.intention
+        if math.dist((x, y), doing.path[0]) < 36:
+            doing.path = doing.path[1:]
+        if not doing.path:
+            doing.left = 0
+            return
+        off = _bearing(x, y, *doing.path[0], angle)
+        if abs(off) > 3 or self.aim_deg is not None:
+            self.aim_deg = angle + off
+        slow = abs(off) > 55  # do not walk away from the point while turning to it
+        doing.held = () if slow else ((FORWARD, RUN) if doing.name == "travel_fast" else (FORWARD,))
+
+    def _steer(self, x: float, y: float, angle: float, info: Mapping[str, Any]) -> None:
         """While walking or looking around, change the heading now and then."""
         doing = self.intention
+        if doing.path:
+            self._follow(x, y, angle)
+            return
         doing.again -= 1
         if doing.again > 0:
             return
@@ -150,6 +197,20 @@ class Explorer:
         pick = int(self.rng.choice(len(liking), p=liking / liking.sum()))
         return angle + float(bearing[pick]) + float(self.rng.normal(0, 7))
 
+    def _with_room(self, held: tuple[int, ...], info: Mapping[str, Any]) -> tuple[int, ...]:
+        """Swap sides, or stand, rather than press sideways or backward into a wall."""
+        clear = info.get("clear")
+        if clear is None:
+            return held
+        room = {RIGHT: float(clear[len(clear) // 4]), LEFT: float(clear[3 * len(clear) // 4])}
+        if BACK in held and clear[len(clear) // 2] < 120:
+            return ()
+        for side, other in ((LEFT, RIGHT), (RIGHT, LEFT)):
+            if side in held and room[side] < 100:
+                swap = (other,) if room[other] > room[side] else ()
+                return tuple(b for b in held if b != side) + swap
+        return held
+
     def _side(self) -> int:
         return 1 if self.rng.random() < 0.5 else -1
 
@@ -158,12 +219,12 @@ class Explorer:
     def _notice_walls(self, x: float, y: float, angle: float, info: Mapping[str, Any]) -> None:
         moved = 99.0 if self.last_xy is None else math.dist(self.last_xy, (x, y))
         self.last_xy = (x, y)
-        pushing = bool(self.intention.held)
+        pushing = bool(self.intention.held) and self.wait <= 0
         self.stuck = self.stuck + 1 if pushing and moved < 1.5 else 0
         waiting = bool(info.get("door_ahead")) and FORWARD in self.intention.held
         clear = info.get("clear")
-        close = clear is not None and FORWARD in self.intention.held and clear[0] < 72 and not waiting
-        if self.stuck > (40 if waiting else STUCK_TICS) or (close and self.rng.random() < 0.15):
+        close = clear is not None and FORWARD in self.intention.held and clear[0] < 80 and not waiting and not self.intention.path
+        if self.stuck > (20 if waiting else STUCK_TICS) or (close and self.rng.random() < 0.25):
             self._turn_away(angle, info)
 
     def _turn_away(self, angle: float, info: Mapping[str, Any]) -> None:
@@ -186,17 +247,16 @@ class Explorer:
         if not monsters:
             return
         _, mx, my = min(monsters, key=lambda m: math.dist((x, y), (m[1], m[2])))
-        bearing = math.degrees(math.atan2(my - y, mx - x))
-        off = (bearing - angle + 180.0) % 360.0 - 180.0
+        off = _bearing(x, y, mx, my, angle)
         if self.intention.name == "fight":
-            self.aim_deg = angle + off
-            if abs(off) < 5:
+            self.aim_deg = angle + 1.3 * off
+            if abs(off) < 7:
                 self.fire_left = max(self.fire_left, 3)
         elif self.fight_rest <= 0:
             self.fight_rest = int(self.rng.integers(40, 140))
             if self.rng.random() < 0.75:
                 held = ((), (LEFT,), (RIGHT,), (BACK,), (FORWARD,))[int(self.rng.integers(5))]
-                self.intention = Intention("fight", int(self.rng.integers(20, 70)), held, again=99)
+                self.intention = Intention("fight", int(self.rng.integers(40, 110)), held, again=99)
 
     # --- hands ---
 
@@ -235,11 +295,13 @@ class Explorer:
     def _opens(self, info: Mapping[str, Any]) -> float:
         """Press USE at a door in reach, once; where doors are not told, when stuck, and rarely for nothing."""
         self.use_rest -= 1
-        if self.use_rest > 0:
-            return 0.0
+        elsewhere = self.last_xy is None or math.dist(self.last_xy, self.used_at) > 100
         walking = FORWARD in self.intention.held
-        reason = info.get("door_ahead", self.stuck == 4) and walking
-        if reason or self.rng.random() < 0.001:
-            self.use_rest = 110 if reason else 40
-            return 1.0
-        return 0.0
+        if "door_ahead" in info:
+            reason = info["door_ahead"] and walking and (elsewhere or (self.stuck >= 3 and self.use_rest <= 0))
+        else:
+            reason = walking and self.stuck == 4
+        if reason:
+            self.use_rest, self.wait = 25, 12
+            self.used_at = self.last_xy or (0.0, 0.0)
+        return float(reason or self.rng.random() < 0.001)

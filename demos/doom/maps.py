@@ -38,15 +38,15 @@ LAMP, SHORT_LAMP, FLOOR_LAMP, CANDLES, BARREL = 85, 86, 2028, 35, 2035
 TREE, BROWN_STUMP, TECH_COLUMN, GREEN_COLUMN, RED_COLUMN = 43, 47, 48, 30, 32
 
 THEMES = (
-    Theme("redbrick", "ZZWOLF11", "ZZWOLF12", "BIGDOOR5", "FLAT5_1", "CEIL1_1", (184, 224), (CANDLES, RED_COLUMN)),
+    Theme("redbrick", "ZZWOLF11", "BRICK11", "BIGDOOR5", "FLAT5_1", "CEIL1_1", (184, 224), (CANDLES, RED_COLUMN)),
     Theme("tantech", "STARTAN2", "STARBR2", "BIGDOOR4", "FLOOR4_8", "CEIL3_5", (176, 224), (LAMP, BARREL)),
-    Theme("greytech", "STARGR1", "STARGR2", "BIGDOOR2", "FLOOR0_3", "FLAT4", (184, 232), (SHORT_LAMP, BARREL)),
+    Theme("greentech", "STARG1", "STARG2", "BIGDOOR2", "FLOOR0_3", "FLAT4", (184, 232), (SHORT_LAMP, BARREL)),
     Theme("marble", "MARBLE2", "GSTONE1", "BIGDOOR3", "DEM1_6", "FLAT1_1", (192, 232), (GREEN_COLUMN, CANDLES)),
     Theme("wood", "WOOD9", "PANEL4", "BIGDOOR5", "FLOOR5_4", "CEIL3_3", (192, 232), (FLOOR_LAMP, CANDLES)),
-    Theme("rock", "ROCK4", "ROCK5", "BIGDOOR7", "RROCK16", "F_SKY1", (200, 232), (TREE, BROWN_STUMP)),
+    Theme("rock", "ROCK5", "ROCK4", "BIGDOOR7", "RROCK16", "FLAT5_5", (200, 232), (TREE, BROWN_STUMP)),
     Theme("silver", "SILVER1", "SILVER2", "BIGDOOR2", "FLAT14", "FLAT20", (176, 216), (LAMP, TECH_COLUMN)),
-    Theme("rust", "BROWN1", "BRONZE1", "BIGDOOR4", "FLOOR5_2", "FLAT5_5", (184, 224), (BARREL, LAMP)),
-    Theme("sandstone", "BRICK6", "BRICK7", "BIGDOOR7", "GRASS1", "F_SKY1", (200, 240), (TREE, BROWN_STUMP)),
+    Theme("greyrock", "STONE4", "ZZWOLF1", "BIGDOOR2", "FLOOR7_2", "F_SKY1", (200, 240), (TREE, BARREL)),
+    Theme("sandstone", "BRICK6", "BRICK12", "BIGDOOR7", "GRASS1", "F_SKY1", (200, 240), (TREE, BROWN_STUMP)),
     Theme("cement", "CEMENT6", "GRAYVINE", "BIGDOOR3", "FLAT5_7", "FLAT19", (176, 216), (SHORT_LAMP, TECH_COLUMN)),
 )
 
@@ -116,6 +116,29 @@ class MapPlan:
     def closed_sectors(self) -> list[int]:
         """Sectors that can be seen through but not entered: windows."""
         return [i for i, sector in enumerate(self.sectors) if sector.window]
+
+    def room_at(self, x: float, y: float) -> Room | None:
+        """Return the room around a point in map units; None inside doorways."""
+        tx, ty = x / (UNIT * TILE), y / (UNIT * TILE)
+        for room in self.rooms:
+            rx, ry, w, h = room.rect
+            if rx <= tx < rx + w and ry <= ty < ry + h:
+                return room
+        return None
+
+    def exits(self, room: Room) -> list[tuple[float, float, float, float]]:
+        """Return each way out of a room as (x, y) in front of the doorway and (x, y) behind it, map units."""
+        found = []
+        for link in self.links:
+            if link.kind == "window" or room.index not in link.rooms:
+                continue
+            x, y, w, h = (value * UNIT for value in link.rect)
+            cx, cy = x + w / 2, y + h / 2
+            upright = self.cells[link.rect[0] - 1, link.rect[1]] in link.rooms
+            dx, dy = (w / 2 + 40, 0.0) if upright else (0.0, h / 2 + 40)
+            sign = 1 if link.rooms[0] == room.index else -1
+            found.append((cx - sign * dx, cy - sign * dy, cx + sign * 2 * dx, cy + sign * 2 * dy))
+        return found
 
     def is_door(self, sector: int) -> bool:
         return sector >= 0 and bool(self.sectors[sector].door)
@@ -301,9 +324,9 @@ def _populate(rng: np.random.Generator, plan: MapPlan) -> None:
     px, py = spot or ((sx + sw // 2) * UNIT, (sy + sh // 2) * UNIT)
     plan.things.append(Thing(1, px, py, 45 * int(rng.integers(0, 8))))
     for room in order:
-        wishes = [int(rng.choice(room.theme.props)) for _ in range(int(rng.integers(0, 4)))]
+        wishes = [int(rng.choice(room.theme.props)) for _ in range(int(rng.integers(0, 3)))]
         wishes += [int(rng.choice(PICKUPS)) for _ in range(int(rng.integers(0, 3)))]
-        if room is not start and rng.random() < 0.4:
+        if room is not start and rng.random() < 0.3:
             wishes += [int(rng.choice(MONSTERS)) for _ in range(int(rng.integers(1, 3)))]
         if min(room.rect[2:]) <= 2:
             wishes = [w for w in wishes if w in PICKUPS or w in MONSTERS]
@@ -313,12 +336,18 @@ def _populate(rng: np.random.Generator, plan: MapPlan) -> None:
                 plan.things.append(Thing(kind, *spot, 45 * int(rng.integers(0, 8))))
 
 
+MAPINFO = 'map MAP01 "generated" { sky1 = "P-SKY1" }\n'  # Freedoom's daylight
+
+
 def wad_bytes(plan: MapPlan) -> bytes:
-    """Return the map as a PWAD: MAP01, TEXTMAP (namespace zdoom), ENDMAP."""
-    text = textmap(plan).encode("ascii")
-    directory = struct.pack("<ii8s", 12, 0, b"MAP01") + struct.pack("<ii8s", 12, len(text), b"TEXTMAP")
-    directory += struct.pack("<ii8s", 12 + len(text), 0, b"ENDMAP")
-    return struct.pack("<4sii", b"PWAD", 3, 12 + len(text)) + text + directory
+    """Return the map as a PWAD: MAPINFO (the sky), MAP01, TEXTMAP (namespace zdoom), ENDMAP."""
+    lumps = (("MAPINFO", MAPINFO), ("MAP01", ""), ("TEXTMAP", textmap(plan)), ("ENDMAP", ""))
+    body, directory = b"", b""
+    for name, text in lumps:
+        data = text.encode("ascii")
+        directory += struct.pack("<ii8s", 12 + len(body), len(data), name.encode("ascii"))
+        body += data
+    return struct.pack("<4sii", b"PWAD", len(lumps), 12 + len(body)) + body + directory
 
 
 def textmap(plan: MapPlan) -> str:
@@ -340,7 +369,7 @@ def textmap(plan: MapPlan) -> str:
             fields |= {"twosided": 1, "sideback": len(sides)}
             sides.append(_side(plan, back, front, offset))
             if plan.is_door(back):
-                fields |= {"special": DOOR_SPECIAL, "arg1": 48, "arg2": 150, "playeruse": 1, "repeatspecial": 1}
+                fields |= {"special": DOOR_SPECIAL, "arg1": 96, "arg2": 150, "playeruse": 1, "repeatspecial": 1}
         blocks.append(_block("linedef", fields))
     blocks += [_block("sidedef", side) for side in sides]
     blocks += [_block("vertex", {"x": float(x), "y": float(y)}) for x, y in vertices]

@@ -268,6 +268,8 @@ class DoomEnv(gymnasium.Env[Pixels, NDArray[np.float32]]):
         }
         plan = self._choice.plan if self._choice else None
         if plan is not None:
+            room = plan.room_at(x, y)
+            info["exits"] = plan.exits(room) if room is not None else []
             info["clear"], info["door_ahead"] = look_around(plan, x, y, angle)
         return info
 
@@ -302,7 +304,7 @@ def look_around(plan: MapPlan, x: float, y: float, angle_deg: float) -> tuple[ND
     blocked = sectors == SOLID
     blocked |= np.isin(sectors, plan.closed_sectors)
     first = np.where(blocked.any(axis=1), blocked.argmax(axis=1), len(reach) - 1)
-    door = any(plan.is_door(int(s)) for s in sectors[0, : math.ceil(80 / UNIT)])
+    door = any(plan.is_door(int(s)) for s in sectors[0, : math.ceil(48 / UNIT)])
     return reach[first].astype(np.float32), door
 
 
