@@ -1,8 +1,8 @@
 """The echo model: draws the action it was given. No weights, no learning: the null twin of a world model.
 
-Each control is a labelled bar, movement rolls a ball, a pointer is a cross, and the seed makes the faint noise behind
-them. The bottom rows of pixels carry tick and action as bytes, so that a test (:func:`read_back`) can say exactly
-which action a frame shows. Knows nothing about windows or devices.
+Each control is a labelled bar, movement rolls a ball, a pointer is a cross, and the seed makes the faint
+noise behind them. The bottom rows of pixels carry tick and action as bytes, so that a test
+(:func:`read_back`) can say exactly which action a frame shows. Knows nothing about windows or devices.
 """
 
 from collections.abc import Mapping
@@ -36,22 +36,20 @@ PUSH: Mapping[str, tuple[float, float]] = {
 }
 FRICTION = 0.94  # share of its speed that the ball keeps each tick
 FORCE = 0.0012  # speed that a full control adds each tick, in arena sizes
-INK = (232, 236, 244)
+INK = (232, 236, 240)  # the noise adds up to 13: no channel may pass 255
 MUTED = (86, 96, 118)
 BAR_UP = (86, 204, 242)
 BAR_DOWN = (242, 153, 74)
 BALL = (111, 207, 151)
 BALL_LIT = (242, 201, 76)
 # Rows of 3 bits, top to bottom, five rows a glyph.
-GLYPHS = dict(
-    zip(
-        "abcdefghijklmnopqrstuvwxyz0123456789. -",
-        "25755 65656 34443 65556 74647 74644 34553 55755 72227 11152 55655 44447 57755 65555 25552 65644 25563 "
-        "65655 34216 72222 55557 55552 55775 55255 55222 71247 75557 26227 61247 61216 55711 74616 34752 71222 "
-        "25252 25716 00002 00000 00700".split(),
-        strict=True,
-    )
-)
+LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789. -"
+SHAPES = """
+25755 65656 34443 65556 74647 74644 34553 55755 72227 11152 55655 44447 57755 65555 25552 65644 25563 65655
+34216 72222 55557 55552 55775 55255 55222 71247 75557 26227 61247 61216 55711 74616 34752 71222 25252 25716
+00002 00000 00700
+"""
+GLYPHS = dict(zip(LETTERS, SHAPES.split(), strict=True))
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,10 +70,11 @@ class EchoModel:
         self.card = card
         self.players = players
         self._schema = ActionSchema.from_dict(card.schema)
-        if mark_rows(self._schema.size, card.width_px) + 8 > card.height_px or card.width_px < 32:
+        least = mark_rows(self._schema.size, card.width_px) + 8
+        if least > card.height_px or card.width_px < 32:
             raise ModelError(
-                f"the echo model draws at least 32 x {mark_rows(self._schema.size, card.width_px) + 8} pixels for "
-                f"{self._schema.size} controls, the card asks for {card.width_px} x {card.height_px}"
+                f"the echo model needs at least 32 x {least} pixels for {self._schema.size} controls, "
+                f"the card asks for {card.width_px} x {card.height_px}"
             )
         self._still = _panel(self._schema.columns, card.width_px, card.height_px)
         blank = np.zeros(self._schema.size, np.float32)
@@ -92,7 +91,9 @@ class EchoModel:
     def step(self, actions: NDArray[np.float32]) -> NDArray[np.uint8]:
         """Take one tick with ``actions`` (n, a); return (n, h, w, 3)."""
         check_actions(actions, self.players, self._schema.size)
-        self._players = [self._move(player, action) for player, action in zip(self._players, actions, strict=True)]
+        self._players = [
+            self._move(player, action) for player, action in zip(self._players, actions, strict=True)
+        ]
         return np.stack([self._draw(player) for player in self._players])
 
     def save(self, player: int) -> ModelState:
@@ -144,9 +145,11 @@ class EchoModel:
         frame = self._still.copy()
         height, width, _ = frame.shape
         noise = np.random.Generator(np.random.Philox(key=player.seed % 2**64, counter=player.tick))
-        frame += noise.integers(0, 14, (height // 2 + 1, width // 2 + 1, 1), np.uint8).repeat(2, 0).repeat(2, 1)[
-            :height, :width
-        ]
+        frame += (
+            noise.integers(0, 14, (height // 2 + 1, width // 2 + 1, 1), np.uint8)
+            .repeat(2, 0)
+            .repeat(2, 1)[:height, :width]
+        )
         self._draw_bars(frame, player.action)
         self._draw_ball(frame, player)
         _text(frame, str(player.tick), width - 4 * len(str(player.tick)) - 2, 3, INK)
@@ -170,7 +173,9 @@ class EchoModel:
         left, top = width // 2 + radius, radius + 2
         span_x, span_y = width - left - radius - 1, height - top - radius - 5
         x, y = left + round(player.ball[0] * span_x), top + round(player.ball[1] * span_y)
-        lit = any(values.get(name, 0.0) > 0.5 for name in ("jump", "attack", "use", "pointer.left", "pointer.click"))
+        lit = any(
+            values.get(name, 0.0) > 0.5 for name in ("jump", "attack", "use", "pointer.left", "pointer.click")
+        )
         down, right = np.ogrid[:height, :width]
         frame[(right - x) ** 2 + (down - y) ** 2 <= radius**2] = BALL_LIT if lit else BALL
         if "pointer.x" in values and "pointer.y" in values:
@@ -221,7 +226,7 @@ def _panel(columns: tuple[str, ...], width_px: int, height_px: int) -> NDArray[n
         top = 3 + row * pitch
         frame[top + max(pitch - 2, 1) // 2, left : right + 1] = MUTED
         if left > 2:
-            short = name if len(name) <= 8 else name.split(".")[0][:5] + name.split(".")[-1][:3]
+            short = name if len(name) <= 8 else f"{name[0]}.{name.rpartition('.')[2]}"[:8]
             _text(frame, short, 2, top + (pitch - 7) // 2, INK)
     return frame
 
@@ -231,5 +236,9 @@ def _text(frame: Frame, text: str, x: int, y: int, colour: tuple[int, int, int])
         for row, bits in enumerate(GLYPHS.get(letter, "00000")):
             for column in range(3):
                 across = x + 4 * index + column
-                if int(bits) >> (2 - column) & 1 and 0 <= across < frame.shape[1] and y + row < frame.shape[0]:
+                if (
+                    int(bits) >> (2 - column) & 1
+                    and 0 <= across < frame.shape[1]
+                    and y + row < frame.shape[0]
+                ):
                     frame[y + row, across] = colour

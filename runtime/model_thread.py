@@ -1,0 +1,125 @@
+"""Runs a world model on a thread of its own, so that a slow step never makes the input deaf.
+
+torch releases Python's lock while it computes; meanwhile the calling thread (the one with the window) looks
+at the devices every 4 ms. Everything that touches the model goes through here: it lives on one thread, from
+its opening to its end. Knows nothing about windows: it is handed a function to call while it waits.
+"""
+
+import queue
+import threading
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import numpy as np
+
+from dreamloop.input.errors import DreamloopError
+from dreamloop.model.world_model import Action, Frame, ModelError, ModelState, Scene, WorldModel
+from dreamloop.runtime.pacer import PUMP_S
+from dreamloop.runtime.stamps import Stopwatch
+
+T = TypeVar("T")
+GRACE_ROUNDS = (
+    1250  # looks at the devices (about 5 s) that a closed window still waits for a model that is busy
+)
+
+
+class _Job:
+    """Work for the model's thread, and how it ended."""
+
+    def __init__(self, work: Callable[[], Any]) -> None:
+        self.work = work
+        self.done = threading.Event()
+        self.result: Any = None
+        self.error: BaseException | None = None
+
+    def run(self) -> None:
+        try:
+            self.result = self.work()
+        except BaseException as error:  # noqa: BLE001 (handed to the caller, who raises it)
+            self.error = error
+        self.done.set()
+
+
+class ModelThread:
+    """One player's model behind a thread.
+
+    Args:
+        build: opens the model; runs on the thread.
+        idle: called every 4 ms while the caller waits; returns False when nobody wants the answer any more.
+        stopwatch: told when each step starts and ends.
+    """
+
+    def __init__(
+        self, build: Callable[[], WorldModel], idle: Callable[[], bool], stopwatch: Stopwatch
+    ) -> None:
+        self._idle = idle
+        self._stopwatch = stopwatch
+        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._run, name="dreamloop-model", daemon=True)
+        self._thread.start()
+        try:
+            self._model: WorldModel = self.call(build)
+        except BaseException:
+            self.close()
+            raise
+
+    @property
+    def model(self) -> WorldModel:
+        """The model itself, for what does not touch its state: the card."""
+        return self._model
+
+    def call(self, work: Callable[[], T]) -> T:
+        """Run ``work`` on the model's thread, look after the devices until it is done, and return its result.
+
+        Raises:
+            ModelError: the model failed, in one sentence; or the window was closed and the model did not come
+                back.
+        """
+        job = _Job(work)
+        self._jobs.put(job)
+        rounds_left = GRACE_ROUNDS
+        while not job.done.wait(PUMP_S):
+            if not self._idle():
+                rounds_left -= 1
+            if rounds_left <= 0:
+                raise ModelError(
+                    "the window was closed while the model was busy, and it did not come back in 5 s"
+                )
+        if job.error is None:
+            result: T = job.result
+            return result
+        if isinstance(job.error, DreamloopError) or not isinstance(job.error, Exception):
+            raise job.error
+        what = f"{type(job.error).__name__}: {job.error}".strip().splitlines()[0]
+        raise ModelError(f"the model failed ({what})") from job.error
+
+    def step(self, action: Action) -> Frame:
+        """Take one tick with ``action`` (a,) and return the frame (h, w, 3) that shows it."""
+
+        def work() -> Frame:
+            with self._stopwatch.model():
+                frame: Frame = self._model.step(action[np.newaxis])[0]
+            return frame
+
+        return self.call(work)
+
+    def reset(self, scene: Scene | None, seed: int) -> Frame:
+        """Start over and return the first frame."""
+        return self.call(lambda: self._model.reset(0, scene, seed))
+
+    def save(self) -> ModelState:
+        """Return everything that decides the future."""
+        return self.call(lambda: self._model.save(0))
+
+    def load(self, state: ModelState) -> Frame:
+        """Go back to ``state`` and return the frame that was showing."""
+        return self.call(lambda: self._model.load(0, state))
+
+    def close(self) -> None:
+        """Let the thread end; a model that is stuck in a step is left behind."""
+        self._jobs.put(None)
+        self._thread.join(timeout=0.5)
+
+    def _run(self) -> None:
+        while (job := self._jobs.get()) is not None:
+            job.run()
