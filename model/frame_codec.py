@@ -1,8 +1,9 @@
 """Pictures of a recording: one encoded image per frame. Knows nothing about files.
 
-Lossless frames are WebP lossless at the lowest effort: measured on 350 Doom frames of 128x96 it takes 0.36 ms and
-15.1 KB each (PNG level 1: 0.86 ms, 19.9 KB; zlib level 1 on the difference to the last frame: 0.38 ms, 21.3 KB),
-each frame stands alone, and every language can read it. The reader goes by the image's own first bytes.
+Lossless frames are WebP lossless at the lowest effort: measured on 350 Doom frames of 128x96 it takes
+0.36 ms and 15.1 KB each (PNG level 1: 0.86 ms, 19.9 KB; zlib level 1 on the difference to the last frame:
+0.38 ms, 21.3 KB), each frame stands alone, and every language can read it. The reader goes by the image's
+own first bytes.
 """
 
 import hashlib
@@ -59,5 +60,12 @@ def decode_frame(data: bytes) -> Frame:
             if w * h > MAX_FRAME_PX:
                 raise RecordingError(f"a frame of {w}x{h} is too large to be read")
             return np.array(image.convert("RGB"))
-    except (UnidentifiedImageError, OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
+    except (
+        UnidentifiedImageError,
+        OSError,
+        ValueError,
+        SyntaxError,
+        EOFError,
+        Image.DecompressionBombError,
+    ) as error:
         raise RecordingError(f"a frame cannot be decoded: {error}") from error

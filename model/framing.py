@@ -1,8 +1,8 @@
 """Framed msgpack records in a file: the container under recordings and saved games.
 
-A file is a 16-byte preamble, then records; each record is its length (LEB128), a CRC32 over length and payload,
-and the payload, one msgpack array whose first entry is the record's kind. Knows nothing about what the records
-mean. The byte layout is specified in docs/recording-format.md.
+A file is a 16-byte preamble, then records; each record is its length (LEB128), a CRC32 over length and
+payload, and the payload, one msgpack array whose first entry is the record's kind. Knows nothing about
+what the records mean. The byte layout is specified in docs/recording-format.md.
 """
 
 import os
@@ -24,7 +24,9 @@ MAX_ITEMS = 4096  # entries of one msgpack array or map; long lists travel as pa
 WINDOW_BYTES = 1 << 18  # how much of a file is held at a time while it is read
 _LENGTH_BYTES = 4  # longest LEB128 length that MAX_RECORD_BYTES allows
 _CRC = struct.Struct("<I")
-_PAYLOAD_START = re.compile(rb"[\x92-\x9f][\x00-\x0f]")  # a short msgpack array that begins with a small integer
+_PAYLOAD_START = re.compile(
+    rb"[\x92-\x9f][\x00-\x0f]"
+)  # a short msgpack array that begins with a small integer
 
 
 class RecordingError(DreamloopError):
@@ -44,14 +46,18 @@ def read_preamble(data: bytes, magic: bytes, newest: int, path: Path, what: str)
         RecordingError: not such a file, damaged in its first bytes, or written by a newer version.
     """
     if len(data) < PREAMBLE.size and magic.startswith(data[: len(magic)]):
-        raise RecordingError(f"{path} ends after {len(data)} bytes, before its header: nothing was recorded in it")
+        raise RecordingError(
+            f"{path} ends after {len(data)} bytes, before its header: nothing was recorded in it"
+        )
     if data[: len(magic)] != magic:
         raise RecordingError(f"{path} is not a dreamloop {what} (its first bytes are {bytes(data[:8])!r})")
     _, version, _, crc = PREAMBLE.unpack(data[: PREAMBLE.size])
     if crc != zlib.crc32(data[: PREAMBLE.size - 4]):
         raise RecordingError(f"{path} is damaged in its first 16 bytes: a bit was flipped there")
     if version > newest:
-        raise RecordingError(f"{path} has format {version}, this dreamloop reads formats 1 to {newest}: update it")
+        raise RecordingError(
+            f"{path} has format {version}, this dreamloop reads formats 1 to {newest}: update it"
+        )
     return int(version)
 
 
@@ -166,7 +172,7 @@ class FramedFile:
         return Record(offset, end, payload) if _PAYLOAD_START.match(payload) else None
 
     def span_at(self, offset: int) -> tuple[int, int] | None:
-        """Return where the payload of the record at ``offset`` begins and ends, unchecked; None when impossible."""
+        """Return where the payload at ``offset`` begins and ends, unchecked; None when impossible."""
         head = self.bytes_at(offset, _LENGTH_BYTES)
         try:
             length, used = read_varint(head, 0)
@@ -182,7 +188,7 @@ class FramedFile:
         return -1 if span is None else self.bytes_at(span[0], 2)[1]
 
     def records(self, offset: int, limit: int | None = None) -> Iterator[Record | tuple[int, int]]:
-        """Walk the file: every readable record, and (from, to) for every stretch of bytes that is not readable."""
+        """Walk the file: every readable record, and (from, to) for each stretch that is not."""
         limit = self.size if limit is None else limit
         while offset < limit:
             record = self.record_at(offset, limit)
@@ -217,7 +223,7 @@ class FramedFile:
 
 
 class FramedSink:
-    """Appends whole records straight to the operating system, so that a killed process loses only the one in flight."""
+    """Appends whole records straight to the system: a killed process loses only the one in flight."""
 
     def __init__(self, path: Path, preamble: bytes, *, replace: bool = False) -> None:
         flags = os.O_WRONLY | os.O_CREAT | getattr(os, "O_BINARY", 0) | (os.O_TRUNC if replace else os.O_EXCL)
@@ -227,7 +233,9 @@ class FramedSink:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._file = os.open(path, flags, 0o644)
         except FileExistsError as error:
-            raise RecordingError(f"{path} exists already; choose another name, nothing is overwritten") from error
+            raise RecordingError(
+                f"{path} exists already; choose another name, nothing is overwritten"
+            ) from error
         except OSError as error:
             raise RecordingError(f"cannot write {path}: {error.strerror}") from error
         try:
@@ -252,7 +260,7 @@ class FramedSink:
         self.offset += len(data)
 
     def write_some(self, data: bytes) -> int:
-        """Write what the operating system takes and return how much that was; the seam for tests of full disks."""
+        """Write what the system takes and return how much; the seam for tests of full disks."""
         return os.write(self._file, data)
 
     def _cut_back(self) -> None:

@@ -1,8 +1,9 @@
 """One tick of a recording as a few bytes, and back. Knows nothing about files or pictures.
 
-A tick is written as the difference to the one before it; every ``KEY_EVERY``-th is a key tick that stands alone, so
-damage is contained and a reader can start there. Ten minutes at 35 Hz have to fit into a megabyte, which leaves 47
-bytes for a tick with its hash, clock times, timings and checksum. Layout: docs/recording-format.md.
+A tick is written as the difference to the one before it; every ``KEY_EVERY``-th is a key tick that stands
+alone, so damage is contained and a reader can start there. Ten minutes at 35 Hz have to fit into a
+megabyte, which leaves 47 bytes for a tick with its hash, clock times, timings and checksum. Layout:
+docs/recording-format.md.
 """
 
 import math
@@ -19,7 +20,9 @@ from dreamloop.model.world_model import Action
 
 TICK = 1  # the record's kind
 KEY_EVERY = 64
-TIMINGS, ACTION, MOTION, EVENT, HELD, TAPPED, AXES, POINTER, EXTRA, REST, KEY = (1 << bit for bit in range(11))
+TIMINGS, ACTION, MOTION, EVENT, HELD, TAPPED, AXES, POINTER, EXTRA, REST, KEY = (
+    1 << bit for bit in range(11)
+)
 _STICKY = ("dt_s", "intents")  # written in REST when they differ from the tick before
 _FLEETING = ("wheel", "phrases")  # written in REST when they are not empty
 
@@ -59,11 +62,13 @@ class TickEncoder:
         return self._count % KEY_EVERY == 0
 
     def encode(self, tick: TickData) -> list[Any]:
-        """Return the entries for :func:`dreamloop.model.framing.pack_record`; nothing changes until :meth:`commit`."""
+        """Return the entries for ``framing.pack_record``; nothing changes until :meth:`commit`."""
         before = _Before() if self.next_is_key else self._before
         state, flags = tick.state, KEY if self.next_is_key else 0
         if tick.action.shape != before.action.shape and not flags & KEY:
-            raise RecordingError(f"an action has shape {tick.action.shape}, the one before {before.action.shape}")
+            raise RecordingError(
+                f"an action has shape {tick.action.shape}, the one before {before.action.shape}"
+            )
         names, stamps = tuple(tick.timings), _quanta(tick.timings)
         rest = _rest(state, before, names)
         fields: list[tuple[int, Any]] = [
@@ -107,7 +112,9 @@ class TickDecoder:
         try:
             if not fields[1] & KEY and self._before is None:
                 raise RecordingError("a tick record stands alone, but the key tick it builds on is missing")
-            return self._decode(fields, _Before() if fields[1] & KEY or self._before is None else self._before)
+            return self._decode(
+                fields, _Before() if fields[1] & KEY or self._before is None else self._before
+            )
         except (ValueError, TypeError, IndexError, KeyError, OverflowError, AttributeError) as error:
             raise RecordingError(f"a tick record cannot be understood: {error}") from error
 
@@ -124,7 +131,9 @@ class TickDecoder:
             tapped=frozenset(got.get(TAPPED, ())),
             motion_px=_two(got.get(MOTION, (0.0, 0.0))),
             wheel=_two(rest.get("wheel", (0.0, 0.0))),
-            pointer=(_two(got[POINTER]) if got[POINTER] else None) if POINTER in got else before.state.pointer,
+            pointer=(_two(got[POINTER]) if got[POINTER] else None)
+            if POINTER in got
+            else before.state.pointer,
             axes=_unpack_axes(got[AXES], before.state.axes) if AXES in got else before.state.axes,
             intents=dict(rest.get("intents", before.state.intents)),
             phrases=tuple(rest.get("phrases", ())),
@@ -182,7 +191,7 @@ def _hash_number(hashed: bytes) -> int | None:
 
 
 def _per_unit(name: str) -> float:
-    """Return the steps per unit in which a timing is kept: microseconds for names in ``_s``, else thousandths."""
+    """Return the steps per unit in which a timing is kept: 1e6 for names in ``_s``, else 1e3."""
     return 1e6 if name.endswith("_s") else 1e3
 
 
@@ -244,7 +253,7 @@ def _unpack_action(data: bytes, before: Action, key: bool) -> Action:
 
 
 def _pack_axes(axes: Mapping[str, float], before: Mapping[str, float]) -> list[Any] | None:
-    """Return [names or None, values]: names only when they changed, values as float32 when that loses nothing."""
+    """Return [names or None, values]: names only when changed, values as float32 where exact."""
     if axes == before:
         return None
     values = np.fromiter(axes.values(), "<f8", len(axes))
