@@ -127,7 +127,7 @@ class DoomEnv(gymnasium.Env[Pixels, NDArray[np.float32]]):
         self._launch(choice)
         self._game.set_seed(episode_seed)
         self._game.new_episode()
-        self._game.advance_action(1)  # the first tic shows the player's weapon being raised from nothing
+        self._game.advance_action(DEAF_TICS)
         self._visited = set()
         self._observe()
         self._explored()
