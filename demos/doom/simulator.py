@@ -25,6 +25,7 @@ TURN_DEG = 12.0  # one unit of the turn axis, per tic, to the right
 LOOK_DEG = 6.0  # one unit of the look axis, per tic, up
 PITCH_LIMIT_DEG = 25.0
 NATIVE = (256, 192)
+DEAF_TICS = 16  # a new Doom player does not react for 7 tics, and its weapon rises for 14
 RAYS = 16  # directions of info["clear"], counted clockwise from straight ahead
 RAY_REACH = 1024.0  # map units
 
