@@ -6,7 +6,7 @@ A part is ``<device>:<name>``. The devices of the house:
 ``key:``    a key by *position*, named as SDL names its scancode, lower case: ``key:w`` is the second
             key of the top letter row on every layout (it prints Z on a French keyboard)
 ``char:``   a key by the *character* printed on it in the player's layout: ``char:w``, ``char:/``, ``char:é``
-``mouse:``  ``left middle right x1 x2``
+``mouse:``  ``left middle right x1 x2``, and ``wheel_up wheel_down wheel_left wheel_right``: a notch is a tap
 ``pad:``    buttons and sticks of any gamepad in SDL's controller mapping; ``pad:left_x`` is -1..1,
             right and down are positive, triggers are 0..1; ``pad:-left_y`` is the upper half of the
             left stick used as a button
@@ -45,7 +45,9 @@ KEY_NAMES = frozenset(KEY_BY_SCANCODE.values())
 
 MOUSE_BY_NUMBER: dict[int, str] = {1: "left", 2: "middle", 3: "right", 8: "x1", 9: "x2"}
 """Button number as pygame counts it (4 to 7 are the wheel) -> name, as in ``mouse:<name>``."""
-MOUSE_NAMES = frozenset(MOUSE_BY_NUMBER.values())
+WHEEL_NAMES = ("wheel_up", "wheel_down", "wheel_left", "wheel_right")
+"""A notch of the wheel counts as a tap of these, as ``mouse:wheel_up``."""
+MOUSE_NAMES = frozenset(MOUSE_BY_NUMBER.values()) | frozenset(WHEEL_NAMES)
 
 PAD_BUTTONS: tuple[str, ...] = (
     *(

@@ -1,0 +1,106 @@
+"""Merges the sources into one InputState per tick. Motion is summed, taps are latched, a phrase counts once.
+
+The window feeds device events as they come; the loop polls as late as it can before a step. Feeding and
+polling may happen on two threads. Knows no device; reads no clock: the time is an argument.
+"""
+
+import threading
+from collections.abc import Sequence
+from dataclasses import replace
+
+from dreamloop.input.intent import IntentPlayer, Latches
+from dreamloop.input.schema import ActionSchema
+from dreamloop.input.source import DeviceEvent, Source, Tick, open_source
+from dreamloop.input.state import InputState
+
+WINDOW_SOURCES = ("keyboard", "mouse", "gamepad")  # sources that live on the window's events
+
+
+class Poller:
+    """One player's input. Without a schema, phrases are listed but do nothing."""
+
+    def __init__(self, sources: Sequence[Source] | None = None, schema: ActionSchema | None = None) -> None:
+        self.sources = [open_source(name) for name in WINDOW_SOURCES] if sources is None else list(sources)
+        self._lock = threading.Lock()
+        self._phrases: list[tuple[str, float | None, float]] = []  # fed from outside: words, number, time
+        self._player: IntentPlayer | None = None
+        self._latches: Latches | None = None
+        self.use(schema)
+
+    def use(self, schema: ActionSchema | None) -> None:
+        """Take another schema from the next tick on; what phrases hold is let go."""
+        with self._lock:
+            self._player = IntentPlayer(schema) if schema else None
+            self._latches = Latches(schema) if schema else None
+
+    def feed(self, event: DeviceEvent) -> None:
+        """Take one device event from the window."""
+        if event.kind == "focus_lost":
+            self.release_all()
+            return
+        with self._lock:
+            if event.kind == "phrase":
+                self._phrases.append((event.part, event.x or None, event.time_s))
+            for source in self.sources:
+                source.handle(event)
+
+    def poll(self, tick: int, dt_s: float, now_s: float) -> InputState:
+        """Return what happened since the last poll, as tick ``tick`` of ``dt_s`` seconds, at ``now_s``."""
+        with self._lock:
+            seen = self._gather(now_s)
+            phrases = self._listen(seen)
+            intents = {**(self._player.tick(dt_s) if self._player else {}), **seen.intents}
+            state = InputState(
+                tick=tick,
+                dt_s=dt_s,
+                held=frozenset(seen.held),
+                tapped=frozenset(seen.tapped),
+                motion_px=seen.motion_px,
+                wheel=seen.wheel,
+                pointer=seen.pointer,
+                axes=seen.axes,
+                intents=intents,
+                phrases=phrases,
+                event_s=seen.event_s,
+                sampled_s=now_s,
+            )
+            latched = self._latches.tick(state) if self._latches else {}
+            return replace(state, intents={**latched, **intents}) if latched else state
+
+    def _gather(self, now_s: float) -> Tick:
+        seen = Tick()
+        for words, number, time_s in self._phrases:
+            seen.say(words, number)
+            seen.stamp(time_s)
+        self._phrases.clear()
+        for source in self.sources:
+            source.poll(seen, now_s)
+        return seen
+
+    def _listen(self, seen: Tick) -> tuple[str, ...]:
+        """Start what was said and return it as the state lists it: ``turn left 90``."""
+        listed = []
+        for words, number in seen.said:
+            phrase = self._player.find(words) if self._player else None
+            if self._player and phrase:
+                self._player.say(phrase, number)
+            name = phrase.name if phrase else words
+            listed.append(name if number is None else f"{name} {number:g}")
+        return tuple(listed)
+
+    def release_all(self) -> None:
+        """Let go of every held part and of what phrases hold; taps and motion not yet polled still count."""
+        with self._lock:
+            for source in self.sources:
+                source.release_all()
+            if self._player:
+                self._player.stop()
+
+    def news(self) -> list[str]:
+        """Return what the sources have to tell the player: a missing microphone, a phrase heard."""
+        return [line for source in self.sources for line in source.news()]
+
+    def close(self) -> None:
+        """Give the devices back."""
+        for source in self.sources:
+            source.close()
