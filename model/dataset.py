@@ -19,8 +19,6 @@ class DataError(DreamloopError):
     """Training data that is missing or of the wrong shape."""
 
 
-
-
 class FramePool:
     """Episodes back to back in two arrays; the oldest ones are overwritten when the pool is full."""
 
@@ -74,6 +72,6 @@ class FramePool:
         return np.asarray(starts[which] + drawn - (ends[which] - room[which]))
 
     def clip(self, positions: NDArray[np.int64], first: int, last: int) -> tuple[Tensor, Tensor]:
-        """Return uint8 frames (n, t, h, w, 3) and actions (n, t, a) of ticks ``first`` up to ``last`` around positions."""
+        """Return uint8 frames (n, t, h, w, 3) and actions (n, t, a), ticks ``first`` to ``last`` around positions."""
         index = torch.from_numpy(positions)[:, None] + torch.arange(first, last)
         return self.frames[index], self.actions[index]

@@ -8,6 +8,7 @@ Knows nothing about players, seeds, uint8 or training.
 """
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -22,7 +23,12 @@ class NetConfig:
     height_px: int = 96
     width_px: int = 128
     actions: int = 9  # length of the action vector
-    ages: tuple[int, ...] = (1, 2, 4, 8)  # the frames it sees, in ticks before the one it draws; must begin with 1
+    ages: tuple[int, ...] = (
+        1,
+        2,
+        4,
+        8,
+    )  # the frames it sees, in ticks before the one it draws; must begin with 1
     action_ticks: int = 4  # how many of the latest actions it sees
     fold: int = 4  # pixels of one side that are folded into channels
     widths: tuple[int, ...] = (64, 128, 256)  # channels at 1/4, 1/8, 1/16
@@ -49,19 +55,23 @@ class DreamNet(nn.Module):
     def __init__(self, config: NetConfig) -> None:
         super().__init__()
         self.config = config
+        self._dtype = torch.float32
         s, widths = config.fold, config.widths
         h, w = config.height_px // s, config.width_px // s
         self.register_buffer("grid", coordinates(config.height_px, config.width_px), persistent=False)
         self.register_buffer("places", coordinates(h, w), persistent=False)
         pixels = 3 * s * s
         self.know = nn.Sequential(
-            Linear(config.actions * config.action_ticks + 1, config.cond), nn.SiLU(), Linear(config.cond, config.cond), nn.SiLU()
+            Linear(config.actions * config.action_ticks + 1, config.cond),
+            nn.SiLU(),
+            Linear(config.cond, config.cond),
+            nn.SiLU(),
         )
         self.stem = Conv(pixels * len(config.ages) + 2 + config.noise, widths[0], 1)
         self.down = nn.ModuleList(_blocks(n, c, config.cond) for n, c in zip(config.down, widths, strict=True))
         self.up = nn.ModuleList(_blocks(n, c, config.cond) for n, c in zip(config.up, widths, strict=True))
-        self.shrink = nn.ModuleList(Conv(4 * a, b, 1) for a, b in zip(widths, widths[1:], strict=False))
-        self.grow = nn.ModuleList(Conv(b, 4 * a, 1) for a, b in zip(widths, widths[1:], strict=False))
+        self.shrink = nn.ModuleList(Conv(4 * a, b, 1) for a, b in pairwise(widths))
+        self.grow = nn.ModuleList(Conv(b, 4 * a, 1) for a, b in pairwise(widths))
         self.merge = nn.ModuleList(Conv(2 * a, a, 1) for a in widths[:-1])
         self.head = Conv(widths[0], pixels + 3 * s * s, 1, gain=0.1)  # new pixels, flow, trust
         self.look = Conv(pixels + widths[0] + config.noise, widths[0], 1)
@@ -96,12 +106,16 @@ class DreamNet(nn.Module):
         """The dtype of the arithmetic inside; the pictures stay float32."""
         return self._dtype
 
-    _dtype = torch.float32
-
     def compute_in(self, dtype: torch.dtype) -> "DreamNet":
         """Choose the dtype of the arithmetic and return self."""
         self._dtype = dtype
         return self
+
+    def freeze(self) -> "DreamNet":
+        """Cast the weights to the dtype of the arithmetic, once and for all, and return self: for play only."""
+        for parameter in self.parameters():
+            parameter.data = parameter.data.to(self._dtype)
+        return self.requires_grad_(False).eval()
 
     def _features(self, context: Tensor, cond: Tensor, noise: Tensor) -> Tensor:
         b, t, c, h, w = context.shape
@@ -145,7 +159,9 @@ def pick_context(frames: Tensor, ages: tuple[int, ...]) -> Tensor:
 def draw_noise(config: NetConfig, seed: int, tick: int) -> Tensor:
     """Return the noise (noise, h / fold, w / fold) of one player's tick: a function of seed and tick alone."""
     generator = torch.Generator().manual_seed((seed * 1_000_003 + tick) % 2**63)
-    return torch.randn(config.noise, config.height_px // config.fold, config.width_px // config.fold, generator=generator)
+    return torch.randn(
+        config.noise, config.height_px // config.fold, config.width_px // config.fold, generator=generator
+    )
 
 
 def count_flop(net: DreamNet) -> float:
@@ -161,5 +177,3 @@ def count_flop(net: DreamNet) -> float:
             draw_noise(config, 0, 0)[None],
         )
     return float(counter.get_total_flops())
-
-

@@ -31,7 +31,15 @@ class Dreams:
     """A fixed number of rollouts over a FramePool."""
 
     def __init__(
-        self, pool: FramePool, slots: int, context: int, ticks: int, horizon: int, long_share: float, long_age: int, seed: int
+        self,
+        pool: FramePool,
+        slots: int,
+        context: int,
+        ticks: int,
+        horizon: int,
+        long_share: float,
+        long_age: int,
+        seed: int,
     ) -> None:
         self.pool, self.context, self.ticks, self.horizon = pool, context, ticks, horizon
         self.rng = np.random.default_rng(seed)
@@ -72,7 +80,12 @@ class Dreams:
         return frames, actions
 
     def _batch(
-        self, slots: NDArray[np.int64], positions: NDArray[np.int64], history: Tensor, actions: Tensor, weight: NDArray[np.float64]
+        self,
+        slots: NDArray[np.int64],
+        positions: NDArray[np.int64],
+        history: Tensor,
+        actions: Tensor,
+        weight: NDArray[np.float64],
     ) -> Batch:
         pair, _ = self.pool.clip(positions, -1, 1)
         return Batch(slots, history, actions, pair[:, 1], pair[:, 0], torch.from_numpy(weight).float())

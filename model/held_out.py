@@ -75,7 +75,9 @@ def before_and_after(net: DreamNet, pool: FramePool, n: int = 192) -> dict[str, 
     at = pool.sample(n, before, 1, np.random.default_rng(2))
     frames, _ = pool.clip(at, -before, 1)
     _, actions = pool.clip(at, 1 - config.action_ticks, 1)
-    drawn = torch.cat([rollout(net, f[:, :before], a)[:, 0] for f, a in zip(frames.split(32), actions.split(32), strict=True)])
+    drawn = torch.cat(
+        [rollout(net, f[:, :before], a)[:, 0] for f, a in zip(frames.split(32), actions.split(32), strict=True)]
+    )
     return {
         "one_step_db": float(psnr_db(drawn, frames[:, -1]).mean()),
         "copy_last_db": float(psnr_db(frames[:, -2], frames[:, -1]).mean()),

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from dreamloop.model.critic import Critic, critic_loss
 from dreamloop.model.dataset import Episode, FramePool
+from dreamloop.model.device import choose_device, choose_dtype
 from dreamloop.model.dream_net import DreamNet, pick_context
 from dreamloop.model.dreams import Batch, Dreams
 from dreamloop.model.held_out import held_out_figures, sample_sheet
@@ -44,7 +45,9 @@ class Progress:
 class Trainer:
     """Owns the net, its average, the critic, the optimisers and the dreams."""
 
-    def __init__(self, config: TrainConfig, pool: FramePool, device: str = "cpu", dtype: torch.dtype = torch.bfloat16) -> None:
+    def __init__(
+        self, config: TrainConfig, pool: FramePool, device: str = "cpu", dtype: torch.dtype = torch.bfloat16
+    ) -> None:
         torch.manual_seed(config.seed)
         self.config, self.pool, self.device = config, pool, torch.device(device)
         self.net = DreamNet(config.net).to(self.device).compute_in(dtype)
@@ -77,7 +80,10 @@ class Trainer:
         figures = {"l1": float(error.detach()[batch.weight == 1].mean())}
         polish = share >= config.polish_from
         if polish:
-            before, action = to_float(batch.history[:, -1].to(self.device)), batch.actions[:, -1].to(self.device)
+            before, action = (
+                to_float(batch.history[:, -1].to(self.device)),
+                batch.actions[:, -1].to(self.device),
+            )
             for parameter in self.critic.parameters():
                 parameter.requires_grad_(False)
             with torch.autocast(self.device.type, torch.bfloat16):
@@ -122,7 +128,9 @@ class Trainer:
         real_before, real = (to_float(frames.to(self.device)) for frames in (batch.before, batch.truth))
         with torch.autocast(self.device.type, torch.bfloat16):
             scores = self.critic(
-                torch.cat([real_before, before]), torch.cat([real, quantise(fake)]), torch.cat([action, action])
+                torch.cat([real_before, before]),
+                torch.cat([real, quantise(fake)]),
+                torch.cat([action, action]),
             ).float()
         loss = critic_loss(*scores.chunk(2))
         self._descend("critic", loss, self.progress.share(self.config))
@@ -148,7 +156,10 @@ class Trainer:
 
 def join(a: Batch, b: Batch) -> Batch:
     """Put two batches one behind the other."""
-    rows = {name: torch.cat([getattr(a, name), getattr(b, name)]) for name in ("history", "actions", "truth", "before", "weight")}
+    rows = {
+        name: torch.cat([getattr(a, name), getattr(b, name)])
+        for name in ("history", "actions", "truth", "before", "weight")
+    }
     return Batch(np.concatenate([a.slots, b.slots]), **rows)
 
 
@@ -217,13 +228,18 @@ def train(
         held_out: true play from places that are never trained on, for the figures in the log.
         report: called with the figures of every step.
     """
-    pool, test = (make_pool(config, n, source) for n, source in ((config.pool_frames, episodes), (config.test_frames, held_out)))
-    trainer = Trainer(config, pool, device, torch.bfloat16 if has_bf16(device) else torch.float32)
+    pool, test = (
+        make_pool(config, n, source) for n, source in ((config.pool_frames, episodes), (config.test_frames, held_out))
+    )
+    trainer = Trainer(config, pool, device, choose_dtype("auto", choose_device(device)))
     folder.mkdir(parents=True, exist_ok=True)
     if resume:
         load_run(folder, trainer)
     started_s = time.monotonic() - trainer.progress.elapsed_s
-    save, show = Every(config.checkpoint_s, trainer.progress.elapsed_s), Every(config.sample_s, trainer.progress.elapsed_s)
+    save, show = (
+        Every(config.checkpoint_s, trainer.progress.elapsed_s),
+        Every(config.sample_s, trainer.progress.elapsed_s),
+    )
     stages = [config.rollouts_from, config.polish_from]
     log = Log(folder)
     while trainer.progress.share(config) < 1:
@@ -247,11 +263,6 @@ def make_pool(config: TrainConfig, frames: int, episodes: Iterable[Episode]) -> 
     pool = FramePool(frames, config.net.height_px, config.net.width_px, config.net.actions)
     pool.fill(episodes)
     return pool
-
-
-def has_bf16(device: str) -> bool:
-    """Say whether bf16 arithmetic is fast on ``device``."""
-    return device.startswith("cuda") or torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
 
 
 def is_first() -> bool:
@@ -280,5 +291,3 @@ class Log:
             for name, value in figures.items():
                 self.board.add_scalar(name, value, progress.step)
             self.board.flush()
-
-

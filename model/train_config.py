@@ -12,7 +12,7 @@ from dreamloop.model.dream_net import NetConfig
 
 @dataclass(frozen=True, slots=True)
 class TrainConfig:
-    """How to train. The stages are shares of the whole time: one-step, then own rollouts, then the adversarial polish."""
+    """How to train. The stages are shares of the whole time: one-step, own rollouts, then adversarial polish."""
 
     net: NetConfig = field(default_factory=NetConfig)
     name: str = "doom-small"  # the name on the card

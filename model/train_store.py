@@ -50,7 +50,11 @@ def load_run(folder: Path, trainer: "Trainer") -> bool:
 
 def _flatten(prefix: str, optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:
     state: dict[int, dict[str, Any]] = optimiser.state_dict()["state"]
-    return {f"{prefix}/{row}/{name}": torch.as_tensor(value) for row, values in state.items() for name, value in values.items()}
+    return {
+        f"{prefix}/{row}/{name}": torch.as_tensor(value)
+        for row, values in state.items()
+        for name, value in values.items()
+    }
 
 
 def _restore(prefix: str, optimiser: torch.optim.Optimizer, tensors: dict[str, Tensor]) -> None:

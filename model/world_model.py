@@ -56,7 +56,7 @@ class Scene:
 
 @dataclass(frozen=True, slots=True)
 class ModelState:
-    """Everything that decides the future of one player: memory, context, random state, tick. Arrays and scalars only."""
+    """Everything that decides the future of one player: memory, context, random state. Arrays and scalars only."""
 
     arch: str
     weights_hash: str

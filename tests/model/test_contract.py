@@ -2,6 +2,8 @@
 
 import importlib
 import sys
+import tempfile
+from pathlib import Path
 from types import ModuleType
 
 import numpy as np
@@ -9,7 +11,16 @@ import pytest
 from numpy.typing import NDArray
 
 from dreamloop.input.schema import ActionSchema
-from dreamloop.model.world_model import Card, ModelError, OpenOptions, Scene, WorldModel, list_archs, open_model
+from dreamloop.model.checkpoint import save_checkpoint
+from dreamloop.model.world_model import (
+    Card,
+    ModelError,
+    OpenOptions,
+    Scene,
+    WorldModel,
+    list_archs,
+    open_model,
+)
 
 SCHEMA = {
     "format": 1,
@@ -17,7 +28,14 @@ SCHEMA = {
     "control": [
         {"name": "forward", "kind": "button", "help": "go", "keys": ["w"]},
         {"name": "jump", "kind": "button", "help": "up", "keys": ["space"]},
-        {"name": "turn", "kind": "axis", "help": "turn", "unit": "deg", "range": [-12.0, 12.0], "motion": "x"},
+        {
+            "name": "turn",
+            "kind": "axis",
+            "help": "turn",
+            "unit": "deg",
+            "range": [-12.0, 12.0],
+            "motion": "x",
+        },
     ],
 }
 
@@ -42,7 +60,11 @@ def tiny_card(arch: str) -> Card:
 def open_tiny(arch: str, players: int = 1) -> WorldModel:
     """A model with random weights, on one thread."""
     options = OpenOptions(players=players, device="cpu", dtype="float32", threads=1)
-    return open_model(arch, tiny_card(arch), None, options)
+    card, weights, module = tiny_card(arch), None, plug(arch)
+    if hasattr(module, "tiny_weights"):
+        weights = Path(tempfile.mkdtemp()) / "tiny.safetensors"
+        card = save_checkpoint(weights, module.tiny_weights(), card)
+    return open_model(arch, card, weights, options)
 
 
 def actions_for(model: WorldModel, ticks: int, seed: int = 0) -> NDArray[np.float32]:

@@ -1,0 +1,158 @@
+"""The built-in world model: plays a DreamNet for n players. Frames that are fed back are the uint8 frames it showed.
+
+Knows nothing about windows or files of recordings; how the net draws a frame is in dream_net.py.
+"""
+
+import time
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from dreamloop.model.checkpoint import CheckpointError, check_tensors, load_checkpoint
+from dreamloop.model.device import choose_device, choose_dtype
+from dreamloop.model.dream_net import DreamNet, NetConfig, draw_noise, pick_context
+from dreamloop.model.pixels import to_float, to_uint8
+from dreamloop.model.train_config import net_config
+from dreamloop.model.world_model import Card, Frame, ModelError, ModelState, OpenOptions, Scene, check_actions
+
+
+def build(card: Card, weights: Path | None, options: OpenOptions) -> "DreamModel":
+    """Open a checkpoint; its own card replaces the world's.
+
+    Raises:
+        CheckpointError: no weights, or weights that are damaged, foreign or of another shape.
+    """
+    if weights is None:
+        raise CheckpointError(f"the world '{card.name}' names no weights; train them with 'dreamloop train'")
+    tensors, card = load_checkpoint(weights)
+    if card.arch != "dream":
+        raise CheckpointError(f"{weights} was made for the architecture '{card.arch}', not 'dream'")
+    net = DreamNet(net_config(card.config))
+    check_tensors(weights, tensors, net.state_dict())
+    net.load_state_dict(tensors)
+    return DreamModel(net, card, options)
+
+
+class DreamModel:
+    """A WorldModel. All players are drawn in one evaluation of the net."""
+
+    def __init__(self, net: DreamNet, card: Card, options: OpenOptions) -> None:
+        self.card, self.players = card, options.players
+        self.config = net.config
+        self.device = choose_device(options.device)
+        self.dtype = choose_dtype(options.dtype, self.device)
+        if options.threads:
+            torch.set_num_threads(options.threads)
+        self.net = net.to(self.device).compute_in(self.dtype).freeze()
+        h, w, n = card.height_px, card.width_px, self.players
+        # One buffer for everything that is remembered: the newest frame is the last of each row.
+        self.history = torch.zeros(n, self.config.context, h, w, 3, dtype=torch.uint8, device=self.device)
+        self.actions = torch.zeros(n, self.config.action_ticks, self.config.actions, device=self.device)
+        self.seeds, self.ticks = [0] * n, [0] * n
+        self.step_ms = 0.0
+
+    def reset(self, player: int, scene: Scene | None, seed: int) -> Frame:
+        """Start over in ``scene``; a scene with less history than the net sees is padded with its first frame."""
+        self._check_player(player)
+        self.seeds[player], self.ticks[player] = seed, 0
+        self.actions[player].zero_()
+        self.history[player].fill_(0)
+        if scene is not None:
+            self._check_scene(scene)
+            self.history[player] = torch.from_numpy(_pad(scene.frames, self.config.context))
+            self.actions[player] = torch.from_numpy(_pad(scene.actions, self.config.action_ticks))
+        return self._shown(player)
+
+    @torch.no_grad()
+    def step(self, actions: NDArray[np.float32]) -> NDArray[np.uint8]:
+        """Draw the frames (n, h, w, 3) that ``actions`` (n, a) lead to."""
+        check_actions(actions, self.players, self.config.actions)
+        started_s = time.perf_counter()
+        latest = torch.from_numpy(np.ascontiguousarray(actions, np.float32)).to(self.device)
+        self.actions = torch.cat([self.actions[:, 1:], latest[:, None]], 1)
+        frames = to_uint8(self._evaluate())
+        self.history = torch.cat([self.history[:, 1:], frames[:, None]], 1)
+        self.ticks = [tick + 1 for tick in self.ticks]
+        shown: NDArray[np.uint8] = frames.cpu().numpy()
+        self.step_ms = 1e3 * (time.perf_counter() - started_s)
+        return shown
+
+    def save(self, player: int) -> ModelState:
+        """Return the history, the actions, the seed and the tick of ``player``."""
+        self._check_player(player)
+        values = {
+            "history": self.history[player].cpu().numpy().copy(),
+            "actions": self.actions[player].cpu().numpy().copy(),
+            "seed": self.seeds[player],
+        }
+        return ModelState(self.card.arch, self.card.weights_hash, self.ticks[player], values)
+
+    def load(self, player: int, state: ModelState) -> Frame:
+        """Go back to ``state``."""
+        self._check_player(player)
+        if (state.arch, state.weights_hash) != (self.card.arch, self.card.weights_hash):
+            raise ModelError(
+                f"the state was saved by '{state.arch}' with weights {state.weights_hash or 'none'}; "
+                f"this is '{self.card.arch}' with weights {self.card.weights_hash}"
+            )
+        self.history[player] = torch.from_numpy(np.array(state.values["history"]))
+        self.actions[player] = torch.from_numpy(np.array(state.values["actions"]))
+        self.seeds[player], self.ticks[player] = int(state.values["seed"]), state.tick
+        return self._shown(player)
+
+    def stats(self) -> Mapping[str, float]:
+        """Return the time of the last step and the size of what is remembered."""
+        return {"dynamics_ms": self.step_ms, "memory_bytes": float(self.history.nbytes + self.actions.nbytes)}
+
+    def _evaluate(self) -> Tensor:
+        context = pick_context(to_float(self.history), self.config.ages)
+        drawn = zip(self.seeds, self.ticks, strict=True)
+        noise = torch.stack([draw_noise(self.config, seed, tick) for seed, tick in drawn]).to(self.device)
+        frames: Tensor = self.net(context, self.actions, torch.zeros(self.players, device=self.device), noise)
+        return frames
+
+    def _shown(self, player: int) -> Frame:
+        frame: Frame = self.history[player, -1].cpu().numpy().copy()
+        return frame
+
+    def _check_player(self, player: int) -> None:
+        if not 0 <= player < self.players:
+            raise ModelError(f"player {player} does not exist; this model has players 0 to {self.players - 1}")
+
+    def _check_scene(self, scene: Scene) -> None:
+        wanted = (self.card.height_px, self.card.width_px, 3)
+        if scene.frames.shape[1:] != wanted or scene.actions.shape[1] != self.config.actions:
+            raise ModelError(
+                f"scene '{scene.name}' has frames {scene.frames.shape[1:]} and {scene.actions.shape[1]} controls; "
+                f"the model takes {wanted} and {self.config.actions}"
+            )
+
+
+def _pad(rows: NDArray[Any], length: int) -> NDArray[Any]:
+    """Return the last ``length`` rows; where there are fewer, the first one is repeated before them."""
+    short = max(length - len(rows), 0)
+    return np.ascontiguousarray(np.concatenate([np.repeat(rows[:1], short, 0), rows[-length:]]))
+
+
+def tiny_card() -> Card:
+    """Return the card of a net of a few thousand weights, for tests of the contract."""
+    controls = [{"name": name, "kind": "button", "keys": [name[0]]} for name in ("forward", "turn", "use")]
+    schema = {"format": 1, "name": "tiny", "control": controls}
+    return Card("tiny", "dream", 48, 32, 35.0, schema, _TINY.context, config=asdict(_TINY))
+
+
+def tiny_weights() -> dict[str, Tensor]:
+    """Return untrained weights for :func:`tiny_card`."""
+    torch.manual_seed(0)
+    return dict(DreamNet(_TINY).state_dict())
+
+
+_TINY = NetConfig(
+    height_px=32, width_px=48, actions=3, widths=(8, 8, 16), down=(1, 0, 1), up=(1, 0, 0), refine=1, cond=8
+)
