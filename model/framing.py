@@ -24,9 +24,7 @@ MAX_ITEMS = 4096  # entries of one msgpack array or map; long lists travel as pa
 WINDOW_BYTES = 1 << 18  # how much of a file is held at a time while it is read
 _LENGTH_BYTES = 4  # longest LEB128 length that MAX_RECORD_BYTES allows
 _CRC = struct.Struct("<I")
-_PAYLOAD_START = re.compile(
-    rb"[\x92-\x9f][\x00-\x0f]"
-)  # a short msgpack array that begins with a small integer
+_PAYLOAD_START = re.compile(rb"[\x92-\x9f][\x00-\x0f]")  # a short msgpack array that begins with a small integer
 
 
 class RecordingError(DreamloopError):
@@ -46,18 +44,14 @@ def read_preamble(data: bytes, magic: bytes, newest: int, path: Path, what: str)
         RecordingError: not such a file, damaged in its first bytes, or written by a newer version.
     """
     if len(data) < PREAMBLE.size and magic.startswith(data[: len(magic)]):
-        raise RecordingError(
-            f"{path} ends after {len(data)} bytes, before its header: nothing was recorded in it"
-        )
+        raise RecordingError(f"{path} ends after {len(data)} bytes, before its header: nothing was recorded in it")
     if data[: len(magic)] != magic:
         raise RecordingError(f"{path} is not a dreamloop {what} (its first bytes are {bytes(data[:8])!r})")
     _, version, _, crc = PREAMBLE.unpack(data[: PREAMBLE.size])
     if crc != zlib.crc32(data[: PREAMBLE.size - 4]):
         raise RecordingError(f"{path} is damaged in its first 16 bytes: a bit was flipped there")
     if version > newest:
-        raise RecordingError(
-            f"{path} has format {version}, this dreamloop reads formats 1 to {newest}: update it"
-        )
+        raise RecordingError(f"{path} has format {version}, this dreamloop reads formats 1 to {newest}: update it")
     return int(version)
 
 
@@ -132,30 +126,15 @@ class Record:
         return self.payload[1]
 
 
-class FramedFile:
-    """Read access to a framed file through one small window, so memory stays bounded by ``WINDOW_BYTES``."""
+class FramedReader:
+    """Walks the records of a file (:class:`FramedFile`) or of a block of memory (:class:`FramedBytes`)."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        try:
-            self._file = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
-        except OSError as error:
-            raise RecordingError(f"cannot read {path}: {error.strerror}") from error
-        self.size = os.fstat(self._file).st_size
-        self._start = 0
-        self._window = b""
+    path: Path  # names the source in errors
+    size: int
 
     def bytes_at(self, offset: int, count: int) -> bytes:
-        """Return up to ``count`` bytes from ``offset`` on; fewer at the end of the file."""
-        begin = offset - self._start
-        if begin < 0 or begin + count > len(self._window):
-            try:
-                os.lseek(self._file, offset, os.SEEK_SET)
-                self._window = os.read(self._file, min(max(count, WINDOW_BYTES), max(self.size - offset, 0)))
-            except OSError as error:
-                raise RecordingError(f"cannot read {self.path}: {error.strerror}") from error
-            self._start, begin = offset, 0
-        return self._window[begin : begin + count]
+        """Return up to ``count`` bytes from ``offset`` on; fewer at the end."""
+        raise NotImplementedError
 
     def record_at(self, offset: int, limit: int | None = None) -> Record | None:
         """Return the record at ``offset``, or None when it is cut or damaged."""
@@ -215,6 +194,44 @@ class FramedFile:
             offset += len(chunk) - 16  # a record's head may lie across the window's edge
         return limit
 
+
+class FramedBytes(FramedReader):
+    """A framed file that lies in memory."""
+
+    def __init__(self, data: bytes, path: Path) -> None:
+        self.path, self.size = path, len(data)
+        self._data = data
+
+    def bytes_at(self, offset: int, count: int) -> bytes:
+        """Return up to ``count`` bytes from ``offset`` on; fewer at the end."""
+        return self._data[offset : offset + count]
+
+
+class FramedFile(FramedReader):
+    """A file, read through one small window: memory stays bounded by ``WINDOW_BYTES``."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        try:
+            self._file = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+        except OSError as error:
+            raise RecordingError(f"cannot read {path}: {error.strerror}") from error
+        self.size = os.fstat(self._file).st_size
+        self._start = 0
+        self._window = b""
+
+    def bytes_at(self, offset: int, count: int) -> bytes:
+        """Return up to ``count`` bytes from ``offset`` on; fewer at the end of the file."""
+        begin = offset - self._start
+        if begin < 0 or begin + count > len(self._window):
+            try:
+                os.lseek(self._file, offset, os.SEEK_SET)
+                self._window = os.read(self._file, min(max(count, WINDOW_BYTES), max(self.size - offset, 0)))
+            except OSError as error:
+                raise RecordingError(f"cannot read {self.path}: {error.strerror}") from error
+            self._start, begin = offset, 0
+        return self._window[begin : begin + count]
+
     def close(self) -> None:
         """Close the file; reading afterwards is an error."""
         if self._file >= 0:
@@ -233,9 +250,7 @@ class FramedSink:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._file = os.open(path, flags, 0o644)
         except FileExistsError as error:
-            raise RecordingError(
-                f"{path} exists already; choose another name, nothing is overwritten"
-            ) from error
+            raise RecordingError(f"{path} exists already; choose another name, nothing is overwritten") from error
         except OSError as error:
             raise RecordingError(f"cannot write {path}: {error.strerror}") from error
         try:

@@ -67,28 +67,28 @@ class RecordingWriter:
         frame_hash: bytes,  # the argument says what it is; the function of that name is not needed here
         timings: Mapping[str, float] | None = None,
         extra: Mapping[str, Any] | None = None,
+        *,
+        picture: bytes = b"",
     ) -> None:
         """Append one tick and, unless frames are "none", its picture (h, w, 3) uint8.
+
+        ``picture`` is the frame already encoded (model/frame_codec.py), in place of ``frame``.
 
         Raises:
             RecordingError: the tick could not be written; the file is as before and the call may be repeated.
                 When only the picture failed, ``ticks`` has grown and :meth:`mark` can say so.
         """
-        data = TickData(
-            state, np.asarray(action, np.float32).reshape(-1), frame_hash, timings or {}, extra or {}
-        )
+        data = TickData(state, np.asarray(action, np.float32).reshape(-1), frame_hash, timings or {}, extra or {})
         sink, is_key, offset = self._open(), self._encoder.next_is_key, self._open().offset
-        kept = frame is not None and self.frames != "none"
-        picture = (
-            pack_record([FRAME, encode_frame(frame, self.frames)]) if frame is not None and kept else b""
-        )
+        if frame is not None and not picture and self.frames != "none":
+            picture = encode_frame(frame, self.frames)
         sink.append(pack_record(self._encoder.encode(data)))
         self._encoder.commit(data)
         self.ticks += 1
         if is_key:
             self._keys.append(offset)
-        if picture:
-            sink.append(picture)
+        if picture and self.frames != "none":
+            sink.append(pack_record([FRAME, picture]))
         self._unsynced_s += state.dt_s if state.dt_s > 0 else _TICK_GUESS_S
         if self._unsynced_s >= self._sync_s:
             sink.sync()

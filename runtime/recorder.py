@@ -1,0 +1,317 @@
+"""Keeps what happens in a session without ever holding up the loop.
+
+``add`` copies and queues; a thread of its own hashes, encodes and writes. When the disk or the processor
+cannot follow, pictures are dropped and the drop is marked; what the player did is never dropped: it waits
+in memory until it can be written. The last minutes are kept in memory whether or not a file is written,
+for "that was great: keep it". Knows nothing about windows, models or worlds; time is not read here.
+"""
+
+import threading
+from collections import deque
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Protocol
+
+import numpy as np
+
+from dreamloop.input.state import InputState
+from dreamloop.model.frame_codec import FrameMode, check_mode, encode_frame, frame_hash
+from dreamloop.model.framing import RecordingError
+from dreamloop.model.recording_writer import RecordingWriter
+from dreamloop.model.tick_codec import TickData
+from dreamloop.model.world_model import Action, Frame, ModelState
+from dreamloop.runtime.ring import Item, KeepItem, MarkItem, Ring, StateItem, TickItem, write_tick
+
+RETRY_S = 0.5  # pause between attempts to write to a disk that is full
+PICTURELESS_TICKS = 64  # after a failed picture, so many ticks go without one before the next attempt
+OpenWriter = Callable[..., RecordingWriter]
+
+
+class Recorder(Protocol):
+    """What a session tells of itself; :class:`SessionRecorder` keeps it, :class:`NullRecorder` does not."""
+
+    note: str  # what the player should know ("disk full: ..."), "" when all is well
+
+    def add(
+        self,
+        state: InputState,
+        action: Action,
+        frame: Frame,
+        timings: Mapping[str, float] | None = None,
+        extra: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Keep one tick; ``frame`` (h, w, 3) uint8 shows the effect of ``action`` (a,)."""
+        ...
+
+    def mark(self, kind: str, **values: Any) -> None:
+        """Keep something that happened between two ticks."""
+        ...
+
+    def close(self) -> None:
+        """Write what is waiting and end the file."""
+        ...
+
+
+class NullRecorder:
+    """Keeps nothing."""
+
+    note = ""
+
+    def add(
+        self,
+        state: InputState,
+        action: Action,
+        frame: Frame,
+        timings: Mapping[str, float] | None = None,
+        extra: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Keep nothing."""
+
+    def mark(self, kind: str, **values: Any) -> None:
+        """Keep nothing."""
+
+    def close(self) -> None:
+        """Do nothing."""
+
+
+class SessionRecorder:
+    """Writes a session to a file (``path`` None: to no file) and keeps its last minutes in memory."""
+
+    def __init__(
+        self,
+        path: Path | None,
+        header: Mapping[str, Any],
+        *,
+        frames: FrameMode = "lossless",
+        queue_frames: int = 64,
+        ring_ticks: int = 0,
+        ring_bytes: int = 96 << 20,
+        open_writer: OpenWriter = RecordingWriter,
+    ) -> None:
+        """Open the file and start the thread.
+
+        Args:
+            path: the new file; None keeps only the ring.
+            header: facts of the session (docs/recording-format.md).
+            frames: how pictures are kept.
+            queue_frames: pictures that may wait for the disk; the next ones are dropped, and marked as such.
+            ring_ticks: ticks kept in memory for :meth:`keep`; 0 keeps none.
+            ring_bytes: bytes that those may take.
+            open_writer: opens the file; the seam for tests.
+
+        Raises:
+            RecordingError: the file exists or cannot be written.
+        """
+        check_mode(frames)
+        self.note = ""
+        self.dropped_frames = 0  # pictures that could not be kept
+        self.path = path
+        self._header, self._frames, self._open_writer = dict(header), frames, open_writer
+        self._writer = open_writer(path, header, frames=frames) if path else None
+        self._queue_frames = queue_frames
+        self._queue: deque[Item] = deque()
+        self._waiting_frames = 0
+        self._ready = threading.Condition()
+        self._closing = False
+        self._failing = 0  # ticks to go without pictures after the disk refused one
+        self._run_of_drops, self._first_drop = 0, 0
+        self._ring = Ring(ring_ticks, ring_bytes)
+        self._thread = threading.Thread(target=self._work, name="recorder", daemon=True)
+        self._thread.start()
+
+    # --- the loop's side ---
+
+    def add(
+        self,
+        state: InputState,
+        action: Action,
+        frame: Frame,
+        timings: Mapping[str, float] | None = None,
+        extra: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Keep one tick; ``frame`` (h, w, 3) shows the effect of ``action`` (a,). Takes microseconds."""
+        full = self._waiting_frames >= self._queue_frames
+        hashed = frame_hash(frame) if full else b""
+        data = TickData(state, np.array(action, np.float32), hashed, dict(timings or {}), dict(extra or {}))
+        self._put(TickItem(data, None if full else frame.copy()))
+
+    def mark(self, kind: str, **values: Any) -> None:
+        """Keep something that happened between two ticks; kinds in docs/recording-format.md."""
+        self._put(MarkItem(kind, values))
+
+    def snapshot(self, state: ModelState) -> None:
+        """Give the ring a state from which its next ticks can be dreamed again; every ten seconds will do."""
+        if self._ring.max_ticks:
+            self._put(StateItem(state))
+
+    def keep(self, path: Path, done: Callable[[str], None] | None = None) -> None:
+        """Write the last minutes to ``path``; ``done`` gets a sentence about it, on the recorder's thread."""
+        self._put(KeepItem(path, done or self._say))
+
+    def drain(self, timeout_s: float | None = None) -> bool:
+        """Wait until everything queued so far was dealt with; return whether that came to pass."""
+        with self._ready:
+            return self._ready.wait_for(lambda: not self._queue or not self._thread.is_alive(), timeout_s)
+
+    @property
+    def waiting(self) -> int:
+        """Entries that the thread has not dealt with yet."""
+        return len(self._queue)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes in the file so far; 0 without one."""
+        return self._writer.nbytes if self._writer and self._thread.is_alive() else 0
+
+    def close(self) -> None:
+        """Write what is waiting, end the file and stop the thread.
+
+        Raises:
+            RecordingError: the disk refused what was left; the sentence says how many ticks.
+        """
+        if self._closing:
+            return
+        with self._ready:
+            self._closing = True
+            self._ready.notify_all()
+        self._thread.join()
+        lost = sum(isinstance(item, TickItem) for item in self._queue)
+        if lost:
+            raise RecordingError(f"{self.path}: the disk refused the last {lost} ticks; all before them are kept")
+
+    def __enter__(self) -> "SessionRecorder":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _put(self, item: Item) -> None:
+        with self._ready:
+            if self._closing:
+                return
+            self._queue.append(item)
+            self._waiting_frames += isinstance(item, TickItem) and item.frame is not None
+            self._ready.notify_all()
+
+    def _say(self, sentence: str) -> None:
+        self.note = sentence
+
+    # --- the thread's side ---
+
+    def _work(self) -> None:
+        while True:
+            with self._ready:
+                self._ready.wait_for(lambda: self._queue or self._closing)
+                if not self._queue:
+                    break
+                item = self._queue[0]
+            done = self._take(item)
+            with self._ready:
+                if done:
+                    self._queue.popleft()
+                elif self._closing:
+                    break
+                else:  # the disk is full: what the player did waits, pictures do not
+                    self._ready.wait_for(lambda: self._closing, RETRY_S)
+                self._ready.notify_all()
+        self._finish()
+
+    def _take(self, item: Item) -> bool:
+        """Deal with one entry; False when it has to be tried again."""
+        if isinstance(item, TickItem):
+            return self._take_tick(item)
+        if isinstance(item, MarkItem):
+            return self._take_mark(item)
+        if isinstance(item, StateItem):
+            self._ring.add(item, item.state.nbytes)
+        else:
+            item.done(self._keep(item.path))
+        return True
+
+    def _take_tick(self, tick: TickItem) -> bool:
+        self._encode(tick)
+        written = self._write_tick(tick) if self._writer else True
+        if written and self._ring.max_ticks:
+            self._ring.add(tick, len(tick.picture) + 512)
+        return written
+
+    def _encode(self, tick: TickItem) -> None:
+        """Hash and encode the picture, once, and let the pixels go."""
+        frame = tick.frame
+        if frame is None:
+            return
+        data = tick.data
+        tick.data = TickData(data.state, data.action, frame_hash(frame), data.timings, data.extra)
+        if self._frames != "none":
+            tick.picture = encode_frame(frame, self._frames)
+        with self._ready:
+            tick.frame = None
+            self._waiting_frames -= 1
+
+    def _write_tick(self, tick: TickItem) -> bool:
+        writer = self._writer
+        assert writer is not None
+        before = writer.ticks
+        picture = b"" if self._failing else tick.picture
+        try:
+            write_tick(writer, tick.data, picture)
+        except RecordingError as error:
+            self._failing = PICTURELESS_TICKS
+            if writer.ticks == before:
+                self.note = f"recording waits ({len(self._queue)} ticks in memory): {error}"
+                return False
+            picture = b""
+        self._failing = max(self._failing - 1, 0)
+        self._count_drop(dropped=self._frames != "none" and not picture)
+        return True
+
+    def _count_drop(self, *, dropped: bool) -> None:
+        """Count pictures that were not kept, and mark the end of each run of them."""
+        assert self._writer is not None
+        if dropped:
+            if not self._run_of_drops:
+                self._first_drop = self._writer.ticks - 1
+            self.dropped_frames += 1
+            self._run_of_drops += 1
+            self.note = f"recording: {self.dropped_frames} pictures dropped, actions are kept"
+        elif self._run_of_drops:
+            count, self._run_of_drops = self._run_of_drops, 0
+            self._take_mark(MarkItem("dropped", {"first": self._first_drop, "count": count}))
+
+    def _take_mark(self, mark: MarkItem) -> bool:
+        if self._writer:
+            try:
+                self._writer.mark(mark.kind, **mark.values)
+            except RecordingError as error:
+                self.note = f"recording waits ({len(self._queue)} ticks in memory): {error}"
+                return False
+        if self._ring.max_ticks:
+            self._ring.add(mark, 256)
+        return True
+
+    def _keep(self, path: Path) -> str:
+        """Write the ring to ``path`` and return a sentence about it."""
+        ticks = [item for item in self._ring.from_snapshot() if isinstance(item, TickItem)]
+        if not ticks:
+            return "nothing to keep yet"
+        header = {**self._header, "initial_frame": False, "first_tick": ticks[0].data.state.tick}
+        try:
+            with self._open_writer(path, header, frames=self._frames) as writer:
+                self._ring.write(writer)
+        except RecordingError as error:
+            return f"could not keep the last minutes: {error}"
+        return f"kept the last {len(ticks)} ticks in {path}"
+
+    def _finish(self) -> None:
+        writer = self._writer
+        if writer is None:
+            return
+        if self._run_of_drops:
+            self._count_drop(dropped=False)
+        try:
+            writer.close()
+        except RecordingError as error:
+            self.note = f"the recording has no index (it is readable all the same): {error}"

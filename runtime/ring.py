@@ -1,0 +1,90 @@
+"""What a recorder has in hand: entries on their way to a file, and the ring of the last minutes.
+
+Bounded in ticks and in bytes; whole pictures are kept encoded. Knows nothing about threads or disks.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from dreamloop.model.recording_writer import RecordingWriter
+from dreamloop.model.savegame import pack_state
+from dreamloop.model.tick_codec import TickData
+from dreamloop.model.world_model import Frame, ModelState
+
+
+@dataclass(slots=True)
+class TickItem:
+    """One tick on its way to the file."""
+
+    data: TickData
+    frame: Frame | None
+    picture: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class MarkItem:
+    kind: str
+    values: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class StateItem:
+    """A snapshot of the model behind the last tick, for a ring that can be dreamed again."""
+
+    state: ModelState
+
+
+@dataclass(frozen=True, slots=True)
+class KeepItem:
+    """The wish to write the ring to a file."""
+
+    path: Path
+    done: Callable[[str], None]
+
+
+Item = TickItem | MarkItem | StateItem | KeepItem
+
+
+@dataclass(slots=True)
+class Ring:
+    """The last ticks with their pictures, bounded in ticks and in bytes."""
+
+    max_ticks: int
+    max_bytes: int
+    nbytes: int = 0
+    items: deque[tuple[Item, int]] = field(default_factory=deque)
+    ticks: int = 0
+
+    def add(self, item: Item, nbytes: int) -> None:
+        """Add the newest item and forget the oldest ones."""
+        self.items.append((item, nbytes))
+        self.nbytes += nbytes
+        self.ticks += isinstance(item, TickItem)
+        while self.items and (self.ticks > self.max_ticks or self.nbytes > self.max_bytes):
+            old, size = self.items.popleft()
+            self.nbytes -= size
+            self.ticks -= isinstance(old, TickItem)
+
+    def from_snapshot(self) -> Iterator[Item]:
+        """Yield the items from the oldest snapshot on, or all when there is no snapshot."""
+        items = [item for item, _ in self.items]
+        starts = [i for i, item in enumerate(items) if isinstance(item, StateItem)]
+        yield from items[starts[0] if starts else 0 :]
+
+    def write(self, writer: RecordingWriter) -> None:
+        """Write the ring to an open recording: ticks and marks as they were, snapshots as "state" marks."""
+        for item in self.from_snapshot():
+            if isinstance(item, TickItem):
+                write_tick(writer, item.data, item.picture)
+            elif isinstance(item, MarkItem):
+                writer.mark(item.kind, **item.values)
+            elif isinstance(item, StateItem):
+                writer.mark("state", state=pack_state(item.state))
+
+
+def write_tick(writer: RecordingWriter, data: TickData, picture: bytes) -> None:
+    """Write one tick whose picture is encoded already."""
+    writer.tick(data.state, data.action, None, data.frame_hash, data.timings, data.extra, picture=picture)
