@@ -13,7 +13,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from dreamloop.model.layers import Block, Conv, Linear, coordinates, fold, unfold, warp
+from dreamloop.model.layers import Blocks, Conv, Linear, coordinates, fold, unfold, warp
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,14 +68,14 @@ class DreamNet(nn.Module):
             nn.SiLU(),
         )
         self.stem = Conv(pixels * len(config.ages) + 2 + config.noise, widths[0], 1)
-        self.down = nn.ModuleList(_blocks(n, c, config.cond) for n, c in zip(config.down, widths, strict=True))
-        self.up = nn.ModuleList(_blocks(n, c, config.cond) for n, c in zip(config.up, widths, strict=True))
+        self.down = nn.ModuleList(Blocks(n, c, config.cond) for n, c in zip(config.down, widths, strict=True))
+        self.up = nn.ModuleList(Blocks(n, c, config.cond) for n, c in zip(config.up, widths, strict=True))
         self.shrink = nn.ModuleList(Conv(4 * a, b, 1) for a, b in pairwise(widths))
         self.grow = nn.ModuleList(Conv(b, 4 * a, 1) for a, b in pairwise(widths))
         self.merge = nn.ModuleList(Conv(2 * a, a, 1) for a in widths[:-1])
         self.head = Conv(widths[0], pixels + 3 * s * s, 1, gain=0.1)  # new pixels, flow, trust
         self.look = Conv(pixels + widths[0] + config.noise, widths[0], 1)
-        self.refine = _blocks(config.refine, widths[0], config.cond)
+        self.refine = Blocks(config.refine, widths[0], config.cond)
         self.mend = Conv(widths[0], pixels, 1, gain=0.02)
 
     def forward(self, context: Tensor, actions: Tensor, level: Tensor, noise: Tensor) -> Tensor:
@@ -97,8 +97,7 @@ class DreamNet(nn.Module):
         picture = self._compose(context[:, 0], self.head(features).float())
         seen = fold(picture.to(dtype), self.config.fold)
         x = self.look(torch.cat([seen, features, noise], 1).contiguous(memory_format=torch.channels_last))
-        for block in self.refine:
-            x = block(x, cond)
+        x = self.refine(x, cond)
         return picture + unfold(self.mend(x).float(), self.config.fold)
 
     @property
@@ -121,34 +120,28 @@ class DreamNet(nn.Module):
         b, t, c, h, w = context.shape
         folded = fold(context.reshape(b, t * c, h, w).to(noise.dtype), self.config.fold)
         places = self.places.to(noise.dtype).expand(b, -1, -1, -1)
-        x = self.stem(torch.cat([folded, places, noise], 1).contiguous(memory_format=torch.channels_last))
+        x: Tensor = self.stem(torch.cat([folded, places, noise], 1).contiguous(memory_format=torch.channels_last))
         skips = []
         for level, blocks in enumerate(self.down):
             if level:
                 skips.append(x)
                 x = self.shrink[level - 1](fold(x, 2))
-            for block in blocks:
-                x = block(x, cond)
+            x = blocks(x, cond)
         for level in reversed(range(len(self.up) - 1)):
             x = unfold(self.grow[level](x), 2)
             x = self.merge[level](torch.cat([x, skips[level]], 1).contiguous(memory_format=torch.channels_last))
-            for block in self.up[level]:
-                x = block(x, cond)
+            x = self.up[level](x, cond)
         return x
 
     def _compose(self, last: Tensor, head: Tensor) -> Tensor:
         s = self.config.fold
-        new, flow, trust = head.split([3 * s * s, 2 * s * s, s * s], 1)
+        new, flow, trust = head.tensor_split((3 * s * s, 5 * s * s), 1)
         drawn = unfold(new, s)
         if not self.config.warp:
             return drawn
         keep = torch.sigmoid(unfold(trust, s) + 2.0)
         moved = warp(last, 10 * unfold(flow, s), self.grid, self.config.warp_mode)
         return torch.lerp(drawn, moved, keep)
-
-
-def _blocks(n: int, c: int, cond: int) -> nn.ModuleList:
-    return nn.ModuleList(Block(c, cond) for _ in range(n))
 
 
 def pick_context(frames: Tensor, ages: tuple[int, ...]) -> Tensor:

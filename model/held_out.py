@@ -76,7 +76,10 @@ def before_and_after(net: DreamNet, pool: FramePool, n: int = 192) -> dict[str, 
     frames, _ = pool.clip(at, -before, 1)
     _, actions = pool.clip(at, 1 - config.action_ticks, 1)
     drawn = torch.cat(
-        [rollout(net, f[:, :before], a)[:, 0] for f, a in zip(frames.split(32), actions.split(32), strict=True)]
+        [
+            rollout(net, f[:, :before], a)[:, 0]
+            for f, a in zip(torch.split(frames, 32), torch.split(actions, 32), strict=True)
+        ]
     )
     return {
         "one_step_db": float(psnr_db(drawn, frames[:, -1]).mean()),

@@ -56,6 +56,19 @@ class Block(nn.Module):
         return x + self.conv_out(F.silu(self.conv_in(h)))
 
 
+class Blocks(nn.ModuleList):
+    """A row of blocks under one condition."""
+
+    def __init__(self, n: int, c: int, cond: int) -> None:
+        super().__init__(Block(c, cond) for _ in range(n))
+
+    def forward(self, x: Tensor, cond: Tensor) -> Tensor:
+        """Map (b, c, h, w) to the same shape."""
+        for block in self:
+            x = block(x, cond)
+        return x
+
+
 def fold(x: Tensor, s: int) -> Tensor:
     """Space to depth: (b, c, h*s, w*s) to (b, c*s*s, h, w), channels-last."""
     return F.pixel_unshuffle(x, s).contiguous(memory_format=torch.channels_last)

@@ -150,7 +150,8 @@ class Trainer:
     @torch.no_grad()
     def _average(self) -> None:
         decay = min(self.config.ema, (1 + self.progress.step) / (10 + self.progress.step))
-        ours, theirs = list(self.ema.parameters()), list(self.net.parameters())
+        ours: list[Tensor] = list(self.ema.parameters())
+        theirs: list[Tensor] = list(self.net.parameters())
         torch._foreach_lerp_(ours, theirs, 1 - decay)
 
 

@@ -55,14 +55,16 @@ def load_train_config(path: Path | None, **overrides: Any) -> TrainConfig:
     for table in values:
         if table not in ("train", "net"):
             raise ConfigError(f"{path}: " + unknown("table", table, ["train", "net"]))
-    net = _build(NetConfig, values.get("net", {}), "net")
+    net: NetConfig = _build(NetConfig, values.get("net", {}), "net")
     given = {name: value for name, value in overrides.items() if value is not None}
-    return _build(TrainConfig, {**values.get("train", {}), **given}, "train", net=net)
+    config: TrainConfig = _build(TrainConfig, {**values.get("train", {}), **given}, "train", net=net)
+    return config
 
 
 def net_config(values: Mapping[str, Any]) -> NetConfig:
     """Rebuild the net's configuration from a card."""
-    return _build(NetConfig, values, "net")
+    config: NetConfig = _build(NetConfig, values, "net")
+    return config
 
 
 def _build(cls: type[Any], values: Mapping[str, Any], table: str, **fixed: Any) -> Any:
