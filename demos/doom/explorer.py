@@ -1,8 +1,8 @@
-"""A scripted player for the Doom world: calm, curious, human in its rhythm. It teaches a model how play looks.
+"""A scripted player for the Doom world: calm, curious, human in its rhythm. It shows a model how play looks.
 
 It walks where there is room, holds what it does for 12 to 70 tics, turns its head smoothly (critically damped
-toward a heading), stops, looks around, steps sideways, goes back, opens doors and fires at what it sees. It reads
-``info`` (pose, clear distances, monsters, door ahead) and works with the pose alone; it knows nothing about ViZDoom.
+toward a heading), stops, looks around, steps sideways, goes back, opens doors and fires at what it sees. It
+reads ``info`` (pose, clear distances, monsters, door ahead) and makes do with the pose; it knows no engine.
 """
 
 import math
@@ -223,7 +223,13 @@ class Explorer:
         self.stuck = self.stuck + 1 if pushing and moved < 1.5 else 0
         waiting = bool(info.get("door_ahead")) and FORWARD in self.intention.held
         clear = info.get("clear")
-        close = clear is not None and FORWARD in self.intention.held and clear[0] < 80 and not waiting and not self.intention.path
+        close = (
+            clear is not None
+            and FORWARD in self.intention.held
+            and clear[0] < 80
+            and not waiting
+            and not self.intention.path
+        )
         if self.stuck > (20 if waiting else STUCK_TICS) or (close and self.rng.random() < 0.25):
             self._turn_away(angle, info)
 
@@ -293,7 +299,7 @@ class Explorer:
         return float(self.fire_left > 0)
 
     def _opens(self, info: Mapping[str, Any]) -> float:
-        """Press USE at a door in reach, once; where doors are not told, when stuck, and rarely for nothing."""
+        """Press USE at a door in reach, once; where doors are not told, when stuck; rarely for nothing."""
         self.use_rest -= 1
         elsewhere = self.last_xy is None or math.dist(self.last_xy, self.used_at) > 100
         walking = FORWARD in self.intention.held

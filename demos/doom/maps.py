@@ -1,11 +1,9 @@
-"""Generated Doom maps: a seed gives rooms, corridors, doors and things, written as a UDMF WAD of three lumps.
+"""Generated Doom maps: a seed gives rooms, corridors, doors and things, as plain data (udmf.py writes them).
 
-Knows nothing about ViZDoom: a map is plain data and bytes, so the generator is tested without a simulator.
-The plan is painted on a grid of cells (16 map units each); every boundary between two cells of different sectors
-becomes a line. Walls are one tile (4 cells, 64 units) thick, so textures stay aligned to the tiles.
+Knows nothing about ViZDoom or files, so the generator is tested without a simulator. The plan is painted on a
+grid of cells (16 map units each). Walls are one tile (4 cells, 64 units) thick, so textures stay aligned.
 """
 
-import struct
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -15,7 +13,6 @@ TEST_SEEDS_FROM = 1_000_000_000  # train maps have seeds below, test maps from h
 UNIT = 16  # map units per cell
 TILE = 4  # cells per tile, so a tile is 64 map units
 SOLID = -1  # cell value of rock
-DOOR_SPECIAL = 12  # zdoom Door_Raise: opens on USE, waits, closes
 
 Rect = tuple[int, int, int, int]  # x, y, w, h in tiles, or in cells where said
 
@@ -47,7 +44,16 @@ THEMES = (
     Theme("silver", "SILVER1", "SILVER2", "BIGDOOR2", "FLAT14", "FLAT20", (176, 216), (LAMP, TECH_COLUMN)),
     Theme("greyrock", "STONE4", "ZZWOLF1", "BIGDOOR2", "FLOOR7_2", "F_SKY1", (200, 240), (TREE, BARREL)),
     Theme("sandstone", "BRICK6", "BRICK12", "BIGDOOR7", "GRASS1", "F_SKY1", (200, 240), (TREE, BROWN_STUMP)),
-    Theme("cement", "CEMENT6", "GRAYVINE", "BIGDOOR3", "FLAT5_7", "FLAT19", (176, 216), (SHORT_LAMP, TECH_COLUMN)),
+    Theme(
+        "cement",
+        "CEMENT6",
+        "GRAYVINE",
+        "BIGDOOR3",
+        "FLAT5_7",
+        "FLAT19",
+        (176, 216),
+        (SHORT_LAMP, TECH_COLUMN),
+    ),
 )
 
 PICKUPS = (2011, 2012, 2014, 2014, 2015, 2007, 2008, 2018)  # health, bonuses, armour, bullets, shells
@@ -67,6 +73,7 @@ class Sector:
     wall: str
     door: str = ""  # door texture when the sector is a door
     window: bool = False  # too high to climb
+    step: bool = False  # raised inside a room: its edge shows its own wall
 
 
 @dataclass(frozen=True)
@@ -99,7 +106,7 @@ class Thing:
 
 @dataclass
 class MapPlan:
-    """A whole map: what :func:`generate` returns and :func:`write_wad` writes."""
+    """A whole map: what :func:`generate` returns and :mod:`udmf` writes."""
 
     seed: int
     cells: NDArray[np.int16]  # (x, y) sector index of every cell, SOLID for rock
@@ -111,11 +118,6 @@ class MapPlan:
     @property
     def name(self) -> str:
         return f"gen{self.seed}"
-
-    @property
-    def closed_sectors(self) -> list[int]:
-        """Sectors that can be seen through but not entered: windows."""
-        return [i for i, sector in enumerate(self.sectors) if sector.window]
 
     def room_at(self, x: float, y: float) -> Room | None:
         """Return the room around a point in map units; None inside doorways."""
@@ -211,7 +213,7 @@ def _paint(plan: MapPlan, rect: Rect, sector: int) -> None:
 
 
 def _neighbours(plan: MapPlan) -> list[tuple[int, int, bool, int, int, int]]:
-    """Return (a, b, upright, wall, low, high): rooms with one wall tile between, and their common span, in tiles."""
+    """Return (a, b, upright, wall, low, high) in tiles: rooms with one wall between, and their common span."""
     found = []
     for a in plan.rooms:
         for b in plan.rooms:
@@ -225,7 +227,7 @@ def _neighbours(plan: MapPlan) -> list[tuple[int, int, bool, int, int, int]]:
 
 
 def _link_rooms(rng: np.random.Generator, plan: MapPlan) -> None:
-    """Join all rooms by a random spanning tree, then add loops (no dead ends to pace up and down) and windows."""
+    """Join all rooms by a random spanning tree, then add loops (nobody paces up and down) and windows."""
     pairs = _neighbours(plan)
     group = {room.index: room.index for room in plan.rooms}
     for i in rng.permutation(len(pairs)):
@@ -246,9 +248,7 @@ def _link_rooms(rng: np.random.Generator, plan: MapPlan) -> None:
         _add_link(plan, kind, (a, b), upright, (wall * TILE, start * TILE, width * TILE))
 
 
-def _add_link(
-    plan: MapPlan, kind: str, rooms: tuple[int, int], upright: bool, place: tuple[int, int, int]
-) -> None:
+def _add_link(plan: MapPlan, kind: str, rooms: tuple[int, int], upright: bool, place: tuple[int, int, int]) -> None:
     """Cut a way through the wall at ``place`` = (wall, start, width) in cells."""
     wall, start, width = place
     a, b = (plan.sectors[room] for room in rooms)
@@ -294,12 +294,12 @@ def _furnish(rng: np.random.Generator, plan: MapPlan, room: Room) -> None:
         step = 16 if shape == "platform" else -16
         flat = "FLOOR0_6" if shape == "platform" else "FLOOR1_1"
         _paint(plan, middle, len(plan.sectors))
-        raised = Sector(base.floor + step, base.ceiling, flat, base.ceiling_flat, base.light, "METAL1")
+        raised = Sector(base.floor + step, base.ceiling, flat, base.ceiling_flat, base.light, "METAL1", step=True)
         plan.sectors.append(raised)
     elif shape == "lamp" and base.ceiling_flat != "F_SKY1":
         bright = min(255, base.light + 32)
         _paint(plan, middle, len(plan.sectors))
-        lamp = Sector(base.floor, base.ceiling - 8, base.floor_flat, CEILING_LIGHT, bright, "METAL1")
+        lamp = Sector(base.floor, base.ceiling - 8, base.floor_flat, CEILING_LIGHT, bright, "METAL1", step=True)
         plan.sectors.append(lamp)
 
 
@@ -334,117 +334,3 @@ def _populate(rng: np.random.Generator, plan: MapPlan) -> None:
             spot = _free_spot(rng, plan, room, plan.things)
             if spot is not None:
                 plan.things.append(Thing(kind, *spot, 45 * int(rng.integers(0, 8))))
-
-
-MAPINFO = 'map MAP01 "generated" { sky1 = "P-SKY1" }\n'  # Freedoom's daylight
-
-
-def wad_bytes(plan: MapPlan) -> bytes:
-    """Return the map as a PWAD: MAPINFO (the sky), MAP01, TEXTMAP (namespace zdoom), ENDMAP."""
-    lumps = (("MAPINFO", MAPINFO), ("MAP01", ""), ("TEXTMAP", textmap(plan)), ("ENDMAP", ""))
-    body, directory = b"", b""
-    for name, text in lumps:
-        data = text.encode("ascii")
-        directory += struct.pack("<ii8s", 12 + len(body), len(data), name.encode("ascii"))
-        body += data
-    return struct.pack("<4sii", b"PWAD", len(lumps), 12 + len(body)) + body + directory
-
-
-def textmap(plan: MapPlan) -> str:
-    """Return the UDMF text of the map."""
-    vertices: dict[tuple[int, int], int] = {}
-    blocks, sides = [], []
-    for x0, y0, x1, y1, front, back in _lines(plan):
-        v1 = vertices.setdefault((x0, y0), len(vertices))
-        v2 = vertices.setdefault((x1, y1), len(vertices))
-        along = (x1 - x0) + (y1 - y0)
-        offset = (x0 + y0 - (0 if x0 != x1 else x0) - (0 if y0 != y1 else y0)) * (1 if along > 0 else -1) % 256
-        fields = {"v1": v1, "v2": v2, "sidefront": len(sides)}
-        sides.append(_side(plan, front, back, offset))
-        if back == SOLID:
-            fields["blocking"] = 1
-            if plan.is_door(front):
-                fields["dontpegbottom"] = 1
-        else:
-            fields |= {"twosided": 1, "sideback": len(sides)}
-            sides.append(_side(plan, back, front, offset))
-            if plan.is_door(back):
-                fields |= {"special": DOOR_SPECIAL, "arg1": 96, "arg2": 150, "playeruse": 1, "repeatspecial": 1}
-        blocks.append(_block("linedef", fields))
-    blocks += [_block("sidedef", side) for side in sides]
-    blocks += [_block("vertex", {"x": float(x), "y": float(y)}) for x, y in vertices]
-    blocks += [_block("sector", _sector(sector)) for sector in plan.sectors]
-    blocks += [_block("thing", _thing(thing)) for thing in plan.things]
-    return 'namespace = "zdoom";\n' + "\n".join(blocks) + "\n"
-
-
-_FLAGS = {"blocking", "twosided", "playeruse", "repeatspecial", "dontpegbottom", "single", "coop", "dm"}
-_FLAGS |= {f"skill{n}" for n in range(1, 6)}
-
-
-def _block(kind: str, fields: dict[str, object]) -> str:
-    def value(name: str, got: object) -> str:
-        if name in _FLAGS:
-            return "true"
-        return f'"{got}"' if isinstance(got, str) else str(got)
-
-    return f"{kind} {{ " + " ".join(f"{name} = {value(name, got)};" for name, got in fields.items()) + " }"
-
-
-def _sector(sector: Sector) -> dict[str, object]:
-    return {
-        "heightfloor": sector.floor,
-        "heightceiling": sector.ceiling,
-        "texturefloor": sector.floor_flat,
-        "textureceiling": sector.ceiling_flat,
-        "lightlevel": sector.light,
-    }
-
-
-def _thing(thing: Thing) -> dict[str, object]:
-    places: dict[str, object] = {"x": float(thing.x), "y": float(thing.y), "angle": thing.angle_deg}
-    flags = dict.fromkeys(("skill1", "skill2", "skill3", "skill4", "skill5", "single", "coop", "dm"), 1)
-    return places | {"type": thing.kind} | flags
-
-
-def _side(plan: MapPlan, own: int, other: int, offset: int) -> dict[str, object]:
-    """The textures seen from sector ``own`` toward ``other``."""
-    sector = plan.sectors[own]
-    if other == SOLID:
-        return {"sector": own, "texturemiddle": sector.wall, "offsetx": offset}
-    if plan.is_door(other):
-        return {"sector": own, "texturetop": plan.sectors[other].door, "texturebottom": sector.wall, "offsetx": 0}
-    lower = plan.sectors[other].wall if plan.sectors[other].wall == "METAL1" else sector.wall
-    return {"sector": own, "texturetop": sector.wall, "texturebottom": lower, "offsetx": offset}
-
-
-def _lines(plan: MapPlan) -> list[tuple[int, int, int, int, int, int]]:
-    """Return (x0, y0, x1, y1, front, back) in map units; the front sector lies to the right of the line."""
-    lines = []
-    for along_y in (True, False):
-        cells = plan.cells if along_y else plan.cells.T
-        for i, j0, j1, low, high in _runs(cells):
-            # along y, the higher side (east) is right of a line that goes up; along x it is left of one that goes right
-            front, back, forward = high, low, along_y
-            if front == SOLID or plan.is_door(front):
-                front, back, forward = low, high, not along_y
-            if front == SOLID:  # a door against rock: only one order is left
-                front, back, forward = high, low, along_y
-            s, e = (j0, j1) if forward else (j1, j0)
-            p, q = ((i, s), (i, e)) if along_y else ((s, i), (e, i))
-            lines.append((p[0] * UNIT, p[1] * UNIT, q[0] * UNIT, q[1] * UNIT, front, back))
-    return lines
-
-
-def _runs(cells: NDArray[np.int16]) -> list[tuple[int, int, int, int, int]]:
-    """Return (i, j0, j1, low, high): stretches where column i-1 holds sector ``low`` beside ``high`` in column i."""
-    runs = []
-    low, high = cells[:-1], cells[1:]
-    for i in np.flatnonzero((low != high).any(axis=1)):
-        a, b = low[i], high[i]
-        change = np.flatnonzero((np.diff(a) != 0) | (np.diff(b) != 0)) + 1
-        edges = [0, *(int(c) for c in change), len(a)]
-        for j0, j1 in zip(edges, edges[1:], strict=False):
-            if a[j0] != b[j0]:
-                runs.append((int(i) + 1, j0, j1, int(a[j0]), int(b[j0])))
-    return runs

@@ -7,8 +7,10 @@ Reward: +1 a monster killed, +0.1 a pick-up, +0.05 for each 256-unit square of t
 -1 at death. The episode ends (terminated) at death or when the map says so.
 """
 
-import math
+import contextlib
+import shutil
 import tempfile
+import weakref
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +19,9 @@ import gymnasium
 import numpy as np
 from numpy.typing import NDArray
 
-from dreamloop.demos.doom.maps import SOLID, TEST_SEEDS_FROM, UNIT, MapPlan, generate, wad_bytes
+from dreamloop.demos.doom.maps import TEST_SEEDS_FROM, MapPlan, generate
+from dreamloop.demos.doom.sight import Sight, sight_of_plan, sight_of_sectors
+from dreamloop.demos.doom.udmf import wad_bytes
 from dreamloop.input.errors import ConfigError, MissingPartError, unknown
 
 RATE_HZ = 35
@@ -26,8 +30,6 @@ LOOK_DEG = 6.0  # one unit of the look axis, per tic, up
 PITCH_LIMIT_DEG = 25.0
 NATIVE = (256, 192)
 DEAF_TICS = 16  # a new Doom player does not react for 7 tics, and its weapon rises for 14
-RAYS = 16  # directions of info["clear"], counted clockwise from straight ahead
-RAY_REACH = 1024.0  # map units
 
 BUTTONS = (
     "MOVE_FORWARD",
@@ -68,7 +70,7 @@ Pixels = NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class MapChoice:
-    """Which map to load: the game's WAD, the map's own WAD (or None), its lump, and the plan when generated."""
+    """Which map to load: the game's WAD, the map's own WAD (or None), its lump, its plan when generated."""
 
     name: str
     game_wad: str
@@ -77,10 +79,8 @@ class MapChoice:
     plan: MapPlan | None = None
 
 
-def make_env(
-    maps: str = "train", seed: int = 0, width_px: int = 128, height_px: int = 96, **options: Any
-) -> "DoomEnv":
-    """Return the environment on one set of maps: train, test, stock or freedoom; ``seed`` starts the first reset."""
+def make_env(maps: str = "train", seed: int = 0, width_px: int = 128, height_px: int = 96, **options: Any) -> "DoomEnv":
+    """Return the environment on a set of maps: train, test, stock or freedoom; ``seed`` is for a first reset."""
     return DoomEnv(maps=maps, seed=seed, width_px=width_px, height_px=height_px, **options)
 
 
@@ -108,13 +108,16 @@ class DoomEnv(gymnasium.Env[Pixels, NDArray[np.float32]]):
         self.observation_space = gymnasium.spaces.Box(0, 255, shape, np.uint8)
         self.action_space = gymnasium.spaces.Box(-1.0, 1.0, (len(BUTTONS),), np.float32)
         self._first_seed: int | None = seed
-        self._folder = tempfile.TemporaryDirectory(prefix="dreamloop-doom-")
+        self._folder = Path(tempfile.mkdtemp(prefix="dreamloop-doom-"))
+        weakref.finalize(self, shutil.rmtree, self._folder, True)
         self._game: Any = None
         self._choice: MapChoice | None = None
         self._frame: Pixels = np.zeros(shape, np.uint8)
         self._values: dict[str, float] = dict.fromkeys(VARIABLES, 0.0)
         self._visited: set[tuple[int, int]] = set()
         self._monsters: tuple[tuple[str, float, float], ...] = ()
+        self._sights: dict[str, Sight] = {}  # of given maps, by name; surveyed once
+        self._sight: Sight | None = None
 
     # --- gymnasium ---
 
@@ -149,7 +152,7 @@ class DoomEnv(gymnasium.Env[Pixels, NDArray[np.float32]]):
         reward += 0.05 * self._explored() - 1.0 * dead
         return self._frame.copy(), float(reward), dead or over, False, self._info()
 
-    def render(self) -> Pixels:  # type: ignore[override]
+    def render(self) -> Pixels:
         """Return the frame of the last step."""
         return self._frame.copy()
 
@@ -158,7 +161,9 @@ class DoomEnv(gymnasium.Env[Pixels, NDArray[np.float32]]):
         if self._game is not None:
             self._game.close()
             self._game = None
-        self._folder.cleanup()
+        shutil.rmtree(self._folder, ignore_errors=True)
+        with contextlib.suppress(OSError):
+            Path("_vizdoom").rmdir()  # the engine leaves it, empty, in the working directory
 
     # --- maps ---
 
@@ -185,19 +190,44 @@ class DoomEnv(gymnasium.Env[Pixels, NDArray[np.float32]]):
             return
         if self._game is not None:
             self._game.close()
+        if choice.plan is not None:
+            self._sight = sight_of_plan(choice.plan)
+        else:
+            if choice.name not in self._sights:
+                self._sights[choice.name] = self._survey(choice)
+            self._sight = self._sights[choice.name]
+        game = self._prepare(choice)
+        game.init()
+        self._game, self._choice = game, choice
+
+    def _survey(self, choice: MapChoice) -> Sight:
+        """Start the map once only to read its sectors: they cost more per tic than the picture."""
+        game = self._prepare(choice)
+        game.set_sectors_info_enabled(True)
+        game.init()
+        sectors = [
+            (s.floor_height, s.ceiling_height, [(w.x1, w.y1, w.x2, w.y2, w.is_blocking) for w in s.lines])
+            for s in game.get_state().sectors
+        ]
+        game.close()
+        return sight_of_sectors(sectors)
+
+    def _prepare(self, choice: MapChoice) -> Any:
+        """Return an engine set up for the map, not yet started."""
         vizdoom = self._vizdoom
+        self._folder.mkdir(exist_ok=True)
         game = vizdoom.DoomGame()
         game.set_doom_game_path(str(Path(vizdoom.__file__).parent / choice.game_wad))
+        game.set_doom_config_path(str(self._folder / "engine.ini"))
         if choice.plan is not None:
-            wad = Path(self._folder.name) / "map.wad"
+            wad = self._folder / "map.wad"
             wad.write_bytes(wad_bytes(choice.plan))
             game.set_doom_scenario_path(str(wad))
         elif choice.wad is not None:
             game.set_doom_scenario_path(choice.wad)
         game.set_doom_map(choice.lump)
         self._configure(game)
-        game.init()
-        self._game, self._choice = game, choice
+        return game
 
     def _configure(self, game: Any) -> None:
         vizdoom = self._vizdoom
@@ -256,7 +286,7 @@ class DoomEnv(gymnasium.Env[Pixels, NDArray[np.float32]]):
         return int(new)
 
     def _info(self) -> Info:
-        """Where the player is, and what a person would see at a glance (for explorers; models never read it)."""
+        """Where the player is, and what a person would see at a glance: for explorers, never for models."""
         values = self._values
         x, y, angle = values["POSITION_X"], values["POSITION_Y"], values["ANGLE"]
         info: Info = {
@@ -267,11 +297,12 @@ class DoomEnv(gymnasium.Env[Pixels, NDArray[np.float32]]):
             "items": int(values["ITEMCOUNT"]),
             "monsters": self._monsters,
         }
+        if self._sight is not None:
+            info["clear"], info["door_ahead"] = self._sight.look(x, y, angle)
         plan = self._choice.plan if self._choice else None
         if plan is not None:
             room = plan.room_at(x, y)
             info["exits"] = plan.exits(room) if room is not None else []
-            info["clear"], info["door_ahead"] = look_around(plan, x, y, angle)
         return info
 
 
@@ -289,23 +320,3 @@ def halve(native: Pixels) -> Pixels:
     """Return the 2x2 box average, rounded: uint8 (2h, 2w, 3) -> (h, w, 3)."""
     rows = native[0::2].astype(np.uint16) + native[1::2]
     return ((rows[:, 0::2] + rows[:, 1::2] + 2) >> 2).astype(np.uint8)
-
-
-def look_around(plan: MapPlan, x: float, y: float, angle_deg: float) -> tuple[NDArray[np.float32], bool]:
-    """Return free distances (RAYS,) in map units, clockwise from straight ahead, and whether a door is in reach.
-
-    Doors and steps count as free; rock and windows do not.
-    """
-    angles = np.radians(angle_deg - np.arange(RAYS) * (360.0 / RAYS))
-    reach = np.arange(UNIT, RAY_REACH, UNIT)
-    px = (x + np.cos(angles)[:, None] * reach) // UNIT
-    py = (y + np.sin(angles)[:, None] * reach) // UNIT
-    size = plan.cells.shape[0] - 1
-    sectors = plan.cells[np.clip(px, 0, size).astype(np.intp), np.clip(py, 0, size).astype(np.intp)]
-    blocked = sectors == SOLID
-    blocked |= np.isin(sectors, plan.closed_sectors)
-    first = np.where(blocked.any(axis=1), blocked.argmax(axis=1), len(reach) - 1)
-    door = any(plan.is_door(int(s)) for s in sectors[0, : math.ceil(48 / UNIT)])
-    return reach[first].astype(np.float32), door
-
-
