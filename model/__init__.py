@@ -1,0 +1,1 @@
+"""What turns an action into the next frame: contract, architectures, checkpoints, recordings, training, evaluation."""

@@ -1,0 +1,1 @@
+"""What happens while someone plays: command line, session, loop, window, HUD, clock, recorder, replay."""
