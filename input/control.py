@@ -32,6 +32,7 @@ class Bindings:
     axes: tuple[tuple[str, float], ...] = ()  # (part, value at full deflection)
     dead_zone: float = 0.0  # 0..1: smaller deflections count as none, the rest is stretched over 0..1
     pointer: int | None = None  # 0: x, 1: y of the absolute pointer
+    toggle: bool = False  # presses switch it on and off (input/intent.py): it is not read from what is held
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +61,8 @@ class Field:
         if self.kind == "position":
             where = state.pointer
             return self.idle if where is None or bindings.pointer is None else where[bindings.pointer]
+        if bindings.toggle:
+            return self.idle
         pressed = [press.value for press in bindings.presses if press.parts <= active]
         return min(pressed) if pressed else self.idle  # the lowest option wins, whatever the order of a set
 

@@ -103,11 +103,7 @@ def _with_number(step: Step, what: str, number: float | None) -> Step:
     def put(pairs: Iterable[tuple[str, float]]) -> tuple[tuple[str, float], ...]:
         return tuple((name, -abs(number) if value < 0 else abs(number)) for name, value in pairs)
 
-    return (
-        Step(step.seconds, put(step.sets), step.totals)
-        if what == "value"
-        else _stretched(step, put(step.totals))
-    )
+    return Step(step.seconds, put(step.sets), step.totals) if what == "value" else _stretched(step, put(step.totals))
 
 
 def _stretched(step: Step, totals: tuple[tuple[str, float], ...]) -> Step:

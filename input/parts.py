@@ -22,9 +22,7 @@ KEY_BY_SCANCODE: dict[int, str] = {
     **{4 + i: letter for i, letter in enumerate("abcdefghijklmnopqrstuvwxyz")},
     **{30 + i: digit for i, digit in enumerate("1234567890")},
     **dict(enumerate(["return", "escape", "backspace", "tab", "space"], start=40)),
-    **dict(
-        enumerate(["-", "=", "[", "]", "\\", "nonus #", ";", "'", "`", ",", ".", "/", "capslock"], start=45)
-    ),
+    **dict(enumerate(["-", "=", "[", "]", "\\", "nonus #", ";", "'", "`", ",", ".", "/", "capslock"], start=45)),
     **{57 + i: f"f{i}" for i in range(1, 13)},
     **dict(enumerate(["printscreen", "scrolllock", "pause", "insert", "home", "pageup"], start=70)),
     **dict(enumerate(["delete", "end", "pagedown", "right", "left", "down", "up", "numlock"], start=76)),

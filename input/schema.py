@@ -38,9 +38,7 @@ class ActionSchema:
     name: str = field(compare=False)
     version: int = field(compare=False)
     controls: tuple[Control, ...] = field(compare=False)
-    fields: tuple[Field, ...] = field(
-        compare=False
-    )  # one row per number: the table that encode and decode loop over
+    fields: tuple[Field, ...] = field(compare=False)  # one row per number: the table that encode and decode loop over
     opposites: tuple[tuple[str, str], ...] = field(compare=False)
     exclusive: tuple[tuple[str, ...], ...] = field(compare=False)
     derived: tuple[Derived, ...] = field(compare=False)
@@ -112,9 +110,7 @@ class ActionSchema:
             if any(press.parts <= active for press in layer.when):
                 self._apply_layer(layer, state, active, values)
         for derived in self.derived:
-            if state.intents.get(derived.name, 0.0) > 0 or any(
-                press.parts <= active for press in derived.presses
-            ):
+            if state.intents.get(derived.name, 0.0) > 0 or any(press.parts <= active for press in derived.presses):
                 self._ask(values, derived.sets)
         if state.intents:
             asked = [(self.index[name], value) for name, value in state.intents.items() if name in self.index]
@@ -127,9 +123,7 @@ class ActionSchema:
                 values[i] = values[j] = 0.0
         return values
 
-    def _apply_layer(
-        self, layer: Layer, state: InputState, active: frozenset[str], values: list[float]
-    ) -> None:
+    def _apply_layer(self, layer: Layer, state: InputState, active: frozenset[str], values: list[float]) -> None:
         for i, bindings in layer.bindings:
             values[i] = self.fields[i].rebound(bindings).read(state, active)
         for i, factor in layer.scale:
@@ -202,9 +196,7 @@ class ActionSchema:
             tables.append(_refit(table, own[name]))
         kept = {key: value for key, value in self.values.items() if key not in ("opposites", "exclusive")}
         groups = {key: wanted.values[key] for key in ("opposites", "exclusive") if key in wanted.values}
-        return ActionSchema.from_dict(
-            {**kept, **groups, "name": wanted.name, "control": tables}, where=self.name
-        )
+        return ActionSchema.from_dict({**kept, **groups, "name": wanted.name, "control": tables}, where=self.name)
 
 
 def check_file(path: Path) -> list[Mistake]:

@@ -48,12 +48,7 @@ def is_text(value: Any) -> bool:
 
 
 def is_number(value: Any) -> bool:
-    return (
-        isinstance(value, int | float)
-        and not isinstance(value, bool)
-        and abs(value) < 1e9
-        and math.isfinite(value)
-    )
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e9 and math.isfinite(value)
 
 
 def is_positive(value: Any) -> bool:
@@ -95,9 +90,7 @@ def is_part(value: Any) -> bool:
 
 
 def is_chords(value: Any) -> bool:
-    return isinstance(value, list) and all(
-        isinstance(one, list) and one and all(map(is_part, one)) for one in value
-    )
+    return isinstance(value, list) and all(isinstance(one, list) and one and all(map(is_part, one)) for one in value)
 
 
 def is_phrases(value: Any) -> bool:
@@ -114,9 +107,7 @@ PHRASES_TEXT = "a list of phrases: texts, or tables with 'say'"
 
 BINDING: dict[str, Rule] = {
     "keys": Rule(KEYS_TEXT, is_texts, BUTTONS, KEY_NAMES),
-    "chars": Rule(
-        "a list of characters as the player's layout prints them, such as 'w', '/'", is_texts, BUTTONS
-    ),
+    "chars": Rule("a list of characters as the player's layout prints them, such as 'w', '/'", is_texts, BUTTONS),
     "mouse": Rule("a list of mouse buttons", is_texts, BUTTONS, MOUSE_NAMES),
     "pad": Rule(PAD_TEXT, is_texts, BUTTONS | AXES, PAD_NAMES | HALVES),
     "parts": Rule("a list of parts with their device, such as 'midi:note60'", is_texts, BUTTONS),
@@ -151,9 +142,7 @@ CONTROL: dict[str, Rule] = {
     "per_px": Rule("a positive number: units per pixel of mouse motion", is_positive, AXES),
     "wheel": Rule("wheel: 'x', '-x', 'y' (up) or '-y' (down)", lambda value: value in MOTIONS, AXES),
     "per_notch": Rule("a positive number: units per notch of the wheel", is_positive, AXES),
-    "axes": Rule(
-        "a list of analogue parts with their device, such as 'midi:cc1' or '-osc:tilt'", is_texts, AXES
-    ),
+    "axes": Rule("a list of analogue parts with their device, such as 'midi:cc1' or '-osc:tilt'", is_texts, AXES),
     "dead_zone": Rule("a number from 0 to 0.9", lambda value: is_number(value) and 0 <= value <= 0.9, AXES),
     "phrases": Rule(PHRASES_TEXT, is_phrases, BUTTONS),
     "phrases_negative": Rule(PHRASES_TEXT, is_phrases, AXES),

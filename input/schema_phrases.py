@@ -11,21 +11,15 @@ from dreamloop.input.control import Field, Phrase, Step
 from dreamloop.input.mistakes import Mistakes, Path
 
 NUMBERS = ("total", "seconds", "value")
-SAY = keys.Rule(
-    "a text, or a list of texts that mean the same", lambda value: keys.is_text(value) or _texts(value)
-)
-SECONDS = keys.Rule(
-    "a number of seconds from 0 to 3600", lambda value: keys.is_number(value) and 0 <= value <= 3600
-)
+SAY = keys.Rule("a text, or a list of texts that mean the same", lambda value: keys.is_text(value) or _texts(value))
+SECONDS = keys.Rule("a number of seconds from 0 to 3600", lambda value: keys.is_number(value) and 0 <= value <= 3600)
 TABLE: dict[str, keys.Rule] = {
     "say": SAY,
     "act": keys.Rule("'tap' or 'hold'", lambda value: value in keys.ACTS),
     "seconds": SECONDS,
     "value": keys.Rule("a number in the control's unit, held", keys.is_number, keys.AXES),
     "total": keys.Rule("a number in the control's unit, spread over the seconds", keys.is_number, keys.AXES),
-    "number": keys.Rule(
-        f"what a spoken number replaces: {', '.join(NUMBERS)}", lambda value: value in NUMBERS
-    ),
+    "number": keys.Rule(f"what a spoken number replaces: {', '.join(NUMBERS)}", lambda value: value in NUMBERS),
     "help": keys.CONTROL["help"],
 }
 SCRIPT: dict[str, keys.Rule] = {
@@ -38,6 +32,7 @@ STEP: dict[str, keys.Rule] = {
     "seconds": SECONDS,
     "set": keys.Rule("a table of controls and values", lambda value: isinstance(value, Mapping)),
     "total": keys.Rule("a table of axes and amounts", lambda value: isinstance(value, Mapping)),
+    "act": TABLE["act"],
 }
 TAP_S = 0.0  # a tap lasts one tick, however long the tick is
 AXIS_S = 0.5  # how long a plain phrase pulls an axis
@@ -94,9 +89,7 @@ class PhraseReader:
             pull = max(abs(field.low), abs(field.high))
             if keys.is_positive(table.get("key_value")):
                 pull = float(table["key_value"])
-            self._listed(
-                table.get("phrases_negative"), field.name, -pull, "axis", (*path, "phrases_negative")
-            )
+            self._listed(table.get("phrases_negative"), field.name, -pull, "axis", (*path, "phrases_negative"))
             self._listed(table.get("phrases_positive"), field.name, pull, "axis", (*path, "phrases_positive"))
         if field.kind == "choice" and isinstance(table.get("options"), list):
             for i, option in enumerate(table["options"]):
@@ -147,7 +140,8 @@ class PhraseReader:
         sets = self._values(good.get("set", {}), self.targets, what, path)
         axes = {name for name, field in self.fields.items() if field.kind == "axis"}
         totals = self._values(good.get("total", {}), axes, what, path)
-        return Step(float(good.get("seconds", TAP_S)), sets, totals)
+        seconds = good.get("seconds", None if good.get("act") == "hold" and not totals else TAP_S)
+        return Step(None if seconds is None else float(seconds), sets, totals)
 
     def _values(
         self, table: Mapping[str, Any], known: set[str], what: str, path: Path

@@ -31,16 +31,12 @@ GROUP = {"help": keys.CONTROL["help"]}
 DERIVED = {
     **{name: keys.CONTROL[name] for name in ("name", "help", "phrases", "synonyms")},
     **BOUND,
-    "sets": keys.Rule(
-        "a table of fields and values, such as {forward = 1}", lambda value: isinstance(value, Mapping)
-    ),
+    "sets": keys.Rule("a table of fields and values, such as {forward = 1}", lambda value: isinstance(value, Mapping)),
 }
 LAYER = {
     **{name: keys.CONTROL[name] for name in ("name", "help")},
     **BOUND,
-    "scale": keys.Rule(
-        "a table of axes and factors, such as {turn = 0.3}", lambda value: isinstance(value, Mapping)
-    ),
+    "scale": keys.Rule("a table of axes and factors, such as {turn = 0.3}", lambda value: isinstance(value, Mapping)),
     "bind": keys.Rule("a table of controls and their bindings", lambda value: isinstance(value, Mapping)),
 }
 OPTION = {**{name: keys.CONTROL[name] for name in ("name", "help", "phrases")}, **BOUND}
@@ -160,7 +156,7 @@ class Reader:
 
     def _button(self, good: Mapping[str, Any], what: str, path: Path) -> list[Field]:
         name = good["name"]
-        bindings = Bindings(presses=self.presses(good, "", 1.0, what, path))
+        bindings = Bindings(presses=self.presses(good, "", 1.0, what, path), toggle=good.get("toggle", False))
         return [Field(name, name, "button", 0.0, 1.0, 0, Scale(0.0, 1.0, 1.0), bindings=bindings)]
 
     def _pointer(self, good: Mapping[str, Any], what: str, path: Path) -> list[Field]:
@@ -190,9 +186,7 @@ class Reader:
         presses: list[Press] = []
         for i, option in enumerate(good["options"]):
             if isinstance(option, Mapping):
-                inside = self.check(
-                    option, OPTION, f"{what}: option {option['name']!r}", (*path, "options"), "button"
-                )
+                inside = self.check(option, OPTION, f"{what}: option {option['name']!r}", (*path, "options"), "button")
                 presses.extend(self.presses(inside, "", float(i), what, (*path, "options")))
         none = good.get("may_be_none", True)
         codec = OneHot(tuple(float(i) for i in range(len(good["options"]))), none)
@@ -236,9 +230,7 @@ class Reader:
             return MuLaw(low, high, float(good.get("mu", 10.0)), int(good.get("levels", 0)))
         return Scale(low, high, max(abs(low), abs(high)) if kind == "linear" else 1.0)
 
-    def axis_bindings(
-        self, good: Mapping[str, Any], low: float, high: float, what: str, path: Path
-    ) -> Bindings:
+    def axis_bindings(self, good: Mapping[str, Any], low: float, high: float, what: str, path: Path) -> Bindings:
         """Return what drives an axis. A sign in front of a stick or of motion turns it round."""
         peak = max(abs(low), abs(high))
         step = float(good.get("key_value", peak))
@@ -262,9 +254,7 @@ class Reader:
             dead_zone=float(good.get("dead_zone", 0.15 if "pad" in good else 0.0)),
         )
 
-    def deflections(
-        self, names: Sequence[str], peak: float, what: str, path: Path
-    ) -> list[tuple[str, float]]:
+    def deflections(self, names: Sequence[str], peak: float, what: str, path: Path) -> list[tuple[str, float]]:
         """Return (part, value at full deflection) of analogue parts, each perhaps with a sign in front."""
         found = []
         for name in names:
@@ -275,9 +265,7 @@ class Reader:
             found.append((part, -peak if name.startswith("-") else peak))
         return found
 
-    def presses(
-        self, good: Mapping[str, Any], side: str, value: float, what: str, path: Path
-    ) -> tuple[Press, ...]:
+    def presses(self, good: Mapping[str, Any], side: str, value: float, what: str, path: Path) -> tuple[Press, ...]:
         """Return the presses listed under ``keys<side>``, ``chars<side>`` and so on."""
         parts = [f"key:{key}" for key in good.get(f"keys{side}", [])]
         parts += [f"char:{char}" for char in good.get(f"chars{side}", [])]
@@ -336,18 +324,14 @@ class Reader:
         bound = [self.rebound(name, values, what, path) for name, values in good.get("bind", {}).items()]
         scale = self.values(good.get("scale", {}), what, (*path, "scale"))
         if "name" not in good or not when:
-            text = (
-                "a layer needs a name and parts that switch it on: keys, chars, mouse, pad, parts or chords"
-            )
+            text = "a layer needs a name and parts that switch it on: keys, chars, mouse, pad, parts or chords"
             self.mistakes.add(path, what, text)
             return None
         return Layer(good["name"], good.get("help", ""), when, tuple(one for one in bound if one), scale)
 
     def rebound(self, name: str, values: Any, what: str, path: Path) -> tuple[int, Bindings] | None:
         """Return the other bindings that a layer gives to a button or an axis."""
-        free = [
-            field.name for field in self.fields if field.kind in ("button", "axis") and "." not in field.name
-        ]
+        free = [field.name for field in self.fields if field.kind in ("button", "axis") and "." not in field.name]
         if name not in free:
             self.mistakes.unknown((*path, "bind"), f"{what}: bind", name, free)
             return None
@@ -355,11 +339,7 @@ class Reader:
             self.mistakes.allowed((*path, "bind"), f"{what}: bind", values, "a table of bindings")
             return None
         field = self.fields[self.index[name]]
-        rules = {
-            key: rule
-            for key, rule in keys.CONTROL.items()
-            if key not in keys.LAYOUT_KEYS and "phrase" not in key
-        }
+        rules = {key: rule for key, rule in keys.CONTROL.items() if key not in keys.LAYOUT_KEYS and "phrase" not in key}
         inside = self.check(values, rules, f"{what}: bind {name}", (*path, "bind"), field.kind)
         if field.kind == "button":
             return self.index[name], Bindings(presses=self.presses(inside, "", 1.0, what, path))

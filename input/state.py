@@ -21,9 +21,7 @@ class InputState:
     wheel: tuple[float, float] = (0.0, 0.0)  # wheel notches summed over the tick: right, up
     pointer: tuple[float, float] | None = None  # absolute pointer in 0..1 of the frame: right, down
     axes: Mapping[str, float] = field(default_factory=dict)  # analogue parts, -1..1: {"pad:left_x": 0.5}
-    intents: Mapping[str, float] = field(
-        default_factory=dict
-    )  # control name -> value asked for by voice or script
+    intents: Mapping[str, float] = field(default_factory=dict)  # control name -> value asked for by voice or script
     phrases: tuple[str, ...] = ()  # phrases recognised during the tick, in order
     event_s: float | None = None  # clock time of the tick's first device event, None when there was none
     sampled_s: float = 0.0  # clock time at which this state was read
