@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 FORWARD, BACK, LEFT, RIGHT, RUN, TURN, LOOK, ATTACK, USE = range(9)  # the layout of schema.toml
 TURN_DEG, LOOK_DEG = 12.0, 6.0  # degrees per tic of a full axis
-STIFFNESS = 0.19  # per tic: a turn of 90 degrees peaks near 6.5 degrees a tic
-FASTEST_DEG = 8.0  # per tic
+STIFFNESS = 0.18  # per tic: a turn of 90 degrees peaks near 6 degrees a tic
+FASTEST_DEG = 7.0  # per tic
 STUCK_TICS = 8
 HOLD = (12, 70)  # shortest and longest time that one intention lasts, tics
 
@@ -35,22 +35,22 @@ class Intention:
 
 # name, weight, held buttons: a list a reader can check against "does every control occur alone?"
 HABITS: tuple[tuple[str, float, tuple[int, ...]], ...] = (
-    ("travel", 0.22, (FORWARD,)),
-    ("travel_fast", 0.12, (FORWARD, RUN)),
+    ("travel", 0.17, (FORWARD,)),
+    ("travel_fast", 0.10, (FORWARD, RUN)),
     ("walk", 0.10, (FORWARD,)),
     ("run", 0.06, (FORWARD, RUN)),
     ("look_around", 0.14, ()),
     ("spin", 0.05, ()),
-    ("stand", 0.09, ()),
-    ("strafe_left", 0.035, (LEFT,)),
-    ("strafe_right", 0.035, (RIGHT,)),
-    ("strafe_look_left", 0.03, (LEFT,)),
-    ("strafe_look_right", 0.03, (RIGHT,)),
+    ("stand", 0.14, ()),
+    ("strafe_left", 0.05, (LEFT,)),
+    ("strafe_right", 0.05, (RIGHT,)),
+    ("strafe_look_left", 0.04, (LEFT,)),
+    ("strafe_look_right", 0.04, (RIGHT,)),
     ("walk_left", 0.025, (FORWARD, LEFT)),
     ("walk_right", 0.025, (FORWARD, RIGHT)),
     ("run_strafe_left", 0.01, (LEFT, RUN)),
     ("run_strafe_right", 0.01, (RIGHT, RUN)),
-    ("back", 0.05, (BACK,)),
+    ("back", 0.09, (BACK,)),
     ("turn_back", 0.03, ()),
     ("shoot", 0.02, ()),
 )
@@ -81,6 +81,7 @@ class Explorer:
         self.aim_deg: float | None = None  # Doom angle that the head turns to, None: keep still
         self.speed_deg = 0.0  # clockwise, per tic
         self.pitch_aim_deg = 0.0
+        self.nod_rest = int(self.rng.integers(60, 260))  # tics until the next look up or down, or back to level
         self.pitch_speed_deg = 0.0
         self.stuck = 0
         self.use_rest = 0
@@ -136,10 +137,6 @@ class Explorer:
             self.aim_deg = angle + self._side() * float(self.rng.uniform(30, 120))
         else:
             self.aim_deg = self._roomy(angle, info)
-        if self.rng.random() < 0.22:
-            self.pitch_aim_deg = float(self.rng.uniform(-14, 12))
-        elif self.rng.random() < 0.8:
-            self.pitch_aim_deg = 0.0
 
     def _set_out(self, angle: float, info: Mapping[str, Any]) -> None:
         """Choose a way out of the room, rather ahead than behind, and walk there; without any, just walk."""
@@ -284,6 +281,11 @@ class Explorer:
         return self.speed_deg
 
     def _nod(self, pitch: float) -> float:
+        self.nod_rest -= 1
+        if self.nod_rest <= 0:
+            level = self.pitch_aim_deg == 0.0
+            self.nod_rest = int(self.rng.integers(20, 80)) if level else int(self.rng.integers(30, 160))
+            self.pitch_aim_deg = float(self.rng.uniform(-16, 14)) if level else 0.0
         off = self.pitch_aim_deg - pitch
         if abs(off) < 0.5 and abs(self.pitch_speed_deg) < 0.3:
             self.pitch_speed_deg = 0.0
@@ -294,7 +296,7 @@ class Explorer:
 
     def _fires(self) -> float:
         self.fire_left -= 1
-        if self.fire_left < -1 and self.rng.random() < 0.0015:
+        if self.fire_left < -1 and self.rng.random() < 0.003:
             self.fire_left = int(self.rng.integers(2, 16))
         return float(self.fire_left > 0)
 

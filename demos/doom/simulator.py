@@ -109,8 +109,8 @@ class DoomEnv(gymnasium.Env[Pixels, NDArray[np.float32]]):
         self.action_space = gymnasium.spaces.Box(-1.0, 1.0, (len(BUTTONS),), np.float32)
         self._first_seed: int | None = seed
         self._folder = Path(tempfile.mkdtemp(prefix="dreamloop-doom-"))
-        weakref.finalize(self, shutil.rmtree, self._folder, True)
-        self._game: Any = None
+        self._engine: list[Any] = []  # the running engine; outlives the environment only to be closed
+        weakref.finalize(self, _stop, self._engine, self._folder)
         self._choice: MapChoice | None = None
         self._frame: Pixels = np.zeros(shape, np.uint8)
         self._values: dict[str, float] = dict.fromkeys(VARIABLES, 0.0)
@@ -139,8 +139,6 @@ class DoomEnv(gymnasium.Env[Pixels, NDArray[np.float32]]):
 
     def step(self, action: NDArray[np.float32]) -> tuple[Pixels, float, bool, bool, Info]:
         """Play one tic; buttons count as pressed above 0.5, axes are clipped to -1..1."""
-        if self._game is None:
-            raise ConfigError("step was called before reset")
         before = dict(self._values)
         self._game.make_action(self._buttons(action), 1)
         dead = bool(self._game.is_player_dead())
@@ -158,12 +156,7 @@ class DoomEnv(gymnasium.Env[Pixels, NDArray[np.float32]]):
 
     def close(self) -> None:
         """Stop the engine and remove the temporary map."""
-        if self._game is not None:
-            self._game.close()
-            self._game = None
-        shutil.rmtree(self._folder, ignore_errors=True)
-        with contextlib.suppress(OSError):
-            Path("_vizdoom").rmdir()  # the engine leaves it, empty, in the working directory
+        _stop(self._engine, self._folder)
 
     # --- maps ---
 
@@ -186,10 +179,10 @@ class DoomEnv(gymnasium.Env[Pixels, NDArray[np.float32]]):
 
     def _launch(self, choice: MapChoice) -> None:
         """Load the map; the engine reads WADs only when it starts (0.1 s), so a new map means a new start."""
-        if self._game is not None and self._choice is not None and self._choice.name == choice.name:
+        if self._engine and self._choice is not None and self._choice.name == choice.name:
             return
-        if self._game is not None:
-            self._game.close()
+        while self._engine:
+            self._engine.pop().close()
         if choice.plan is not None:
             self._sight = sight_of_plan(choice.plan)
         else:
@@ -198,7 +191,8 @@ class DoomEnv(gymnasium.Env[Pixels, NDArray[np.float32]]):
             self._sight = self._sights[choice.name]
         game = self._prepare(choice)
         game.init()
-        self._game, self._choice = game, choice
+        self._engine.append(game)
+        self._choice = choice
 
     def _survey(self, choice: MapChoice) -> Sight:
         """Start the map once only to read its sectors: they cost more per tic than the picture."""
@@ -246,6 +240,7 @@ class DoomEnv(gymnasium.Env[Pixels, NDArray[np.float32]]):
         game.set_render_corpses(True)
         game.set_labels_buffer_enabled(True)
         game.set_episode_timeout(0)
+        game.add_game_args("+sv_infiniteammo 1")  # a player who shoots keeps the pistol in view
         game.set_available_buttons([getattr(vizdoom.Button, name) for name in BUTTONS])
         game.set_available_game_variables([getattr(vizdoom.GameVariable, name) for name in VARIABLES])
 
@@ -259,6 +254,12 @@ class DoomEnv(gymnasium.Env[Pixels, NDArray[np.float32]]):
         pitch = self._pitch
         values[LOOK] = float(np.clip(pitch + clipped[LOOK] * LOOK_DEG, -PITCH_LIMIT_DEG, PITCH_LIMIT_DEG)) - pitch
         return values
+
+    @property
+    def _game(self) -> Any:
+        if not self._engine:
+            raise ConfigError("the simulator was stepped before reset, or after close")
+        return self._engine[0]
 
     @property
     def _pitch(self) -> float:
@@ -276,7 +277,7 @@ class DoomEnv(gymnasium.Env[Pixels, NDArray[np.float32]]):
         self._monsters = tuple(
             (label.object_name, float(label.object_position_x), float(label.object_position_y))
             for label in state.labels
-            if label.object_category == "Monsters"
+            if label.object_category == "Monster"
         )
 
     def _explored(self) -> int:
@@ -314,6 +315,15 @@ def _import_vizdoom() -> Any:
             'the Doom simulator needs vizdoom, which is not installed; run: pip install "vizdoom>=1.3"'
         ) from error
     return vizdoom
+
+
+def _stop(engine: list[Any], folder: Path) -> None:
+    """Close the engine first: it writes into the folder as it ends."""
+    while engine:
+        engine.pop().close()
+    shutil.rmtree(folder, ignore_errors=True)
+    with contextlib.suppress(OSError):
+        Path("_vizdoom").rmdir()  # the engine leaves it, empty, in the working directory
 
 
 def halve(native: Pixels) -> Pixels:

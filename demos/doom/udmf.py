@@ -16,7 +16,10 @@ from dreamloop.demos.doom.maps import SOLID, UNIT, MapPlan, Sector, Thing
 DOOR_RAISE = 12  # zdoom's line special: opens on USE, waits, closes
 DOOR_SPEED, DOOR_WAIT = 96, 150  # eighths of a unit per tic; tics
 TEXTURE_WIDTH = 256  # map units after which every wall texture in use repeats
-MAPINFO = 'map MAP01 "generated" { sky1 = "P-SKY1" }\n'  # Freedoom's daylight
+MAPINFO = """map MAP01 "generated" { sky1 = "P-SKY1" }
+clearskills
+skill gentle { DamageFactor = 0.3 SpawnFilter = Baby }
+"""  # Freedoom's daylight, and monsters that a player outlives
 
 Fields = Mapping[str, int | float | str]
 
@@ -32,7 +35,7 @@ class Line:
 
 
 def wad_bytes(plan: MapPlan) -> bytes:
-    """Return the map as a PWAD: MAPINFO (the sky), MAP01, TEXTMAP (namespace zdoom), ENDMAP."""
+    """Return the map as a PWAD: MAPINFO (sky and skill), MAP01, TEXTMAP (namespace zdoom), ENDMAP."""
     lumps = (("MAPINFO", MAPINFO), ("MAP01", ""), ("TEXTMAP", textmap(plan)), ("ENDMAP", ""))
     body, directory = b"", b""
     for name, text in lumps:
@@ -95,7 +98,7 @@ def _runs(cells: NDArray[np.int16]) -> Iterator[tuple[int, int, int, int, int]]:
 def _manners(plan: MapPlan, line: Line) -> dict[str, int]:
     """How a line behaves: rock blocks, doors open on USE, the track beside a door stays where it is."""
     if line.back == SOLID:
-        return {"blocking": True} | ({"dontpegbottom": True} if plan.is_door(line.front) else {})
+        return {"blocking": True, "dontpegbottom": plan.is_door(line.front)}
     if not plan.is_door(line.back):
         return {"twosided": True}
     door = {"special": DOOR_RAISE, "arg1": DOOR_SPEED, "arg2": DOOR_WAIT}
