@@ -2,6 +2,7 @@
 
 import importlib
 import sys
+from dataclasses import replace
 import tempfile
 from pathlib import Path
 from types import ModuleType
@@ -205,8 +206,6 @@ def test_wrong_actions_are_refused_in_one_sentence(arch: str) -> None:
 
 @archs
 def test_a_foreign_state_is_refused(arch: str) -> None:
-    from dataclasses import replace
-
     model = open_tiny(arch)
     model.reset(0, None, seed=0)
     state = model.save(0)
