@@ -167,16 +167,16 @@ def join(a: Batch, b: Batch) -> Batch:
 def make_optimisers(config: TrainConfig, net: DreamNet, critic: Critic) -> dict[str, list[torch.optim.Optimizer]]:
     """Muon (Jordan et al. 2024) for the matrices inside, Adam for the rest and the critic."""
     inside = ("down.", "up.", "refine.", "shrink.", "grow.", "merge.")
-    matrices = [p for name, p in net.named_parameters() if name.startswith(inside) and p.ndim == 2]
+    matrices = [p for name, p in net.named_parameters() if config.muon and name.startswith(inside) and p.ndim == 2]
     chosen = {id(p) for p in matrices}
     rest = [p for p in net.parameters() if id(p) not in chosen]
     optimisers: dict[str, list[torch.optim.Optimizer]] = {
-        "net": [
-            torch.optim.Muon(matrices, lr=config.muon_lr, weight_decay=0.01, adjust_lr_fn="match_rms_adamw"),
-            torch.optim.Adam(rest, lr=config.adam_lr, betas=(0.9, 0.99)),
-        ],
+        "net": [torch.optim.Adam(rest, lr=config.adam_lr, betas=(0.9, 0.99))],
         "critic": [torch.optim.Adam(critic.parameters(), lr=config.critic_lr, betas=(0.0, 0.99))],
     }
+    if matrices:
+        muon = torch.optim.Muon(matrices, lr=config.muon_lr, weight_decay=0.01, adjust_lr_fn="match_rms_adamw")
+        optimisers["net"].insert(0, muon)
     for group in (group for some in optimisers.values() for one in some for group in one.param_groups):
         group["base_lr"] = group["lr"]
     return optimisers

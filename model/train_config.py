@@ -28,6 +28,7 @@ class TrainConfig:
     long_age: int = 1024  # ticks after which a long rollout starts over
     context_noise: float = 0.10  # largest standard deviation of the noise on the true context, in -1..1 units
     adversarial: float = 0.03  # weight of the critic beside the L1 loss
+    muon: bool = True  # Muon for the matrices inside the blocks (off: Adam for everything)
     muon_lr: float = 1e-3  # matrices inside the residual blocks
     adam_lr: float = 6e-4  # everything else
     critic_lr: float = 2e-4

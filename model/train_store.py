@@ -71,3 +71,17 @@ def _write(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> 
     plain = {name: value.detach().cpu().contiguous().clone() for name, value in tensors.items()}
     save_file(plain, scratch, metadata=metadata)
     os.replace(scratch, path)
+
+
+def load_weights(folder: Path) -> dict[str, Tensor]:
+    """Return the averaged weights of a run: the ones that are played."""
+    with safe_open(folder / "run.safetensors", framework="pt") as file:
+        names = [name for name in file.keys() if name.startswith("ema/")]  # noqa: SIM118 (not a dict)
+        return {name.removeprefix("ema/"): file.get_tensor(name) for name in names}
+
+
+def read_progress(folder: Path) -> dict[str, Any]:
+    """Return how far a run has come: step, frames, elapsed_s."""
+    with safe_open(folder / "run.safetensors", framework="pt") as file:
+        progress: dict[str, Any] = json.loads(file.metadata()["progress"])
+        return progress
