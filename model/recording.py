@@ -41,6 +41,7 @@ from dreamloop.model.world_model import Action, Frame, Scene
 __all__ = ["SUFFIX", "Gap", "Mark", "Recording", "RecordingError", "RecordingWriter", "Tick", "frame_hash"]
 
 SUFFIX = ".dream"
+BREAKS = frozenset({"reset", "branch", "load", "gap"})  # marks behind which the world does not go on as before
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,25 +138,36 @@ class Recording:
             RecordingError: a tick in that range is outside the recording, or has no picture or another size.
         """
         if not 0 <= start < stop <= len(self):
-            raise RecordingError(
-                f"{self.path} has ticks 0 to {len(self) - 1}, asked for {start} to {stop - 1}"
-            )
+            raise RecordingError(f"{self.path} has ticks 0 to {len(self) - 1}, asked for {start} to {stop - 1}")
         out: NDArray[np.uint8] | None = None
         for i in range(start, stop):
             frame = self.tick(i).frame
             if frame is None:
-                raise RecordingError(
-                    f"{self.path} has no picture of tick {i}; replay it with its world's model"
-                )
+                raise RecordingError(f"{self.path} has no picture of tick {i}; replay it with its world's model")
             if out is None:
                 out = np.empty((stop - start, *frame.shape), np.uint8)
             if frame.shape != out.shape[1:]:
-                raise RecordingError(
-                    f"{self.path}: the picture of tick {i} is {frame.shape}, before {out.shape[1:]}"
-                )
+                raise RecordingError(f"{self.path}: the picture of tick {i} is {frame.shape}, before {out.shape[1:]}")
             out[i - start] = frame
         assert out is not None
         return out
+
+    def runs(self) -> list[tuple[int, int]]:
+        """Return (start, stop) of every stretch of ticks with pictures in which each tick follows from the last.
+
+        A rewind, a reset, a loaded game, a gap or a missing picture ends a stretch: across it there is nothing
+        to learn.
+        """
+        breaks = {mark.at for mark in self.marks if mark.kind in BREAKS} | {gap.at for gap in self.gaps}
+        runs: list[tuple[int, int]] = []
+        for i, tick in enumerate(self.ticks):
+            if not tick.has_frame:
+                continue
+            if runs and runs[-1][1] == i and i not in breaks:
+                runs[-1] = (runs[-1][0], i + 1)
+            else:
+                runs.append((i, i + 1))
+        return runs
 
     def scene(self, end: int, context: int) -> Scene:
         """Return the ``context`` frames and actions before tick ``end`` as a place to start from."""

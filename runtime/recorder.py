@@ -32,6 +32,7 @@ class Recorder(Protocol):
     """What a session tells of itself; :class:`SessionRecorder` keeps it, :class:`NullRecorder` does not."""
 
     note: str  # what the player should know ("disk full: ..."), "" when all is well
+    ticks: int  # ticks added so far; a "branch" mark names one of them by its number
 
     def add(
         self,
@@ -57,6 +58,7 @@ class NullRecorder:
     """Keeps nothing."""
 
     note = ""
+    ticks = 0
 
     def add(
         self,
@@ -66,7 +68,8 @@ class NullRecorder:
         timings: Mapping[str, float] | None = None,
         extra: Mapping[str, Any] | None = None,
     ) -> None:
-        """Keep nothing."""
+        """Keep nothing but the count."""
+        self.ticks += 1
 
     def mark(self, kind: str, **values: Any) -> None:
         """Keep nothing."""
@@ -106,6 +109,7 @@ class SessionRecorder:
         check_mode(frames)
         self.note = ""
         self.dropped_frames = 0  # pictures that could not be kept
+        self.ticks = 0  # ticks added; a "branch" mark names one of them by its number
         self.path = path
         self._header, self._frames, self._open_writer = dict(header), frames, open_writer
         self._writer = open_writer(path, header, frames=frames) if path else None
@@ -134,7 +138,8 @@ class SessionRecorder:
         full = self._waiting_frames >= self._queue_frames
         hashed = frame_hash(frame) if full else b""
         data = TickData(state, np.array(action, np.float32), hashed, dict(timings or {}), dict(extra or {}))
-        self._put(TickItem(data, None if full else frame.copy()))
+        self._put(TickItem(self.ticks, data, None if full else frame.copy()))
+        self.ticks += 1
 
     def mark(self, kind: str, **values: Any) -> None:
         """Keep something that happened between two ticks; kinds in docs/recording-format.md."""

@@ -19,6 +19,7 @@ from dreamloop.model.world_model import Frame, ModelState
 class TickItem:
     """One tick on its way to the file."""
 
+    number: int  # how many ticks of the session come before it
     data: TickData
     frame: Frame | None
     picture: bytes = b""
@@ -76,13 +77,20 @@ class Ring:
 
     def write(self, writer: RecordingWriter) -> None:
         """Write the ring to an open recording: ticks and marks as they were, snapshots as "state" marks."""
+        first = next((item.number for item in self.from_snapshot() if isinstance(item, TickItem)), 0)
         for item in self.from_snapshot():
             if isinstance(item, TickItem):
                 write_tick(writer, item.data, item.picture)
             elif isinstance(item, MarkItem):
-                writer.mark(item.kind, **item.values)
+                writer.mark(item.kind, **_from_here(item.values, first))
             elif isinstance(item, StateItem):
                 writer.mark("state", state=pack_state(item.state))
+
+
+def _from_here(values: Mapping[str, Any], first: int) -> dict[str, Any]:
+    """Count the ticks that a mark names from tick ``first`` on; None for one that lies before it."""
+    moved = {name: values[name] - first for name in ("to", "first") if isinstance(values.get(name), int)}
+    return {**values, **{name: tick if tick >= 0 else None for name, tick in moved.items()}}
 
 
 def write_tick(writer: RecordingWriter, data: TickData, picture: bytes) -> None:

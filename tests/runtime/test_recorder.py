@@ -164,6 +164,9 @@ def test_the_ring_keeps_the_last_ticks_and_the_state_they_began_with(tmp_path: P
     recorder = SessionRecorder(None, HEADER, ring_ticks=20)
     for i in range(50):
         add(recorder, range(i, i + 1))
+        if i == 44:
+            recorder.mark("branch", to=3, by="rewind")
+            recorder.mark("branch", to=42, by="rewind")
         if i % 8 == 0:
             recorder.snapshot(ModelState("echo", "", i, {"x": np.arange(i)}))
     recorder.keep(tmp_path / "kept.dream", told.append)
@@ -175,6 +178,8 @@ def test_the_ring_keeps_the_last_ticks_and_the_state_they_began_with(tmp_path: P
     assert [tick.state.tick for tick in recording.ticks] == list(range(first, 50))
     assert 30 <= first <= 41
     assert np.array_equal(recording.frames(len(recording) - 1, len(recording))[0], frame(49))
+    branches = [mark.values["to"] for mark in recording.marks if mark.kind == "branch"]
+    assert branches == [None, 42 - first]
     assert told == [f"kept the last {50 - first} ticks in {tmp_path / 'kept.dream'}"]
 
 
