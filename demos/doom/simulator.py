@@ -240,6 +240,7 @@ class DoomEnv(gymnasium.Env[Pixels, NDArray[np.float32]]):
         game.set_render_corpses(True)
         game.set_labels_buffer_enabled(True)
         game.set_episode_timeout(0)
+        game.add_game_args("+con_midtime 0")  # "you need the red key" would stay over the picture
         game.add_game_args("+sv_infiniteammo 1")  # a player who shoots keeps the pistol in view
         game.set_available_buttons([getattr(vizdoom.Button, name) for name in BUTTONS])
         game.set_available_game_variables([getattr(vizdoom.GameVariable, name) for name in VARIABLES])
