@@ -43,9 +43,10 @@ class Mistakes:
         """Note a mistake at ``path``, such as ``("control", 3, "range")``."""
         self.found.append(Mistake(self.where, self.line(path), what, text))
 
-    def allowed(self, path: Path, what: str, got: object, allowed: str) -> None:
-        """Note a value that is not allowed."""
-        self.add(path, what, f"got {shown(got)}, allowed: {allowed}")
+    def allowed(self, path: Path, what: str, got: object, allowed: str, choices: Iterable[str] = ()) -> None:
+        """Note a value that is not allowed, with the nearest of ``choices``."""
+        close = nearest(got, choices) if isinstance(got, str) else ""
+        self.add(path, what, f"got {shown(got)}, allowed: {allowed}{close}")
 
     def unknown(self, path: Path, what: str, got: object, names: Iterable[str]) -> None:
         """Note a name that is not known, with the nearest one that is."""

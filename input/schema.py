@@ -62,6 +62,8 @@ class ActionSchema:
             SchemaError: the file cannot be read, or says something that is not allowed; lists every mistake.
         """
         values, mistakes = _read_file(Path(path))
+        if mistakes:
+            raise mistakes.error()
         return cls._build(values, mistakes)
 
     @classmethod
@@ -190,8 +192,8 @@ class ActionSchema:
                 )
             if own[name]["kind"] != table["kind"]:
                 raise SchemaError(
-                    f"control '{name}' is a {own[name]['kind']} in schema '{self.name}', "
-                    f"'{wanted.name}' needs a {table['kind']}"
+                    f"control '{name}' has kind {own[name]['kind']} in schema '{self.name}', "
+                    f"'{wanted.name}' needs kind {table['kind']}"
                 )
             tables.append(_refit(table, own[name]))
         kept = {key: value for key, value in self.values.items() if key not in ("opposites", "exclusive")}
@@ -213,12 +215,15 @@ def _read_file(path: Path) -> tuple[dict[str, Any], Mistakes]:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-        raise SchemaError(f"cannot read action schema '{path}': {reason}") from None
+        mistakes = Mistakes(str(path))
+        mistakes.add((), "", f"cannot read this action schema: {reason}")
+        return {}, mistakes
     mistakes = Mistakes(str(path), text)
     try:
         return tomllib.loads(text), mistakes
-    except (tomllib.TOMLDecodeError, RecursionError, ValueError) as error:
-        raise SchemaError(f"{path}: this is not TOML: {error}") from None
+    except (RecursionError, ValueError) as error:
+        mistakes.add((), "", f"this is not TOML: {error}")
+        return {}, mistakes
 
 
 def _columns(controls: Sequence[Control], fields: Sequence[Field]) -> tuple[str, ...]:

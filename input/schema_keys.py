@@ -4,13 +4,13 @@ Checking, `schema check`, and the documentation read this one table. Knows how v
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
 from dreamloop.input.codec import COMPANDINGS
-from dreamloop.input.parts import KEY_NAMES, MOUSE_NAMES, PAD_AXES, PAD_BUTTONS, PAD_NAMES, PART
+from dreamloop.input.parts import KEY_NAMES, MOUSE_NAMES, PAD_AXES, PAD_NAMES, PART
 
 FORMAT = 1
 KINDS = ("button", "axis", "pointer", "choice")
@@ -41,6 +41,14 @@ class Rule:
     test: Callable[[Any], bool]
     kinds: frozenset[str] = ALL
     names: frozenset[str] | None = None  # every string in the value must be one of these
+    choices: tuple[str, ...] = ()  # the value itself must be one of these
+
+    @classmethod
+    def one_of(cls, choices: Iterable[str], kinds: frozenset[str] = ALL, why: str = "") -> "Rule":
+        """Return the rule of a key whose value is one of a few words."""
+        known = tuple(choices)
+        text = why or f"one of {', '.join(known)}"
+        return cls(text, lambda value: isinstance(value, str) and value in known, kinds, None, known)
 
 
 def is_text(value: Any) -> bool:
@@ -100,10 +108,11 @@ def is_phrases(value: Any) -> bool:
 
 BUTTONS = frozenset({"button"})
 AXES = frozenset({"axis"})
-PRESSED = frozenset({"button", "pointer"})
 KEYS_TEXT = "a list of key names by position, such as 'w', 'left shift', 'keypad 1'"
 PAD_TEXT = "a list of gamepad parts, such as 'a', 'dpad_up', '-left_y'"
 PHRASES_TEXT = "a list of phrases: texts, or tables with 'say'"
+
+MOTIONS: dict[str, tuple[int, float]] = {"x": (0, 1.0), "-x": (0, -1.0), "y": (1, 1.0), "-y": (1, -1.0)}
 
 BINDING: dict[str, Rule] = {
     "keys": Rule(KEYS_TEXT, is_texts, BUTTONS, KEY_NAMES),
@@ -120,11 +129,11 @@ AXIS_BINDING: dict[str, Rule] = {
 
 CONTROL: dict[str, Rule] = {
     "name": Rule("a name of ASCII letters, digits and underscores that starts with a letter", is_name),
-    "kind": Rule(f"one of {', '.join(KINDS)}", lambda value: value in KINDS),
+    "kind": Rule.one_of(KINDS),
     "help": Rule("a line of text", is_text),
     "unit": Rule("a unit such as 'deg'", is_text, AXES),
     "range": Rule("two numbers [low, high], low < high", is_range, AXES),
-    "companding": Rule(f"one of {', '.join(COMPANDINGS)}", lambda value: value in COMPANDINGS, AXES),
+    "companding": Rule.one_of(COMPANDINGS, AXES),
     "mu": Rule("a positive number", is_positive, AXES),
     "levels": Rule("a positive whole number: entries are rounded to 1 / levels", is_whole, AXES),
     "bins": Rule("at least two rising numbers in the control's unit", is_bins, AXES),
@@ -138,9 +147,9 @@ CONTROL: dict[str, Rule] = {
     **BINDING,
     **{name: Rule(rule.allowed, rule.test, AXES, rule.names) for name, rule in AXIS_BINDING.items()},
     "key_value": Rule("a positive number in the control's unit", is_positive, AXES),
-    "motion": Rule("mouse motion: 'x', '-x', 'y' (down) or '-y' (up)", lambda value: value in MOTIONS, AXES),
+    "motion": Rule.one_of(MOTIONS, AXES, "mouse motion: 'x', '-x', 'y' (down) or '-y' (up)"),
     "per_px": Rule("a positive number: units per pixel of mouse motion", is_positive, AXES),
-    "wheel": Rule("wheel: 'x', '-x', 'y' (up) or '-y' (down)", lambda value: value in MOTIONS, AXES),
+    "wheel": Rule.one_of(MOTIONS, AXES, "wheel: 'x', '-x', 'y' (up) or '-y' (down)"),
     "per_notch": Rule("a positive number: units per notch of the wheel", is_positive, AXES),
     "axes": Rule("a list of analogue parts with their device, such as 'midi:cc1' or '-osc:tilt'", is_texts, AXES),
     "dead_zone": Rule("a number from 0 to 0.9", lambda value: is_number(value) and 0 <= value <= 0.9, AXES),
@@ -149,6 +158,3 @@ CONTROL: dict[str, Rule] = {
     "phrases_positive": Rule(PHRASES_TEXT, is_phrases, AXES),
     "synonyms": Rule("a list of words", is_texts),
 }
-MOTIONS: dict[str, tuple[int, float]] = {"x": (0, 1.0), "-x": (0, -1.0), "y": (1, 1.0), "-y": (1, -1.0)}
-
-PAD_EVERYTHING = (*PAD_BUTTONS, *PAD_AXES)

@@ -3,7 +3,7 @@
 Knows nothing about speech: a phrase is words that somebody said, typed or scripted.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from dreamloop.input import schema_keys as keys
@@ -15,11 +15,11 @@ SAY = keys.Rule("a text, or a list of texts that mean the same", lambda value: k
 SECONDS = keys.Rule("a number of seconds from 0 to 3600", lambda value: keys.is_number(value) and 0 <= value <= 3600)
 TABLE: dict[str, keys.Rule] = {
     "say": SAY,
-    "act": keys.Rule("'tap' or 'hold'", lambda value: value in keys.ACTS),
+    "act": keys.Rule.one_of(keys.ACTS),
     "seconds": SECONDS,
     "value": keys.Rule("a number in the control's unit, held", keys.is_number, keys.AXES),
     "total": keys.Rule("a number in the control's unit, spread over the seconds", keys.is_number, keys.AXES),
-    "number": keys.Rule(f"what a spoken number replaces: {', '.join(NUMBERS)}", lambda value: value in NUMBERS),
+    "number": keys.Rule.one_of(NUMBERS, why=f"what a spoken number replaces: {', '.join(NUMBERS)}"),
     "help": keys.CONTROL["help"],
 }
 SCRIPT: dict[str, keys.Rule] = {
@@ -70,11 +70,11 @@ class PhraseReader:
         """Read the phrases of controls, derived controls and scripts, and the words that stop."""
         self.targets |= set(derived)
         for i, table in enumerate(top.get("control", [])):
-            if isinstance(table, Mapping) and table.get("name") in self.fields:
-                self._of_control(table, self.fields[table["name"]], ("control", i))
+            if name := _name(table, self.fields):
+                self._of_control(table, self.fields[name], ("control", i))
         for i, table in enumerate(top.get("derived", [])):
-            if isinstance(table, Mapping) and isinstance(table.get("name"), str) and table["name"] in derived:
-                self._listed(table.get("phrases"), table["name"], 1.0, "button", ("derived", i, "phrases"))
+            if name := _name(table, derived):
+                self._listed(table.get("phrases"), name, 1.0, "button", ("derived", i, "phrases"))
         for i, table in enumerate(top.get("phrase", [])):
             if isinstance(table, Mapping):
                 self._script(table, ("phrase", i))
@@ -124,7 +124,7 @@ class PhraseReader:
         return Step(seconds, sets=((name, float(good.get("value", value))),))
 
     def _script(self, table: Mapping[str, Any], path: Path) -> None:
-        what = f"phrase {path[1]!r}"
+        what = f"phrase {int(path[1]) + 1}"
         good = self._check(table, SCRIPT, what, path, "")
         if good is None:
             return
@@ -166,7 +166,7 @@ class PhraseReader:
             if rule is None or (kind and kind not in rule.kinds and rule.kinds != keys.ALL):
                 self.mistakes.unknown(path, what, key, rules)
             elif not rule.test(value):
-                self.mistakes.allowed(path, f"{what}: {key}", value, rule.allowed)
+                self.mistakes.allowed(path, f"{what}: {key}", value, rule.allowed, rule.choices)
             else:
                 good[key] = value
         if "say" not in table:
@@ -184,6 +184,12 @@ class PhraseReader:
             else:
                 self._seen[plain] = what
         self.phrases.append(phrase)
+
+
+def _name(table: Any, known: Iterable[str]) -> str:
+    """Return the name of a table when it is one of ``known``, else nothing: it was noted before."""
+    name = table.get("name") if isinstance(table, Mapping) else None
+    return name if isinstance(name, str) and name in known else ""
 
 
 def _say(good: Mapping[str, Any]) -> tuple[str, ...]:

@@ -118,13 +118,20 @@ class Reader:
                 known = [name for name, one in rules.items() if not kind or kind in one.kinds]
                 self.mistakes.unknown((*path, key), what or "top of the file", key, known)
             elif not rule.test(value):
-                self.mistakes.allowed((*path, key), label, value, rule.allowed)
+                self.mistakes.allowed((*path, key), label, value, rule.allowed, rule.choices)
             else:
                 wrong = [one for one in value if one not in rule.names] if rule.names is not None else []
                 for one in wrong:
                     self.mistakes.unknown((*path, key), label, one, rule.names or ())
                 good[key] = [one for one in value if one not in wrong] if wrong else value
         return good
+
+    def missing(
+        self, table: Mapping[str, Any], names: Sequence[str], rules: Mapping[str, keys.Rule], what: str, path: Path
+    ) -> None:
+        """Note the keys that a table must have and has not."""
+        for key in [key for key in names if key not in table]:
+            self.mistakes.add(path, what, f"'{key}' is missing, allowed: {rules[key].allowed}")
 
     # -- controls ------------------------------------------------------------------------------------------
 
@@ -133,14 +140,12 @@ class Reader:
         what = f"control {table['name']!r}" if keys.is_name(table.get("name")) else f"control {number + 1}"
         kind = table.get("kind")
         if kind not in keys.KINDS:
-            for key in [key for key in ("name", "kind") if key not in table]:
-                self.mistakes.add(path, what, f"'{key}' is missing, allowed: {keys.CONTROL[key].allowed}")
+            self.missing(table, ("name", "kind"), keys.CONTROL, what, path)
             self.check(table, keys.CONTROL, what, path, "")
             return
         good = self.check(table, keys.CONTROL, what, path, kind)
         if "name" not in good:
-            if "name" not in table:
-                self.mistakes.add(path, what, f"'name' is missing, allowed: {keys.CONTROL['name'].allowed}")
+            self.missing(table, ("name",), keys.CONTROL, what, path)
             return
         if any(good["name"] == one.name for one in self.controls):
             self.mistakes.add((*path, "name"), what, "this name stands twice, allowed: one control of a name")
@@ -181,7 +186,7 @@ class Reader:
     def _choice(self, good: Mapping[str, Any], what: str, path: Path) -> list[Field]:
         name = good["name"]
         if "options" not in good:
-            self.mistakes.add(path, what, f"'options' is missing, allowed: {keys.CONTROL['options'].allowed}")
+            self.missing(good, ("options",), keys.CONTROL, what, path)
             return []
         presses: list[Press] = []
         for i, option in enumerate(good["options"]):
@@ -222,7 +227,7 @@ class Reader:
                 self.mistakes.add((*path, key), f"{what}: {key}", f"does not go with companding '{kind}'")
         if kind == "bins":
             if "bins" not in good:
-                self.mistakes.add(path, what, f"'bins' is missing, allowed: {keys.CONTROL['bins'].allowed}")
+                self.missing(good, ("bins",), keys.CONTROL, what, path)
                 return None
             return OneHot(tuple(float(one) for one in good["bins"]))
         low, high = (float(one) for one in good.get("range", (-1.0, 1.0)))
@@ -311,8 +316,7 @@ class Reader:
             self.mistakes.add((*path, "name"), what, "a control has this name already")
             return None
         if "name" not in good or not sets:
-            for key in [key for key in ("name", "sets") if not table.get(key)]:
-                self.mistakes.add(path, what, f"'{key}' is missing, allowed: {DERIVED[key].allowed}")
+            self.missing(table, ("name", "sets"), DERIVED, what, path)
             return None
         return Derived(good["name"], good.get("help", ""), self.presses(good, "", 1.0, what, path), sets)
 
