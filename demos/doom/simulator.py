@@ -257,6 +257,11 @@ class DoomEnv(gymnasium.Env[Pixels, NDArray[np.float32]]):
         return values
 
     @property
+    def plan(self) -> MapPlan | None:
+        """The generated map being played; None on given maps."""
+        return self._choice.plan if self._choice else None
+
+    @property
     def _game(self) -> Any:
         if not self._engine:
             raise ConfigError("the simulator was stepped before reset, or after close")
@@ -301,10 +306,9 @@ class DoomEnv(gymnasium.Env[Pixels, NDArray[np.float32]]):
         }
         if self._sight is not None:
             info["clear"], info["door_ahead"] = self._sight.look(x, y, angle)
-        plan = self._choice.plan if self._choice else None
-        if plan is not None:
-            room = plan.room_at(x, y)
-            info["exits"] = plan.exits(room) if room is not None else []
+        if self.plan is not None:
+            room = self.plan.room_at(x, y)
+            info["exits"] = self.plan.exits(room) if room is not None else []
         return info
 
 
