@@ -34,7 +34,7 @@ lint: $(DEV)  ## format, lint, types and import contracts, without the tests
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/lint-imports
+	$(BIN)/lint-imports --no-logo
 
 format: $(DEV)  ## put the code into shape
 	$(BIN)/ruff format .
