@@ -18,3 +18,8 @@ for _name in ("XDG_DATA_HOME", "XDG_CONFIG_HOME", "XDG_CACHE_HOME", "XDG_STATE_H
     os.environ[_name] = os.path.join(_folders.name, _name.removeprefix("XDG_").lower())
 os.environ["COLUMNS"] = "120"  # the width that the command line wraps its help at
 os.environ["NO_COLOR"] = "1"
+
+
+def pytest_unconfigure() -> None:
+    """Take the stand-ins for the user's folders away again."""
+    _folders.cleanup()
