@@ -55,7 +55,7 @@ class Tick:
     timings: Mapping[str, float]
     extra: Mapping[str, Any]
     has_frame: bool
-    load_frame: Callable[[], Frame | None]
+    load_picture: Callable[[], bytes]
 
     @property
     def frame(self) -> Frame | None:
@@ -64,7 +64,16 @@ class Tick:
         Raises:
             RecordingError: the picture is there but damaged.
         """
-        return self.load_frame()
+        return decode_frame(self.load_picture()) if self.has_frame else None
+
+    @property
+    def picture(self) -> bytes:
+        """The picture as it is in the file (WebP, PNG or JPEG); b"" when it was not kept.
+
+        Raises:
+            RecordingError: the picture is there but damaged.
+        """
+        return self.load_picture() if self.has_frame else b""
 
 
 class Recording:
@@ -100,6 +109,11 @@ class Recording:
         except RecordingError:
             file.close()
             raise
+
+    @property
+    def frames_mode(self) -> str:
+        """How pictures are kept: "lossless", "jpeg" or "none"."""
+        return str(self.header.get("frames", "none"))
 
     @property
     def lost_bytes(self) -> int:
@@ -240,20 +254,20 @@ class Recording:
         return RecordingError(f"{self.path} is damaged at byte {offset}, near tick {index}; {mend}")
 
     def _tick(self, index: int, data: TickData, frame_at: int) -> Tick:
-        def load() -> Frame | None:
-            return None if frame_at < 0 else self._load_frame(index, frame_at)
+        def load() -> bytes:
+            return self._load_picture(index, frame_at)
 
         kept = frame_at >= 0
         return Tick(index, data.state, data.action, data.frame_hash, data.timings, data.extra, kept, load)
 
-    def _load_frame(self, index: int, offset: int) -> Frame:
+    def _load_picture(self, index: int, offset: int) -> bytes:
         record = self._file.record_at(offset)
         if record is None:
             raise RecordingError(f"{self.path} is damaged at byte {offset}, in the picture of tick {index}")
         fields = unpack_payload(record.payload)
         if len(fields) != 2 or not isinstance(fields[1], bytes):
             raise RecordingError(f"{self.path}: the picture of tick {index} holds no bytes")
-        return decode_frame(fields[1])
+        return fields[1]
 
 
 class Ticks(Sequence[Tick]):
