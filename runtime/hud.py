@@ -8,10 +8,10 @@ was heard, what the recorder has to say. Knows nothing about where these figures
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from dreamloop.runtime.paint import AMBER, BLUE, FAINT, GREEN, INK, MUTED, RED, Canvas, Picture, fit, text_width
+from dreamloop.runtime.paint import AMBER, BLUE, GREEN, INK, MUTED, RED, Canvas, Picture, fit, text_width
 from dreamloop.runtime.stamps import FrameStamps, Quantiles
 
-SLOW = 0.97  # below this share of real time the world counts as slowed down
+SLOW = 0.95  # below this share of real time the world counts as slowed down
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +108,7 @@ class _Hud:
     def _height(self) -> int:
         """Lines that will be drawn, in pixels: the panel is as high as what it says."""
         data = self._data
-        lines = 2 + 2 + 2 + 1
+        lines = 6.6
         lines += (len(data.durations) + 1) if data.durations else 0
         lines += 1 + len(data.model)
         lines += len(data.controls) * 0.8 + 0.6 if data.controls else 0
@@ -148,8 +148,8 @@ class _Hud:
         if stamps is None:
             moments: list[float | None] = [None] * 6
         else:
-            taken = (stamps.event_s, stamps.sampled_s, stamps.model_started_s)
-            taken += (stamps.model_done_s, stamps.handed_s, stamps.presented_s)
+            taken = [stamps.event_s, stamps.sampled_s, stamps.model_started_s]
+            taken += [stamps.model_done_s, stamps.handed_s, stamps.presented_s]
             moments = [None if moment is None else (moment - stamps.sampled_s) * 1e3 for moment in taken]
         step = (self._width - 2 * self._pad) / 6
         small = max(self._size - 2, 8)
@@ -196,8 +196,8 @@ class _Hud:
         for name, value in self._data.controls:
             colour = INK if value else MUTED
             self._canvas.text(self._pad, self._y, fit(name, small, self._width // 3), small, colour)
-            self._canvas.box(left, self._y, width, pitch - 5, FAINT)
-            self._canvas.meter(left, self._y + 2, width, pitch - 7, value, centred=True)
+            top, height = self._y + round(small * 0.3), round(small * 0.6)
+            self._canvas.meter(left, top, width, height, value, centred=True)
             text = f"{value:+.2f}" if value else "0"
             self._canvas.text(self._width - self._pad, self._y, text, small, colour, "right")
             self._y += pitch

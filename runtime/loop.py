@@ -46,9 +46,7 @@ class Ticker(Protocol):
     def wait(self) -> None: ...
 
 
-def play(
-    window: Window, inputs: Inputs, schema: Encoder, model: Stepper, recorder: Recorder, clock: Ticker
-) -> None:
+def play(window: Window, inputs: Inputs, schema: Encoder, model: Stepper, recorder: Recorder, clock: Ticker) -> None:
     """Play until the window closes."""
     while window.is_open:
         state = inputs.poll(clock.tick)  # what was held, tapped, moved, said this tick

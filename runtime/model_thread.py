@@ -18,9 +18,11 @@ from dreamloop.runtime.pacer import PUMP_S
 from dreamloop.runtime.stamps import Stopwatch
 
 T = TypeVar("T")
-GRACE_ROUNDS = (
-    1250  # looks at the devices (about 5 s) that a closed window still waits for a model that is busy
-)
+GRACE_ROUNDS = 1250  # looks at the devices (about 5 s) that a closed window still waits for a model that is busy
+
+
+class WindowClosedError(Exception):
+    """The window was closed while the model was busy, and the model did not come back: nobody wants its answer."""
 
 
 class _Job:
@@ -49,9 +51,7 @@ class ModelThread:
         stopwatch: told when each step starts and ends.
     """
 
-    def __init__(
-        self, build: Callable[[], WorldModel], idle: Callable[[], bool], stopwatch: Stopwatch
-    ) -> None:
+    def __init__(self, build: Callable[[], WorldModel], idle: Callable[[], bool], stopwatch: Stopwatch) -> None:
         self._idle = idle
         self._stopwatch = stopwatch
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
@@ -72,8 +72,8 @@ class ModelThread:
         """Run ``work`` on the model's thread, look after the devices until it is done, and return its result.
 
         Raises:
-            ModelError: the model failed, in one sentence; or the window was closed and the model did not come
-                back.
+            ModelError: the model failed, in one sentence.
+            WindowClosedError: the window was closed and the model did not come back.
         """
         job = _Job(work)
         self._jobs.put(job)
@@ -82,9 +82,7 @@ class ModelThread:
             if not self._idle():
                 rounds_left -= 1
             if rounds_left <= 0:
-                raise ModelError(
-                    "the window was closed while the model was busy, and it did not come back in 5 s"
-                )
+                raise WindowClosedError
         if job.error is None:
             result: T = job.result
             return result

@@ -8,9 +8,7 @@ from collections.abc import Callable
 from dreamloop.runtime.clock import Clock
 
 PUMP_S = 1 / 250  # longest time between two looks at the devices
-DEBT = (
-    0.5  # share of a tick by which the loop may run late and still catch up; beyond it the world slows down
-)
+DEBT = 0.5  # share of a tick by which the loop may run late and still catch up; beyond it the world slows down
 
 
 class Pacer:

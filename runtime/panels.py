@@ -80,14 +80,15 @@ class _Help:
 
     def _cells(self, name: str) -> list[str]:
         """A column's texts, without its heading."""
-        cell = {
-            "does": lambda row: row.help,
-            "keys": lambda row: "  ".join(row.keys[:2]),
-            "mouse": lambda row: ", ".join(row.mouse[:2]),
-            "gamepad": lambda row: ", ".join(row.pad[:2]),
-            "say": lambda row: ", ".join(f'"{phrase}"' for phrase in row.said[:1]),
-        }[name]
-        return [cell(row) for row in self._rows]
+        if name == "keys":
+            return ["  ".join(row.keys[:2]) for row in self._rows]
+        if name == "mouse":
+            return [", ".join(row.mouse[:2]) for row in self._rows]
+        if name == "gamepad":
+            return [", ".join(row.pad[:2]) for row in self._rows]
+        if name == "say":
+            return [f'"{row.said[0]}"' if row.said else "" for row in self._rows]
+        return [row.help for row in self._rows]
 
     def _width(self, name: str) -> int:
         if name == "keys":
@@ -187,6 +188,12 @@ def menu_top(index: int, unit: float) -> int:
     """Distance of line ``index`` of a menu from the menu's top, pixels."""
     type_ = Type(unit)
     return type_.pad + round(type_.big * 1.8) + index * round(type_.line * 1.25)
+
+
+def menu_line(y: int, lines: int, unit: float) -> int | None:
+    """The line of a menu at ``y`` pixels from its top; None above and below them."""
+    row = (y - menu_top(0, unit)) // round(Type(unit).line * 1.25)
+    return row if 0 <= row < lines else None
 
 
 def draw_progress(title: str, text: str, share: float | None, phase: float, unit: float) -> Picture:

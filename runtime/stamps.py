@@ -8,7 +8,6 @@ from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 
@@ -130,17 +129,24 @@ class StampRing:
         self.dt_s = dt_s
         self.frames = 0  # frames seen since the beginning
         self.misses = 0  # of them, those that took longer than a tick
+        self.wall_s = 0.0  # wall time between frames, pauses left out
         self._ring: deque[FrameStamps] = deque(maxlen=size)
+        self._gaps_s: deque[float | None] = deque(maxlen=size)  # to the frame before; None across a pause
+        self._paused = True
 
     def add(self, stamps: FrameStamps) -> None:
         """Keep the stamps of one more frame."""
+        gap_s = None if self._paused else stamps.presented_s - self._ring[-1].presented_s
+        self._paused = False
         self._ring.append(stamps)
+        self._gaps_s.append(gap_s)
+        self.wall_s += gap_s or 0.0
         self.frames += 1
         self.misses += stamps.frame_s > self.dt_s
 
-    def restart(self) -> None:
-        """Forget the ring, not the totals: after a pause its spacing means nothing."""
-        self._ring.clear()
+    def pause(self) -> None:
+        """The time until the next frame was not spent playing."""
+        self._paused = True
 
     @property
     def last(self) -> FrameStamps | None:
@@ -148,14 +154,21 @@ class StampRing:
         return self._ring[-1] if self._ring else None
 
     @property
+    def settled(self) -> bool:
+        """Whether there are enough frames for figures that mean something: a second's worth."""
+        return len(self._ring) * self.dt_s >= 1.0 or len(self._ring) == self._ring.maxlen
+
+    def frame_times_s(self, count: int) -> list[float]:
+        """Return how long the newest ``count`` frames took from input to screen, newest last."""
+        return [stamps.frame_s for stamps in list(self._ring)[-count:]]
+
+    @property
     def miss_rate(self) -> float:
         """Share of the ring's frames that took longer than a tick."""
         return sum(stamps.frame_s > self.dt_s for stamps in self._ring) / max(len(self._ring), 1)
 
     def quantiles(self, duration: str) -> Quantiles | None:
-        """Return p50, p95 and p99 of one of ``DURATIONS`` over the ring; None when there is nothing to
-        tell.
-        """
+        """Return p50, p95 and p99 of one of ``DURATIONS`` over the ring; None when there is nothing."""
         values = [value for stamps in self._ring if (value := getattr(stamps, duration)) is not None]
         if not values:
             return None
@@ -163,19 +176,17 @@ class StampRing:
         return Quantiles(p50, p95, p99)
 
     def frames_per_s(self, window_s: float = 2.0) -> float:
-        """Return frames presented per second over about the last ``window_s`` seconds; 0 before there are
-        two.
-        """
+        """Return frames presented per second over about the last ``window_s`` seconds of play; 0 at first."""
         gaps, span_s = 0, 0.0
-        for newer, older in pairwise(reversed(self._ring)):
+        for gap_s in reversed(self._gaps_s):
+            if gap_s is None:
+                continue
             gaps += 1
-            span_s += newer.presented_s - older.presented_s
+            span_s += gap_s
             if span_s >= window_s:
                 break
         return gaps / span_s if span_s > 0 else 0.0
 
     def speed(self, window_s: float = 2.0) -> float:
-        """Return world time over wall time: 0.8 is a world that runs at 0.8x real time; 1 before there are
-        figures.
-        """
+        """Return world time over wall time: 0.8 is a world at 0.8x real time; 1 before there are figures."""
         return self.frames_per_s(window_s) * self.dt_s or 1.0

@@ -31,6 +31,7 @@ from dreamloop.runtime.window_events import View, char_part, key_part, translate
 Scaling = Literal["sharp", "smooth"]
 BACKDROP = (9, 11, 17, 255)
 MARGIN_PX = 14  # between an overlay and the edge of the window, at unit 1
+DEPTHS = ("hud", "badge", "help", "notice", "progress", "menu")  # layers from below to above
 STALE_S = 0.05  # a window that has not been drawn for this long is drawn by itself when something changed
 SCREEN_SHARE = 0.72  # of the screen, that a new window takes at most
 
@@ -42,6 +43,7 @@ class WindowOptions:
     fullscreen: bool = False
     scaling: Scaling = "sharp"  # whole pixels, or as large as it fits with soft edges
     scale: int = 0  # window pixels per frame pixel; 0 picks what suits the screen
+    frames: int | None = None  # close after so many frames; None: when it is closed
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +73,7 @@ class PygameWindow:
         self.wants_motion = False
         self.taker: Taker | None = None
         self._clock = clock
+        self._frames_left = options.frames
         self._scaling: Scaling = options.scaling
         self._frame_px = frame_px
         self._window = pygame.Window(title, _window_size(frame_px, options.scale), resizable=True)
@@ -117,6 +120,9 @@ class PygameWindow:
         self._pixels[..., :3] = frame[..., ::-1]
         self._texture.update(self._surface)
         self._present()
+        if self._frames_left is not None:
+            self._frames_left -= 1
+            self.is_open = self._frames_left > 0
 
     def set_layer(self, name: str, picture: Picture | None, anchor: Anchor = "centre") -> None:
         """Lay ``picture`` (h, w, 4) over the frame, or take the layer away."""
@@ -126,7 +132,7 @@ class PygameWindow:
         self._layers.pop(name, None)
         if picture is not None:
             height, width = picture.shape[:2]
-            surface = pygame.image.frombuffer(np.ascontiguousarray(picture), (width, height), "RGBA")
+            surface = pygame.image.frombuffer(picture.tobytes(), (width, height), "RGBA")
             texture = Texture.from_surface(self._renderer, surface)
             texture.blend_mode = pygame.BLENDMODE_BLEND
             self._layers[name] = Layer(texture, anchor)
@@ -172,15 +178,19 @@ class PygameWindow:
             self._window.hide()  # a slow model may still be busy: the person need not watch it
         elif event.type in (pygame.WINDOWEXPOSED, pygame.WINDOWSIZECHANGED):
             self._dirty = True
-        elif event.type in (pygame.KEYDOWN, pygame.KEYUP) and self._take_key(event):
-            pass
-        elif event.type in (pygame.MOUSEBUTTONDOWN, pygame.MOUSEBUTTONUP) and self._take_click(event):
-            pass
-        else:
-            if event.type == pygame.WINDOWFOCUSLOST:
-                self.release_mouse()
+        elif not self._take_own(event):
             for device_event in translate(event, self._view(), now_s):
                 self.on_event(device_event)
+
+    def _take_own(self, event: Event) -> bool:
+        """Act on what is the window's own affair; True when the game must not see it."""
+        if event.type in (pygame.KEYDOWN, pygame.KEYUP):
+            return self._take_key(event)
+        if event.type in (pygame.MOUSEBUTTONDOWN, pygame.MOUSEBUTTONUP):
+            return self._take_click(event)
+        if event.type == pygame.WINDOWFOCUSLOST:
+            self.release_mouse()
+        return False
 
     def _take_key(self, event: Event) -> bool:
         """Act on a key of the window's own; True when the game must not see it."""
@@ -228,7 +238,7 @@ class PygameWindow:
         self._texture = Texture(self._renderer, (width, height), depth=32, streaming=True, scale_quality=quality)
         self._pixels: NDArray[np.uint8] = np.zeros((height, width, 4), np.uint8)
         self._pixels[..., 3] = 255
-        self._surface = pygame.image.frombuffer(self._pixels, (width, height), "BGRA")
+        self._surface = pygame.image.frombuffer(self._pixels.data, (width, height), "BGRA")  # shares the buffer
         self._texture.update(self._surface)
         self._dirty = True
 
@@ -247,7 +257,8 @@ class PygameWindow:
         self._renderer.draw_color = BACKDROP
         self._renderer.clear()
         self._texture.draw(dstrect=pygame.Rect(view.left_px, view.top_px, view.width_px, view.height_px))
-        for layer in self._layers.values():
+        for name in sorted(self._layers, key=_depth):
+            layer = self._layers[name]
             layer.texture.draw(dstrect=self._place(layer))
 
     def _present(self) -> None:
@@ -280,6 +291,11 @@ class PygameWindow:
         self._frame_texture()
         self._pixels[...] = kept
         self._texture.update(self._surface)
+
+
+def _depth(name: str) -> int:
+    """How far up a layer lies; the menu covers everything."""
+    return DEPTHS.index(name) if name in DEPTHS else len(DEPTHS)
 
 
 def _open_display() -> None:

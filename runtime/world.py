@@ -143,18 +143,14 @@ class World:
             MissingPartError: the world has no simulator, or what it runs on is not installed.
         """
         if self.simulator is None:
-            raise MissingPartError(
-                f"world '{self.name}' has no simulator; world.toml names one with simulator = ..."
-            )
+            raise MissingPartError(f"world '{self.name}' has no simulator; world.toml names one with simulator = ...")
         env: gymnasium.Env[Any, Any] = self._plug("simulator", self.simulator)(**options)
         return env
 
     def make_explorer(self, seed: int = 0) -> Any:
         """Return the world's scripted player (``reset(seed)``, ``act(observation, info) -> (a,)``)."""
         if self.explorer is None:
-            raise MissingPartError(
-                f"world '{self.name}' has no explorer; world.toml names one with explorer = ..."
-            )
+            raise MissingPartError(f"world '{self.name}' has no explorer; world.toml names one with explorer = ...")
         return self._plug("explorer", self.explorer)(seed)
 
     def _plug(self, key: str, target: str) -> Callable[..., Any]:
@@ -163,9 +159,7 @@ class World:
         if not colon:
             raise WorldError(f"{key} = '{target}' in {self.folder / FILE_NAME} must be 'module:callable'")
         try:
-            module = (
-                _load_file(self.folder / place) if place.endswith(".py") else importlib.import_module(place)
-            )
+            module = _load_file(self.folder / place) if place.endswith(".py") else importlib.import_module(place)
         except ImportError as error:
             missing = error.name or place
             raise MissingPartError(
@@ -175,9 +169,7 @@ class World:
         found: Callable[..., Any] | None = getattr(module, attribute, None)
         if not callable(found):
             names = [name for name in vars(module) if not name.startswith("_")]
-            raise WorldError(
-                f"{key} of world '{self.name}': {place} has no '{attribute}'{nearest(attribute, names)}"
-            )
+            raise WorldError(f"{key} of world '{self.name}': {place} has no '{attribute}'{nearest(attribute, names)}")
         return found
 
 
@@ -250,9 +242,7 @@ def _read(path: Path, values: Mapping[str, Any]) -> WorldFile:
     """Check the table and return it; every mistake is named in one sentence."""
     known = {field.name: field for field in fields(WorldFile)}
     types = get_type_hints(WorldFile)
-    mistakes = [
-        f"[{name}] is not a table it knows{nearest(name, ['world'])}" for name in values if name != "world"
-    ]
+    mistakes = [f"[{name}] is not a table it knows{nearest(name, ['world'])}" for name in values if name != "world"]
     table = values.get("world", {})
     if not isinstance(table, dict):
         raise WorldError(f"{path}: world must be a table, [world]")

@@ -1,0 +1,5 @@
+"""``python -m dreamloop.runtime`` is the command ``dreamloop``."""
+
+from dreamloop.runtime.cli import main
+
+main()

@@ -1,0 +1,199 @@
+"""The command ``dreamloop play``: in a window, headless, or as a clip where there is no display."""
+
+import signal
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from dreamloop.input.errors import ConfigError, unknown
+
+if TYPE_CHECKING:
+    from dreamloop.input.source import Source
+    from dreamloop.runtime.clock import Clock
+    from dreamloop.runtime.headless import GameWindow
+    from dreamloop.runtime.session import PlayOptions, SessionReport, Start
+    from dreamloop.runtime.world import World
+
+KEEP_S = 180.0  # how much of the past is kept in memory, for the key that keeps it
+CLIP_S = 12.0  # length of the clip that is played where there is no display
+KEPT = ("lossless", "jpeg", "none")
+SCALINGS = ("sharp", "smooth")
+
+
+def play(
+    world: Annotated[str, typer.Argument(help="Name of a world, or its folder.")] = "doom",
+    record: Annotated[Path | None, typer.Option(help="Record the session in this file (.dream).")] = None,
+    keep_frames: Annotated[str, typer.Option(help="Pictures in the recording: lossless, jpeg, none.")] = "lossless",
+    schema: Annotated[Path | None, typer.Option(help="Your own bindings (TOML).")] = None,
+    scene: Annotated[str | None, typer.Option(help="Scene to start in: name or number.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of the dream; another one every time unless given.")] = None,
+    voice: Annotated[bool, typer.Option("--voice", help="Listen to the microphone.")] = False,
+    voice_model: Annotated[Path | None, typer.Option(help="Folder of a vosk model.")] = None,
+    microphone: Annotated[str | None, typer.Option(help="Name or number of the microphone.")] = None,
+    push_to_talk: Annotated[bool, typer.Option("--push-to-talk", help="Listen only while a key is down.")] = False,
+    script: Annotated[Path | None, typer.Option(help="Let a script of timed inputs play (TOML).")] = None,
+    headless: Annotated[bool, typer.Option("--headless", help="Without a window, as fast as it goes.")] = False,
+    frames: Annotated[int | None, typer.Option(min=1, help="Stop after so many frames.")] = None,
+    clip: Annotated[Path | None, typer.Option(help="Film it (.mp4, .gif); implies --headless.")] = None,
+    fullscreen: Annotated[bool, typer.Option("--fullscreen", help="Fill the screen (F11).")] = False,
+    scaling: Annotated[str, typer.Option(help="sharp: whole pixels; smooth: as large as it fits (F8).")] = "sharp",
+    scale: Annotated[int, typer.Option(min=0, help="Window pixels per frame pixel; 0: what suits.")] = 0,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")] = "auto",
+    dtype: Annotated[str, typer.Option(help="auto, float32, bfloat16.")] = "auto",
+    threads: Annotated[int, typer.Option(min=0, help="Processor threads of the model; 0: all.")] = 0,
+) -> None:
+    """Play a world."""
+    from dreamloop.model.world_model import OpenOptions
+    from dreamloop.runtime.doctor import has_display
+    from dreamloop.runtime.session import PlayOptions
+    from dreamloop.runtime.world import find_world
+
+    _check("--keep-frames", keep_frames, KEPT)
+    _check("--scaling", scaling, SCALINGS)
+    found = find_world(world)
+    silent = headless or clip is not None
+    no_display = not silent and not has_display()
+    alone = silent or no_display
+    if headless and clip is None and frames is None:
+        raise ConfigError("--headless plays without an end; say how far with --frames N")
+    options = PlayOptions(
+        seed=seed if seed is not None else (0 if alone else _any_seed()),
+        scene=scene,
+        schema=schema,
+        model=OpenOptions(device=device, dtype=dtype, threads=threads),
+        record=record,
+        frames=keep_frames,  # type: ignore[arg-type]
+        warm_up=not alone,
+        help=not alone,
+        rewind=not alone,
+        keep_s=0.0 if alone else KEEP_S,
+    )
+    if no_display:
+        clip = _clip_path(found)
+        typer.echo("There is no display, so the world's scripted demo is played into a clip.")
+    if alone:
+        _play_alone(found, options, frames or round(CLIP_S * found.rate_hz), clip, script)
+        return
+    heard = {"model": voice_model, "device": microphone, "push_to_talk": push_to_talk}
+    sources = _sources(found, script, heard if voice else None)
+    _play_in_window(found, options, sources, frames, fullscreen, scaling, scale)
+
+
+def _check(option: str, got: str, allowed: Sequence[str]) -> None:
+    if got not in allowed:
+        raise ConfigError(unknown(f"value of {option}", got, allowed))
+
+
+def _any_seed() -> int:
+    import secrets
+
+    return secrets.randbelow(2**31)
+
+
+def _clip_path(world: "World") -> Path:
+    from dreamloop.runtime import places
+    from dreamloop.runtime.clip import has_video
+    from dreamloop.runtime.clock import SystemClock
+
+    suffix = ".mp4" if has_video() else ".gif"
+    return places.clips() / f"{world.name}_{SystemClock().stamp()}{suffix}"
+
+
+def _sources(world: "World", script: Path | None, voice: dict[str, Any] | None) -> "list[Source]":
+    """The window's own devices, with a script or a microphone beside them."""
+    from dreamloop.input.poll import WINDOW_SOURCES
+    from dreamloop.input.source import open_source
+
+    sources = [open_source(name) for name in WINDOW_SOURCES]
+    if script is not None:
+        sources.append(open_source("script", path=script, schema=world.schema))
+    if voice is not None:
+        given = {name: value for name, value in voice.items() if value}
+        sources.append(open_source("voice", schema=world.schema, **given))
+    return sources
+
+
+def _play_alone(world: "World", options: "PlayOptions", frames: int, clip: Path | None, script: Path | None) -> None:
+    """Play without a window: world time is counted, not waited for."""
+    from contextlib import ExitStack
+
+    from dreamloop.input.source import open_source
+    from dreamloop.runtime.clip import ClipWriter
+    from dreamloop.runtime.clock import FakeClock, SystemClock
+    from dreamloop.runtime.headless import HeadlessWindow
+
+    script = script or world.demo_script
+    sources = [open_source("script", path=script, schema=world.schema)] if script else []
+    scale = max(512 // world.width_px, 1)
+    wall = SystemClock()
+    with ExitStack() as stack:
+        film = stack.enter_context(ClipWriter(clip, world.rate_hz, scale)) if clip else None
+        window = HeadlessWindow(frames + 1, film.add if film else None)  # and the frame of the start
+        started_s = wall.now_s()
+        report = _run(world, window, FakeClock(), options, sources)
+        took_s = wall.now_s() - started_s
+    rate = report.frames / took_s
+    typer.echo(f"{report.frames} frames in {took_s:.1f} s: {rate:.1f} a second, loading included")
+    if clip is not None:
+        typer.echo(f"clip: {clip}")
+    _say_end(report)
+
+
+def _play_in_window(
+    world: "World",
+    options: "PlayOptions",
+    sources: "list[Source]",
+    frames: int | None,
+    fullscreen: bool,
+    scaling: str,
+    scale: int,
+    start: "Start | None" = None,
+) -> None:
+    from dreamloop.runtime.clock import SystemClock
+    from dreamloop.runtime.window import PygameWindow, WindowOptions
+
+    clock = SystemClock()
+    window_options = WindowOptions(fullscreen, scaling, scale, None if frames is None else frames + 1)  # type: ignore[arg-type]
+    size = (world.width_px, world.height_px)
+    window = PygameWindow(f"{world.title} - dreamloop", size, clock, window_options)
+    _say_end(_run(world, window, clock, options, sources, start))
+
+
+def _run(
+    world: "World",
+    window: "GameWindow",
+    clock: "Clock",
+    options: "PlayOptions",
+    sources: "list[Source]",
+    start: "Start | None" = None,
+) -> "SessionReport":
+    from dreamloop.runtime.session import Session
+
+    with _closed_by_signals(window):
+        return Session(world, window, clock, options, sources=sources, start=start).run()
+
+
+def _say_end(report: "SessionReport") -> None:
+    if report.recording is not None:
+        typer.echo(f"recording: {report.recording}")
+    for note in report.notes:
+        typer.echo(note, err=True)
+
+
+@contextmanager
+def _closed_by_signals(window: "GameWindow") -> Iterator[None]:
+    """Ctrl-C and a polite kill close the window, so that the recording ends as it should; a second one interrupts."""
+
+    def close(number: int, frame: object) -> None:
+        window.is_open = False
+        signal.signal(number, signal.default_int_handler)
+
+    before = {number: signal.signal(number, close) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

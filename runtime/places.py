@@ -1,0 +1,38 @@
+"""Where a player's things lie: screenshots, saved games, recordings. ``DREAMLOOP_HOME`` moves them all."""
+
+import os
+from pathlib import Path
+
+import platformdirs
+
+
+def home() -> Path:
+    """The folder for everything that a player makes; ``$DREAMLOOP_HOME`` when that is set."""
+    chosen = os.environ.get("DREAMLOOP_HOME")
+    return Path(chosen).expanduser() if chosen else Path(platformdirs.user_data_path("dreamloop", appauthor=False))
+
+
+def screenshots() -> Path:
+    """Folder of screenshots, made when it is not there."""
+    return _folder("screenshots")
+
+
+def saved_game(world: str) -> Path:
+    """File of a world's quick save."""
+    return _folder("saves") / f"{world}.dreamsave"
+
+
+def kept() -> Path:
+    """Folder of recordings that were kept with a key, and of sessions recorded without a name."""
+    return _folder("recordings")
+
+
+def clips() -> Path:
+    """Folder of clips that were played without a display."""
+    return _folder("clips")
+
+
+def _folder(name: str) -> Path:
+    path = home() / name
+    path.mkdir(parents=True, exist_ok=True)
+    return path
