@@ -12,6 +12,7 @@ from typing import Any
 from dreamloop.input.codec import Codec
 from dreamloop.input.parts import HALF_THRESHOLD, half, split_half
 from dreamloop.input.state import InputState
+from dreamloop.input.words import plain
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +174,7 @@ class Control:
     clicks: tuple[str, ...] = ()
     may_be_none: bool = False
     fields: tuple[str, ...] = ()
-    synonyms: tuple[str, ...] = ()
+    synonyms: tuple[tuple[str, str], ...] = ()  # (word of a phrase, word that may stand for it)
     sticky: bool = False  # a choice that stays as it was chosen
     toggle: bool = False  # a button that a press switches on and the next one off
 
@@ -199,7 +200,9 @@ class Control:
             clicks=tuple(dict.fromkeys(table.get("clicks", ("left",)))) if kind == "pointer" else (),
             may_be_none=none,
             fields=fields,
-            synonyms=tuple(table.get("synonyms", ())),
+            synonyms=tuple(
+                (plain(word), plain(one)) for word, more in table.get("synonyms", {}).items() for one in more
+            ),
             sticky=bool(table.get("sticky", False)),
             toggle=bool(table.get("toggle", False)),
         )

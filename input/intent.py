@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 
 from dreamloop.input.control import Phrase, Step
 from dreamloop.input.schema import ActionSchema
-from dreamloop.input.schema_phrases import words
 from dreamloop.input.state import InputState
+from dreamloop.input.words import plain
 
 ENOUGH = 1e-9  # what is left of a time or an amount that counts as nothing
 
@@ -37,13 +37,13 @@ class IntentPlayer:
 
     def __init__(self, schema: ActionSchema) -> None:
         self.schema = schema
-        self._by_words = {words(text): phrase for phrase in schema.phrases for text in phrase.say}
+        self._by_words = {plain(text): phrase for phrase in schema.phrases for text in phrase.say}
         self._running: list[Running] = []
         self._against = _opposed(schema)
 
     def find(self, text: str) -> Phrase | None:
         """Return the phrase that has exactly these words, or None."""
-        return self._by_words.get(words(text))
+        return self._by_words.get(plain(text))
 
     def say(self, phrase: Phrase, number: float | None = None) -> None:
         """Start what a phrase does; a number said with it replaces its amount, its time or its value."""

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from dreamloop.input.intent import IntentPlayer, Latches
+from dreamloop.input.resolve import Command, PhraseResolver
 from dreamloop.input.schema import ActionSchema
 from dreamloop.input.source import DeviceEvent, Source, Tick, open_source
 from dreamloop.input.state import InputState
@@ -25,12 +26,14 @@ class Poller:
         self._phrases: list[tuple[str, float | None, float]] = []  # fed from outside: words, number, time
         self._player: IntentPlayer | None = None
         self._latches: Latches | None = None
+        self._resolver: PhraseResolver | None = None
         self.use(schema)
 
     def use(self, schema: ActionSchema | None) -> None:
         """Take another schema from the next tick on; what phrases hold is let go."""
         with self._lock:
             self._player = IntentPlayer(schema) if schema else None
+            self._resolver = PhraseResolver(schema) if schema else None
             self._latches = Latches(schema) if schema else None
 
     def feed(self, event: DeviceEvent) -> None:
@@ -78,15 +81,24 @@ class Poller:
         return seen
 
     def _listen(self, seen: Tick) -> tuple[str, ...]:
-        """Start what was said and return it as the state lists it: ``turn left 90``."""
+        """Start what was said and return it as the state lists it: ``turn left 90``. No command is listed as it is."""
         listed = []
-        for words, number in seen.said:
-            phrase = self._player.find(words) if self._player else None
-            if self._player and phrase:
-                self._player.say(phrase, number)
-            name = phrase.name if phrase else words
-            listed.append(name if number is None else f"{name} {number:g}")
+        for words, number, phrase in seen.said:
+            commands = [Command(phrase, number)] if phrase else self._understand(words, number)
+            for command in commands:
+                if self._player:
+                    self._player.say(command.phrase, command.number)
+                listed.append(command.text)
+            if not commands:
+                listed.append(words)
         return tuple(listed)
+
+    def _understand(self, words: str, number: float | None) -> list[Command]:
+        """Return the commands in words that a source hands on as they are: the exact phrase, else free phrasing."""
+        if self._player is None or self._resolver is None:
+            return []
+        phrase = self._player.find(words)
+        return [Command(phrase, number)] if phrase else self._resolver.resolve(words)
 
     def release_all(self) -> None:
         """Let go of every held part and of what phrases hold; taps and motion not yet polled still count."""

@@ -106,6 +106,15 @@ def is_phrases(value: Any) -> bool:
     return isinstance(value, list) and all(is_text(one) or isinstance(one, Mapping) for one in value)
 
 
+def is_synonyms(value: Any) -> bool:
+    return isinstance(value, Mapping) and all(map(is_texts, value.values()))
+
+
+def is_word_numbers(value: Any) -> bool:
+    """Say whether a value is a table of words and numbers."""
+    return isinstance(value, Mapping) and all(map(is_number, value.values()))
+
+
 BUTTONS = frozenset({"button"})
 AXES = frozenset({"axis"})
 KEYS_TEXT = "a list of key names by position, such as 'w', 'left shift', 'keypad 1'"
@@ -156,5 +165,14 @@ CONTROL: dict[str, Rule] = {
     "phrases": Rule(PHRASES_TEXT, is_phrases, BUTTONS),
     "phrases_negative": Rule(PHRASES_TEXT, is_phrases, AXES),
     "phrases_positive": Rule(PHRASES_TEXT, is_phrases, AXES),
-    "synonyms": Rule("a list of words", is_texts),
+    "synonyms": Rule("a table of a phrase's word and what may stand for it, such as {door = ['gate']}", is_synonyms),
 }
+
+LANGUAGE: dict[str, Rule] = {
+    "fillers": Rule("a list of words that change nothing, such as 'please'", is_texts),
+    "negations": Rule("a list of words that forbid what follows, such as 'not'", is_texts),
+    "numbers": Rule("a table of words and numbers, such as {one = 1}", is_word_numbers),
+    "seconds": Rule("a table of units of time in seconds, such as {minute = 60}", is_word_numbers),
+    "units": Rule("a list of other units that follow numbers, such as 'degrees'", is_texts),
+}
+"""What a resolver must know of a language, apart from the phrases (``input/words.py``)."""

@@ -9,6 +9,7 @@ from typing import Any
 from dreamloop.input import schema_keys as keys
 from dreamloop.input.control import Field, Phrase, Step
 from dreamloop.input.mistakes import Mistakes, Path
+from dreamloop.input.words import plain
 
 NUMBERS = ("total", "seconds", "value")
 SAY = keys.Rule("a text, or a list of texts that mean the same", lambda value: keys.is_text(value) or _texts(value))
@@ -44,16 +45,6 @@ def _texts(value: Any) -> bool:
 
 def _tables(value: Any) -> bool:
     return isinstance(value, list) and bool(value) and all(isinstance(one, Mapping) for one in value)
-
-
-def words(text: str) -> str:
-    """Return a phrase as it is compared: lower case, single blanks, no punctuation but apostrophes.
-
-    >>> words("  Open the DOOR! ")
-    'open the door'
-    """
-    kept = "".join(char if char.isalnum() or char == "'" else " " for char in text.casefold())
-    return " ".join(kept.split())
 
 
 class PhraseReader:
@@ -100,10 +91,10 @@ class PhraseReader:
         """Read a list of phrases that drive one field; plain texts of a list mean the same."""
         if not keys.is_phrases(phrases):
             return  # noted already, or not there
-        plain = tuple(one for one in phrases if isinstance(one, str))
+        texts = tuple(one for one in phrases if isinstance(one, str))
         what = f"control {name!r}: phrases"
-        if plain:
-            self._add(Phrase(plain, (self._step({}, name, value, kind),), name), what, path)
+        if texts:
+            self._add(Phrase(texts, (self._step({}, name, value, kind),), name), what, path)
         for table in phrases:
             if isinstance(table, Mapping) and (good := self._check(table, TABLE, what, path, kind)):
                 step = self._step(good, name, value, kind)
@@ -176,13 +167,13 @@ class PhraseReader:
     def _add(self, phrase: Phrase, what: str, path: Path) -> None:
         """Keep a phrase; words that are empty or that another phrase has already are noted."""
         for text in phrase.say:
-            plain = words(text)
-            if not plain:
+            key = plain(text)
+            if not key:
                 self.mistakes.allowed(path, what, text, "words to say")
-            elif plain in self._seen:
-                self.mistakes.add(path, what, f"the phrase '{text}' stands twice, in {self._seen[plain]} too")
+            elif key in self._seen:
+                self.mistakes.add(path, what, f"the phrase '{text}' stands twice, in {self._seen[key]} too")
             else:
-                self._seen[plain] = what
+                self._seen[key] = what
         self.phrases.append(phrase)
 
 

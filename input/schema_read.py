@@ -20,7 +20,7 @@ TOP = {
     "version": keys.Rule("a positive whole number", keys.is_whole),
     "help": keys.Rule("a line of text", keys.is_text),
     "stop": keys.Rule("a list of phrases that stop what phrases hold", keys.is_texts),
-    "fillers": keys.Rule("a list of words that mean nothing, such as 'please'", keys.is_texts),
+    "language": keys.Rule("a table [language]", lambda value: isinstance(value, Mapping)),
     **{
         table: keys.Rule(f"tables [[{table}]]", lambda value: isinstance(value, list))
         for table in ("control", "opposites", "exclusive", "derived", "layer", "phrase")
@@ -76,6 +76,7 @@ class Reader:
         for name in ("format", "name"):
             if name not in values:
                 self.mistakes.add((), "", f"'{name}' is missing, allowed: {TOP[name].allowed}")
+        self.check(top.get("language", {}), keys.LANGUAGE, "language", ("language",), "")
         for i, table in self.tables(top, "control"):
             self.control(i, table)
         if not top.get("control"):

@@ -13,6 +13,7 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, Protocol
 
+from dreamloop.input.control import Phrase
 from dreamloop.input.errors import DreamloopError, MissingPartError, unknown
 
 EVENT_KINDS = ("down", "up", "motion", "wheel", "pointer", "axis", "added", "removed", "focus_lost", "phrase")
@@ -57,7 +58,7 @@ class Tick:
     pointer: tuple[float, float] | None = None
     axes: dict[str, float] = field(default_factory=dict)
     intents: dict[str, float] = field(default_factory=dict)
-    said: list[tuple[str, float | None]] = field(default_factory=list)
+    said: list[tuple[str, float | None, Phrase | None]] = field(default_factory=list)
     event_s: float | None = None
 
     def hold(self, parts: Iterable[str]) -> None:
@@ -89,9 +90,9 @@ class Tick:
         """Ask for a control by its name, in its own unit."""
         self.intents[control] = value
 
-    def say(self, phrase: str, number: float | None = None) -> None:
-        """Someone said this, with a number perhaps. Said once, it counts once."""
-        self.said.append((phrase, number))
+    def say(self, words: str, number: float | None = None, phrase: Phrase | None = None) -> None:
+        """Someone said this, with a number perhaps, and it means ``phrase`` if that is known already. Counts once."""
+        self.said.append((words, number, phrase))
 
     def stamp(self, time_s: float | None) -> None:
         """Note when something happened; the earliest time of the tick is kept."""

@@ -208,7 +208,7 @@ TURN = {"name": "turn", "kind": "axis"}
     table=TABLE,
     kind=st.sampled_from(["button", "axis", "pointer", "choice"]),
     others=st.dictionaries(
-        st.sampled_from(["opposites", "exclusive", "derived", "layer", "phrase", "stop", "fillers"]),
+        st.sampled_from(["opposites", "exclusive", "derived", "layer", "phrase", "stop", "language"]),
         st.lists(TABLE, max_size=2) | VALUES,
         max_size=2,
     ),
