@@ -4,7 +4,7 @@ Between two ticks the model is idle, so this is where it is reset, saved, loaded
 within a tick is runtime/loop.py's; how the window looks is runtime/overlays.py's. Knows no device and no network.
 """
 
-import os
+import uuid
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -120,7 +120,7 @@ class Session:
         self._news_s = 0.0
         self._speed = 1.0  # world time over wall time, as the badge says it
         self._starts = 0
-        self.identity = f"{clock.stamp()} {clock.now_s():.6f} {os.getpid()}"  # tells this session from others
+        self.identity = uuid.uuid4().hex  # tells this session from others
         self.scene: str | None = None  # name of the scene that is played
 
     # -- the whole session -----------------------------------------------------------------------------------------
