@@ -1,0 +1,67 @@
+"""Choose the scenes of the Doom world: ten good views on maps that are never trained on, as short recordings.
+
+Run ``python -m dreamloop.demos.doom.make_scenes`` to write them anew; the same versions write the same files.
+"""
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dreamloop.input.state import InputState
+from dreamloop.model.frame_codec import frame_hash
+from dreamloop.model.recording import RecordingWriter
+from dreamloop.runtime.collect import episodes
+from dreamloop.runtime.world import World, find_world
+
+SCENES = 10
+CONTEXT = 12  # ticks of true history in a scene
+SEED = 7  # of the walks; the maps are those of the test set
+
+
+def rate(frames: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """Say how inviting each frame (t, h, w, 3) is: light, varied, with something to see on both sides."""
+    grey = frames.astype(np.float32).mean(-1)
+    light = grey.mean((1, 2)) / 255
+    edges = np.abs(np.diff(grey, axis=2))[:, : grey.shape[1] * 3 // 4]
+    left, right = np.array_split(edges, 2, axis=2)
+    balance = np.minimum(left.mean((1, 2)), right.mean((1, 2)))
+    smear = (edges < 0.5).mean((1, 2))  # a wall in front of one's nose is magnified: neighbours are alike
+    score: NDArray[np.float64] = (balance * np.minimum(light / 0.2, 1) * (1 - smear)).astype(np.float64)
+    return score
+
+
+def calm(actions: NDArray[np.float32], attack: int) -> NDArray[np.bool_]:
+    """Say for each tick whether no shot was fired in the second before it: a scene should open in peace."""
+    shots = np.convolve(actions[:, attack] > 0, np.ones(35), "full")[: len(actions)]
+    return np.asarray(shots == 0)
+
+
+def write(world: World, folder: Path) -> list[Path]:
+    """Write the scenes of ``world`` into ``folder`` and return their paths."""
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = []
+    attack = world.schema.columns.index("attack")
+    for number, (frames, actions, poses) in enumerate(episodes(world, SEED, maps="test", ticks=525, limit=SCENES)):
+        score = np.where(calm(actions, attack), rate(frames), 0)
+        last = CONTEXT + int(score[CONTEXT:].argmax())
+        path = folder / f"place-{number + 1:02d}.dream"
+        header = {
+            "world": world.name,
+            "schema": world.schema.to_dict(),
+            "schema_fingerprint": world.schema.fingerprint,
+            "rate_hz": world.rate_hz,
+            "seed": SEED,
+            "initial_frame": False,
+        }
+        with RecordingWriter(path, header, replace=True) as writer:
+            for tick in range(last - CONTEXT + 1, last + 1):
+                state = InputState(tick=tick - last + CONTEXT - 1, dt_s=1 / world.rate_hz)
+                extra = {"pose": [float(value) for value in poses[tick]]}
+                writer.tick(state, actions[tick], frames[tick], frame_hash(frames[tick]), {}, extra)
+        paths.append(path)
+    return paths
+
+
+if __name__ == "__main__":
+    write(find_world("doom"), Path(__file__).parent / "scenes")
