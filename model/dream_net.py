@@ -90,15 +90,19 @@ class DreamNet(nn.Module):
         Returns:
             (b, 3, h, w) float32, about -1..1.
         """
+        return self.draw(context, actions, level, noise)[0]
+
+    def draw(self, context: Tensor, actions: Tensor, level: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
+        """Draw the next frame, and return beside it the last frame as it was moved, for training the flow."""
         dtype = self.dtype
         cond = self.know(torch.cat([actions.flatten(1), 10 * level[:, None]], 1).to(dtype))
         noise = noise.to(dtype)
         features = self._features(context, cond, noise)
-        picture = self._compose(context[:, 0], self.head(features).float())
+        picture, moved = self._compose(context[:, 0], self.head(features).float())
         seen = fold(picture.to(dtype), self.config.fold)
         x = self.look(torch.cat([seen, features, noise], 1).contiguous(memory_format=torch.channels_last))
         x = self.refine(x, cond)
-        return picture + unfold(self.mend(x).float(), self.config.fold)
+        return picture + unfold(self.mend(x).float(), self.config.fold), moved
 
     @property
     def dtype(self) -> torch.dtype:
@@ -133,15 +137,15 @@ class DreamNet(nn.Module):
             x = self.up[level](x, cond)
         return x
 
-    def _compose(self, last: Tensor, head: Tensor) -> Tensor:
+    def _compose(self, last: Tensor, head: Tensor) -> tuple[Tensor, Tensor]:
         s = self.config.fold
         new, flow, trust = head.tensor_split((3 * s * s, 5 * s * s), 1)
         drawn = unfold(new, s)
         if not self.config.warp:
-            return drawn
+            return drawn, drawn
         keep = torch.sigmoid(unfold(trust, s) + 2.0)
         moved = warp(last, 10 * unfold(flow, s), self.grid, self.config.warp_mode)
-        return torch.lerp(drawn, moved, keep)
+        return torch.lerp(drawn, moved, keep), moved
 
 
 def pick_context(frames: Tensor, ages: tuple[int, ...]) -> Tensor:

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from dreamloop.model.critic import Critic, critic_loss
 from dreamloop.model.dataset import Episode, FramePool
@@ -73,11 +74,13 @@ class Trainer:
         """Draw one batch, improve the net (and the critic, in its time), and return the losses."""
         config, share = self.config, self.progress.share(self.config)
         batch = self._pick(share)
-        drawn, truth = self._draw(batch), to_float(batch.truth.to(self.device))
+        (drawn, moved), truth = self._draw(batch), to_float(batch.truth.to(self.device))
         weight = batch.weight.to(self.device)
         error = (drawn - truth).abs().mean(dim=(1, 2, 3))
-        loss = (error * weight).mean()
-        figures = {"l1": float(error.detach()[batch.weight == 1].mean())}
+        astray = (moved - truth).abs().mean(dim=(1, 2, 3))
+        flat = texture_error(drawn, truth)
+        loss = (weight * (error + config.flow * astray) + weight.sqrt() * config.texture * flat).mean()
+        figures = {name: float(of.detach()[batch.weight == 1].mean()) for name, of in (("l1", error), ("flat", flat))}
         polish = share >= config.polish_from
         if polish:
             before, action = (
@@ -104,8 +107,8 @@ class Trainer:
         fresh = self.dreams.fresh(config.batch - own)
         return join(fresh, self.dreams.dreamed(own)) if own else fresh
 
-    def _draw(self, batch: Batch) -> Tensor:
-        """Draw the next frame of every row; the true histories are noised, the dreamed ones are as they are."""
+    def _draw(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Draw the next frame of every row, and its last frame moved; only the true histories are noised."""
         config = self.config
         history = pick_context(to_float(batch.history.to(self.device)), config.net.ages)
         fresh = torch.from_numpy(batch.slots < 0).to(self.device)
@@ -113,8 +116,7 @@ class Trainer:
         context = history + level[:, None, None, None, None] * self._noise_like(history)
         h, w = config.net.height_px // config.net.fold, config.net.width_px // config.net.fold
         noise = torch.randn(len(fresh), config.net.noise, h, w, device=self.device)
-        drawn: Tensor = self.net(context, batch.actions.to(self.device), level, noise)
-        return drawn
+        return self.net.draw(context, batch.actions.to(self.device), level, noise)
 
     def _noise_like(self, history: Tensor) -> Tensor:
         """Cut normal noise out of a bank: drawing millions of numbers anew would take a quarter of the step."""
@@ -143,7 +145,7 @@ class Trainer:
         nn.utils.clip_grad_norm_(module.parameters(), self.config.clip)
         for optimiser in self.optimisers[who]:
             for group in optimiser.param_groups:
-                group["lr"] = group["base_lr"] * learning_rate(self.config, share, self.progress.step)
+                group["lr"] = group["base_lr"] * learning_rate(self.config, share, self.progress.step, who)
             optimiser.step()
             optimiser.zero_grad(set_to_none=True)
 
@@ -182,11 +184,32 @@ def make_optimisers(config: TrainConfig, net: DreamNet, critic: Critic) -> dict[
     return optimisers
 
 
-def learning_rate(config: TrainConfig, share: float, step: int) -> float:
-    """Multiplier of the learning rates: a short warm-up, then flat, then linear down to a twentieth."""
+def texture_error(drawn: Tensor, truth: Tensor) -> Tensor:
+    """Return (b,): how far the energy of the edges in every 8x8 patch is from the true one.
+
+    Unlike L1 it does not ask for the place of an edge, only that it is there. So blur costs even where the place of a
+    texture cannot be known, and it can be asked of old rollouts whose view has drifted a little.
+    """
+    error = drawn.new_zeros(len(drawn))
+    for scale in (1, 2):
+        edges = [edge_energy(F.avg_pool2d(x, scale) if scale > 1 else x, 8 // scale) for x in (drawn, truth)]
+        error = error + (edges[0] - edges[1]).abs().mean(dim=(1, 2, 3))
+    return error
+
+
+def edge_energy(x: Tensor, patch: int) -> Tensor:
+    """Return the mean absolute difference of neighbours, across and down, in patches of (b, 3, h, w)."""
+    across = F.avg_pool2d((x[..., 1:] - x[..., :-1]).abs(), patch, ceil_mode=True)
+    down = F.avg_pool2d((x[..., 1:, :] - x[..., :-1, :]).abs(), patch, ceil_mode=True)
+    return across + down
+
+
+def learning_rate(config: TrainConfig, share: float, step: int, who: str) -> float:
+    """Multiplier of the learning rates: a short warm-up, then flat (lower once a critic joins), then linear down."""
     warm = min((step + 1) / 100, 1.0)
     fall = 1 - 0.95 * max(share - config.decay_from, 0) / (1 - config.decay_from)
-    return warm * fall
+    calm = config.polish_lr if who == "net" and share >= config.polish_from else 1.0
+    return warm * fall * calm
 
 
 def average_gradients(module: nn.Module) -> None:

@@ -28,10 +28,13 @@ class TrainConfig:
     long_age: int = 1024  # ticks after which a long rollout starts over
     context_noise: float = 0.10  # largest standard deviation of the noise on the true context, in -1..1 units
     adversarial: float = 0.03  # weight of the critic beside the L1 loss
+    flow: float = 0.5  # weight of the L1 loss of the moved frame alone, before anything is painted over it
+    texture: float = 0.2  # weight of the loss that asks for the right edge energy in every patch
+    polish_lr: float = 0.3  # multiplier of the learning rates once the critic has joined: it keeps them both stable
     muon: bool = True  # Muon for the matrices inside the blocks (off: Adam for everything)
     muon_lr: float = 1e-3  # matrices inside the residual blocks
     adam_lr: float = 6e-4  # everything else
-    critic_lr: float = 2e-4
+    critic_lr: float = 3e-4
     ema: float = 0.999  # decay of the averaged weights, the ones that are played
     clip: float = 1.0  # gradient norm
     pool_frames: int = 120_000  # frames held in memory

@@ -3,18 +3,16 @@
 Starts the simulators, shows the progress and writes the card; how a net learns is model/train.py's business.
 """
 
-import multiprocessing as mp
 import os
 import platform
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, replace
+from itertools import chain
 from pathlib import Path
-from queue import Full
 from typing import Any
 
-import numpy as np
 import torch
 import torch.distributed as dist
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
@@ -30,8 +28,6 @@ from dreamloop.model.train_store import load_weights, read_progress
 from dreamloop.model.world_model import Card
 from dreamloop.runtime.collect import episodes
 from dreamloop.runtime.world import World, find_world
-
-TEST_SEED = 1_000_000_000  # maps from this seed on are for testing and never trained on
 
 
 def train_world(
@@ -63,7 +59,8 @@ def train_world(
     folder = out or Path("runs") / world.name
     if not resume and (folder / "run.safetensors").exists():
         raise ConfigError(f"{folder} holds a run already; go on with --resume, or choose another folder with --out")
-    with _processes(), _live(world, list(data), workers) as (seen, held_out), _progress() as report:
+    seen, held_out = _sources(world, list(data), workers)
+    with _processes(), _progress() as report:
         train(config, seen, held_out, folder, device=str(choose_device(device)), resume=resume, report=report)
     return export(world, config, folder)
 
@@ -93,7 +90,8 @@ def export(world: World, config: TrainConfig, folder: Path) -> Path:
         config=asdict(config.net),
     )
     path = folder / f"{world.name}.safetensors"
-    save_checkpoint(path, load_weights(folder), card)
+    half = {name: tensor.bfloat16() for name, tensor in load_weights(folder).items()}  # as they are played
+    save_checkpoint(path, half, card)
     return path
 
 
@@ -125,58 +123,20 @@ def _processes() -> Iterator[None]:
         dist.destroy_process_group()
 
 
-@contextmanager
-def _live(world: World, data: list[Path], workers: int) -> Iterator[tuple[Iterator[Episode], Iterator[Episode]]]:
-    """Open the streams of episodes to learn from and of held-out ones; close the simulators in the end."""
+def _sources(world: World, data: list[Path], workers: int) -> tuple[Iterator[Episode], Iterator[Episode]]:
+    """Return the episodes to learn from, recordings first, and the held-out ones."""
     recorded = (_read(path) for path in data)
     if world.simulator is None:
         if not data:
             raise DataError(f"the world '{world.name}' has no simulator to learn from; give recordings with --data")
-        held_out = _read(data[-1])
-        yield recorded, iter([held_out])
-        return
+        return recorded, iter([_read(data[-1])])
     rank = int(os.environ.get("RANK", 0))
-    count = workers or max(1, (os.cpu_count() or 1) // int(os.environ.get("LOCAL_WORLD_SIZE", 1)))
-    context, stop = mp.get_context("spawn"), mp.get_context("spawn").Event()
-    queue: Any = context.Queue(2 * count)
-    seeds = np.random.default_rng(rank).integers(0, TEST_SEED // 2, count).tolist()
-    crew = [
-        context.Process(target=_simulate, args=(str(world.folder), seed, queue, stop), daemon=True) for seed in seeds
-    ]
-    for process in crew:
-        process.start()
-    try:
-        yield _chain(recorded, queue), _held_out(world)
-    finally:
-        stop.set()
-        for process in crew:
-            process.terminate()
-            process.join()
+    played = episodes(world, seed=rank, maps="train", workers=workers)
+    return chain(recorded, map(_without_pose, played)), map(_without_pose, episodes(world, seed=0, maps="test"))
 
 
-def _chain(recorded: Iterator[Episode], queue: Any) -> Iterator[Episode]:
-    yield from recorded
-    while True:
-        episode: Episode = queue.get()
-        yield episode
-
-
-def _simulate(folder: str, seed: int, queue: Any, stop: Any) -> None:
-    """Play the simulator in a process of its own until told to stop."""
-    for frames, actions, _ in episodes(find_world(folder), seed=seed, maps="train"):
-        while not stop.is_set():
-            try:
-                queue.put((frames, actions), timeout=0.5)
-                break
-            except Full:
-                continue
-        if stop.is_set():
-            return
-
-
-def _held_out(world: World) -> Iterator[Episode]:
-    for frames, actions, _ in episodes(world, seed=TEST_SEED, maps="test"):
-        yield frames, actions
+def _without_pose(episode: tuple[Any, Any, Any]) -> Episode:
+    return episode[0], episode[1]
 
 
 def _read(path: Path) -> Episode:
