@@ -144,7 +144,7 @@ def stats(paths: Sequence[Path]) -> Stats:
     columns: tuple[str, ...] = ()
     for path in paths:
         with Recording.open(path) as recording:
-            names = _columns(recording)
+            names = control_names(recording)
             if tables and names != columns and len(recording):
                 raise RecordingError(f"{path} has another action layout than {paths[0]}; ask for each by itself")
             columns = names if len(recording) else columns
@@ -166,7 +166,8 @@ def _control(name: str, values: np.ndarray[Any, np.dtype[np.float32]]) -> Contro
     return ControlStats(name, used, mean, p5, p95, tuple(int(count) for count in counts))
 
 
-def _columns(recording: Recording) -> tuple[str, ...]:
+def control_names(recording: Recording) -> tuple[str, ...]:
+    """Return a name per entry of the recorded actions; "entry 3" where the schema does not tell."""
     size = recording.tick(0).action.size if len(recording) else 0
     try:
         columns = ActionSchema.from_dict(recording.header["schema"]).columns
