@@ -49,17 +49,22 @@ app.add_typer(cli_recordings.app, name="recordings", cls=OneSentence)
 app.add_typer(cli_schema.app, name="schema", cls=OneSentence)
 
 
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"dreamloop {version('dreamloop')}")
+        raise typer.Exit
+
+
 @app.callback()
 def options(
-    version: Annotated[bool, typer.Option("--version", help="Print the version and stop.", is_eager=True)] = False,
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and stop.", is_eager=True, callback=_print_version)
+    ] = False,
     traceback: Annotated[bool, typer.Option("--traceback", help="Show where an error comes from.")] = False,
 ) -> None:
     """Options of every command."""
-    if version:
-        from importlib.metadata import version as version_of
-
-        typer.echo(f"dreamloop {version_of('dreamloop')}")
-        raise typer.Exit
 
 
 @app.command()

@@ -6,6 +6,8 @@ Plain bookkeeping: it is given states and frames and hands them back. Knows noth
 from collections import deque
 from dataclasses import dataclass
 
+import numpy as np
+
 from dreamloop.model.world_model import Frame, ModelState
 
 BUDGET_BYTES = 256 << 20
@@ -29,8 +31,8 @@ class Snapshot:
 class Rewind:
     """A bounded history of snapshots, newest last.
 
-    When the budget is reached, every second snapshot of the older half is given up: the way back stays long and
-    becomes coarser the further it goes.
+    When the budget is reached, snapshots of the older half are given up: the way back reaches to the beginning, as
+    fine as ever in the recent past, coarser the further it goes.
 
     Args:
         every: ticks between two snapshots.
@@ -84,8 +86,13 @@ class Rewind:
         self.nbytes = 0
 
     def _thin(self) -> None:
-        kept = list(self._snapshots)
-        older = max(len(kept) // 2, 2)
-        survivors = kept[:older:2] + kept[older:] if len(kept) > 2 else kept[1:]
-        self._snapshots = deque(survivors)
-        self.nbytes = sum(snapshot.nbytes for snapshot in survivors)
+        """Give up the snapshot of the older half that is missed least: its gap is small for its age."""
+        count = len(self._snapshots)
+        index = 0
+        if count > 4:
+            ticks = np.fromiter((snapshot.tick for snapshot in self._snapshots), np.float64, count)
+            gap = ticks[2:] - ticks[:-2]
+            age = ticks[-1] - ticks[1:-1]
+            index = int(np.argmin((gap / age)[: count // 2])) + 1
+        self.nbytes -= self._snapshots[index].nbytes
+        del self._snapshots[index]
