@@ -229,9 +229,7 @@ def test_every_command_that_is_named_exists(file: str) -> None:
     for line in named_commands(file):
         words = [word for word in re.split(r"[\s|\[\]]+", line) if word][1:]
         command: Any = get_command(app)
-        while isinstance(command, click.Group) or hasattr(command, "commands"):
-            if not words or words[0].startswith("-"):
-                break
+        while hasattr(command, "commands") and words and not words[0].startswith("-"):
             assert words[0] in command.commands, f"{file}: `{line}`: no command '{words[0]}'"
             command = command.commands[words.pop(0)]
         options = {option for parameter in command.params for option in parameter.opts} | {"--help"}
