@@ -4,6 +4,8 @@ It knows nothing about models or worlds: it is given frames of any size, layers 
 that takes device events. Must be used from the main thread, where SDL wants it.
 """
 
+import os
+import warnings
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
@@ -147,7 +149,7 @@ class PygameWindow:
         """Let the mouse go."""
         if self._grabbed:
             self._grabbed = False
-            pygame.mouse.set_relative_mode(False)
+            _relative_mouse(False)
 
     def close(self) -> None:
         """Close the window and give the mouse back."""
@@ -224,7 +226,7 @@ class PygameWindow:
             return swallowed
         if self.wants_motion and not self._grabbed and event.button == pygame.BUTTON_LEFT:
             self._grabbed = self._swallow = True
-            pygame.mouse.set_relative_mode(True)
+            _relative_mouse(True)
             self.commands.append("mouse_grabbed")
             return True
         return False
@@ -293,12 +295,21 @@ class PygameWindow:
         self._texture.update(self._surface)
 
 
+def _relative_mouse(caught: bool) -> None:
+    """Catch the mouse, so that it moves without end, or let it go."""
+    with warnings.catch_warnings():  # pygame wants a display surface first; SDL and the Renderer do not
+        warnings.simplefilter("ignore", DeprecationWarning)
+        pygame.mouse.set_relative_mode(caught)
+
+
 def _depth(name: str) -> int:
     """How far up a layer lies; the menu covers everything."""
     return DEPTHS.index(name) if name in DEPTHS else len(DEPTHS)
 
 
 def _open_display() -> None:
+    for name in ("SDL_VIDEO_X11_WMCLASS", "SDL_VIDEO_WAYLAND_WMCLASS"):
+        os.environ[name] = "dreamloop"  # what desktops know the window by; pygame has put the script's name there
     try:
         pygame.display.init()
     except pygame.error as error:
