@@ -29,7 +29,7 @@ def choose_device(name: str) -> torch.device:
 def has_fast_bf16(device: torch.device) -> bool:
     """Say whether bf16 arithmetic is faster than float32 on ``device``."""
     if device.type == "cuda":
-        return torch.cuda.is_bf16_supported()
+        return bool(torch.cuda.is_bf16_supported())
     return device.type == "cpu" and (torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
 
 

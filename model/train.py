@@ -302,7 +302,7 @@ class Log:
         try:
             from torch.utils.tensorboard import SummaryWriter
 
-            self.board: Any = SummaryWriter(str(folder / "tensorboard"))  # type: ignore[no-untyped-call]
+            self.board: Any = SummaryWriter(str(folder / "tensorboard"))
         except ImportError:
             self.board = None
 

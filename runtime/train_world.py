@@ -100,7 +100,7 @@ def _default(world: World) -> Path | None:
     return path if path.exists() else None
 
 
-def _shape(world: World) -> dict[str, int]:
+def _shape(world: World) -> dict[str, Any]:
     return {"height_px": world.height_px, "width_px": world.width_px, "actions": world.schema.size}
 
 
