@@ -91,9 +91,7 @@ class EchoModel:
     def step(self, actions: NDArray[np.float32]) -> NDArray[np.uint8]:
         """Take one tick with ``actions`` (n, a); return (n, h, w, 3)."""
         check_actions(actions, self.players, self._schema.size)
-        self._players = [
-            self._move(player, action) for player, action in zip(self._players, actions, strict=True)
-        ]
+        self._players = [self._move(player, action) for player, action in zip(self._players, actions, strict=True)]
         return np.stack([self._draw(player) for player in self._players])
 
     def save(self, player: int) -> ModelState:
@@ -173,9 +171,7 @@ class EchoModel:
         left, top = width // 2 + radius, radius + 2
         span_x, span_y = width - left - radius - 1, height - top - radius - 5
         x, y = left + round(player.ball[0] * span_x), top + round(player.ball[1] * span_y)
-        lit = any(
-            values.get(name, 0.0) > 0.5 for name in ("jump", "attack", "use", "pointer.left", "pointer.click")
-        )
+        lit = any(values.get(name, 0.0) > 0.5 for name in ("jump", "attack", "use", "pointer.left", "pointer.click"))
         down, right = np.ogrid[:height, :width]
         frame[(right - x) ** 2 + (down - y) ** 2 <= radius**2] = BALL_LIT if lit else BALL
         if "pointer.x" in values and "pointer.y" in values:
@@ -236,9 +232,5 @@ def _text(frame: Frame, text: str, x: int, y: int, colour: tuple[int, int, int])
         for row, bits in enumerate(GLYPHS.get(letter, "00000")):
             for column in range(3):
                 across = x + 4 * index + column
-                if (
-                    int(bits) >> (2 - column) & 1
-                    and 0 <= across < frame.shape[1]
-                    and y + row < frame.shape[0]
-                ):
+                if int(bits) >> (2 - column) & 1 and 0 <= across < frame.shape[1] and y + row < frame.shape[0]:
                     frame[y + row, across] = colour

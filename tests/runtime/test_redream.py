@@ -37,7 +37,7 @@ class Session:
 
     def __init__(self, path: Path, frames: Any = "lossless", seed: int = 5) -> None:
         self.model, self.seed = echo(), seed
-        header = session_header.build(ECHO, self.model, None, seed)
+        header = session_header.build(ECHO, self.model, ECHO.schema, None, seed)
         self.writer = RecordingWriter(path, header, frames=frames)
         self.rng = np.random.default_rng(0)
         self.states: dict[int, ModelState] = {}
@@ -220,7 +220,7 @@ def test_scenes_are_asked_for_by_name(tmp_path: Path) -> None:
     model = echo()
     scene = Scene("yard", np.zeros((1, 64, 96, 3), np.uint8), np.ones((1, SIZE), np.float32))
     path = tmp_path / "a.dream"
-    with RecordingWriter(path, session_header.build(ECHO, model, scene, 3)) as writer:
+    with RecordingWriter(path, session_header.build(ECHO, model, ECHO.schema, scene, 3)) as writer:
         frame = model.reset(0, scene, 3)
         writer.tick(InputState(), np.zeros(SIZE, np.float32), frame, frame_hash(frame))
     assert verify(Recording.open(path), echo(), lambda name: scene if name == "yard" else None).exact

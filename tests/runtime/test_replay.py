@@ -28,7 +28,7 @@ def record(path: Path, ticks: int = 40, frames: Any = "lossless") -> Recording:
     """A session in the echo world with a bookmark at tick 10."""
     model = ECHO.open_model()
     rng = np.random.default_rng(0)
-    with RecordingWriter(path, session_header.build(ECHO, model, None, 3), frames=frames) as writer:
+    with RecordingWriter(path, session_header.build(ECHO, model, ECHO.schema, None, 3), frames=frames) as writer:
         for i in range(ticks):
             action = rng.random(ECHO.schema.size).astype(np.float32) if i else ECHO.schema.neutral
             frame = model.step(action[None])[0] if i else model.reset(0, None, 3)
