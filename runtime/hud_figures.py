@@ -81,6 +81,7 @@ def _notes(session: "Session") -> list[str]:
     if recorder.note:
         notes.append(recorder.note)
     if len(session.rewind) > 1 and session.rewind.oldest and session.rewind.latest:
-        ticks = session.rewind.latest.tick - session.rewind.oldest.tick
-        notes.append(f"way back {ticks * session.pacer.dt_s:.0f} s, {session.rewind.nbytes / 1e6:.0f} MB")
+        rewind = session.rewind
+        back_s = (session.rewind.latest.tick - session.rewind.oldest.tick) * session.pacer.dt_s
+        notes.append(f"way back {back_s:.0f} s, {(rewind.nbytes + rewind.picture_nbytes) / 1e6:.0f} MB")
     return notes

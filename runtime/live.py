@@ -77,5 +77,7 @@ class Journal:
         stamps = self._stopwatch.read()
         self._ring.add(stamps)
         self._recorder.add(state, action, frame, stamps.timings())
-        if self.keeps_way_back and self._rewind.due(state.tick):
-            self._rewind.add(Snapshot(state.tick, self._model.save(), frame.copy()))
+        if self.keeps_way_back:
+            self._rewind.see(state.tick, frame)
+            if self._rewind.due(state.tick):
+                self._rewind.add(Snapshot(state.tick, self._model.save()))

@@ -94,9 +94,11 @@ class ModelThread:
     def step(self, action: Action) -> Frame:
         """Take one tick with ``action`` (a,) and return the frame (h, w, 3) that shows it."""
 
+        actions = np.array(action[np.newaxis], np.float32)  # a copy: the caller may go on writing into its own
+
         def work() -> Frame:
             with self._stopwatch.model():
-                frame: Frame = self._model.step(action[np.newaxis])[0]
+                frame: Frame = self._model.step(actions)[0]
             return frame
 
         return self.call(work)

@@ -14,12 +14,14 @@ from dreamloop.input.errors import DreamloopError
 from dreamloop.input.schema_files import player_schema, remapping_path
 from dreamloop.model.savegame import pack_state, read_savegame, write_savegame
 from dreamloop.runtime import places
-from dreamloop.runtime.rewind import Snapshot
+from dreamloop.runtime.rewind import Picture
 
 if TYPE_CHECKING:
     from dreamloop.runtime.session import Session
 
-BACK_EVERY_S = 1 / 12  # time between two steps of the way back: a bit more than twice as fast as it was played
+BACK_EVERY_S = 1 / 30  # time between two pictures of the way back
+BACK_SPEED = 1.5  # how fast it goes at first, world seconds per second; a second later one more, and so on
+BACK_FASTEST = 8.0
 LOOK_EVERY_S = 1.0  # time between two looks at the schema's file
 
 
@@ -28,7 +30,9 @@ class PlayerCommands:
 
     def __init__(self, session: "Session") -> None:
         self._session = session
-        self._back: Snapshot | None = None  # where the way back has got to
+        self._past: list[Picture] = []  # what one goes back through while the key is held
+        self._back = 0.0  # where in it
+        self._held_s = 0.0
         self._rewinding = False
         self._back_s = 0.0
         self._menu_paused = False
@@ -141,33 +145,38 @@ class PlayerCommands:
 
     def _rewind(self) -> None:
         session = self._session
-        self._back = session.rewind.latest
-        if self._back is None:
+        self._past = session.rewind.pictures()
+        if not self._past:
             session.overlays.notice("there is nothing to go back to yet")
             return
+        self._back, self._held_s, self._back_s = len(self._past) - 1.0, 0.0, session.clock.now_s()
         self._rewinding = True
         session.pacer.paused = True
 
     def _go_back(self) -> None:
-        """Show the frame of one snapshot further back, twelve times a second."""
+        """Show a picture further back, thirty times a second; the longer the key is held, the faster."""
         session = self._session
         now_s = session.clock.now_s()
-        if now_s - self._back_s < BACK_EVERY_S:
+        passed_s = now_s - self._back_s
+        if passed_s < BACK_EVERY_S:
             return
         self._back_s = now_s
-        self._back = session.rewind.back()
-        if self._back is not None:
-            session.window.show(self._back.frame)
+        self._held_s += passed_s
+        speed = min(BACK_SPEED + self._held_s, BACK_FASTEST)
+        self._back = max(self._back - passed_s * speed * session.world.rate_hz, 0.0)
+        session.window.show(self._past[int(self._back)].frame)
 
     def _rewind_end(self) -> None:
         session = self._session
         if not self._rewinding:
             return
         self._rewinding = session.pacer.paused = False
-        if self._back is None:
+        snapshot = session.rewind.cut(self._past[int(self._back)].tick)
+        self._past = []
+        if snapshot is None:
             return
-        session.window.show(session.model.load(self._back.state))
-        session.recorder.mark("branch", to=self._back.tick, by="rewind")
+        session.window.show(session.model.load(snapshot.state))
+        session.recorder.mark("branch", to=snapshot.tick, by="rewind")
         session.ring.pause()
         self._forget_motion()
 

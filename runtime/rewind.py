@@ -1,6 +1,7 @@
-"""The way back: snapshots of the model every few ticks, bounded in bytes, older ones further apart.
+"""The way back: the picture of every tick, and snapshots of the model every few ticks, both bounded in bytes.
 
-Plain bookkeeping: it is given states and frames and hands them back. Knows nothing about models, windows or time.
+One looks at the pictures and goes on from a snapshot. Plain bookkeeping: it is given states and frames and hands them
+back. Knows nothing about models, windows or time.
 """
 
 from collections import deque
@@ -8,10 +9,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from dreamloop.model.frame_codec import decode_frame, encode_frame
 from dreamloop.model.world_model import Frame, ModelState
 
-BUDGET_BYTES = 256 << 20
-SNAPSHOTS_PER_S = 5.0  # near the present; the way back is shown at about twice this rate
+BUDGET_BYTES = 256 << 20  # of the snapshots
+PICTURE_BYTES = 48 << 20  # of the pictures: JPEG, about 4 KB each at 128 x 96
+SNAPSHOTS_PER_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,30 +23,45 @@ class Snapshot:
 
     tick: int  # tick of the session whose frame was showing
     state: ModelState
-    frame: Frame
 
     @property
     def nbytes(self) -> int:
         """Bytes that it takes."""
-        return self.state.nbytes + self.frame.nbytes
+        return self.state.nbytes
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """What a tick looked like."""
+
+    tick: int
+    data: bytes  # encoded
+
+    @property
+    def frame(self) -> Frame:
+        """The frame (h, w, 3), nearly as it was."""
+        return decode_frame(self.data)
 
 
 class Rewind:
-    """A bounded history of snapshots, newest last.
+    """A bounded history of snapshots and pictures, newest last.
 
     When the budget is reached, snapshots of the older half are given up: the way back reaches to the beginning, as
-    fine as ever in the recent past, coarser the further it goes.
+    fine as ever in the recent past, coarser the further it goes. The oldest pictures are simply forgotten.
 
     Args:
         every: ticks between two snapshots.
-        budget_bytes: most that all of them may take.
+        budget_bytes: most that all snapshots may take.
+        picture_bytes: most that all pictures may take.
     """
 
-    def __init__(self, every: int, budget_bytes: int = BUDGET_BYTES) -> None:
+    def __init__(self, every: int, budget_bytes: int = BUDGET_BYTES, picture_bytes: int = PICTURE_BYTES) -> None:
         self.every = max(every, 1)
-        self._budget = budget_bytes
+        self._budget, self._picture_budget = budget_bytes, picture_bytes
         self._snapshots: deque[Snapshot] = deque()
-        self.nbytes = 0
+        self._pictures: deque[Picture] = deque()
+        self.nbytes = 0  # of the snapshots
+        self.picture_nbytes = 0
 
     @classmethod
     def at_rate(cls, rate_hz: float, budget_bytes: int = BUDGET_BYTES) -> "Rewind":
@@ -52,6 +70,14 @@ class Rewind:
 
     def __len__(self) -> int:
         return len(self._snapshots)
+
+    def see(self, tick: int, frame: Frame) -> None:
+        """Keep what ``tick`` looks like."""
+        picture = Picture(tick, encode_frame(frame, "jpeg"))
+        self._pictures.append(picture)
+        self.picture_nbytes += len(picture.data)
+        while self.picture_nbytes > self._picture_budget and len(self._pictures) > 1:
+            self.picture_nbytes -= len(self._pictures.popleft().data)
 
     def due(self, tick: int) -> bool:
         """Say whether a snapshot should be taken after ``tick``."""
@@ -64,11 +90,21 @@ class Rewind:
         while self.nbytes > self._budget and len(self._snapshots) > 1:
             self._thin()
 
-    def back(self) -> Snapshot | None:
-        """Forget the newest snapshot and return the one before it; the oldest stays. None without any."""
-        if len(self._snapshots) > 1:
+    def pictures(self) -> list[Picture]:
+        """The pictures that one can go back through: from the oldest snapshot on, newest last."""
+        first = self._snapshots[0].tick if self._snapshots else np.inf
+        return [picture for picture in self._pictures if picture.tick >= first]
+
+    def cut(self, tick: int) -> Snapshot | None:
+        """Forget what came after the last snapshot not after ``tick``, and return it; None when there is none."""
+        if not self._snapshots or self._snapshots[0].tick > tick:
+            return None
+        while self._snapshots[-1].tick > tick:
             self.nbytes -= self._snapshots.pop().nbytes
-        return self.latest
+        latest = self._snapshots[-1]
+        while self._pictures and self._pictures[-1].tick > latest.tick:
+            self.picture_nbytes -= len(self._pictures.pop().data)
+        return latest
 
     @property
     def latest(self) -> Snapshot | None:
@@ -83,7 +119,8 @@ class Rewind:
     def clear(self) -> None:
         """Forget everything: another scene has begun."""
         self._snapshots.clear()
-        self.nbytes = 0
+        self._pictures.clear()
+        self.nbytes = self.picture_nbytes = 0
 
     def _thin(self) -> None:
         """Give up the snapshot of the older half that is missed least: its gap is small for its age."""

@@ -10,8 +10,8 @@ from dreamloop.runtime.rewind import Rewind, Snapshot
 
 def snapshot(tick: int, size: int = 1000) -> Snapshot:
     """A snapshot of about ``size`` bytes."""
-    state = ModelState("echo", "", tick, {"memory": np.zeros(size - 12, np.uint8)})
-    return Snapshot(tick, state, np.zeros((2, 2, 3), np.uint8))
+    state = ModelState("echo", "", tick, {"memory": np.zeros(size, np.uint8)})
+    return Snapshot(tick, state)
 
 
 def test_snapshots_are_due_a_few_times_a_second() -> None:
@@ -44,35 +44,46 @@ def test_the_recent_past_is_finer_than_the_distant_one() -> None:
     while len(rewind) > 1:
         assert rewind.latest is not None
         ticks.append(rewind.latest.tick)
-        rewind.back()
+        rewind.cut(rewind.latest.tick - 1)
     gaps = [newer - older for newer, older in pairwise(ticks)]
     assert gaps[:40] == [1] * 40
     assert 30 < max(gaps) < 1500
     assert ticks[-1] < 1500, "a hundred snapshots reach far back, not only to the beginning"
 
 
-def test_going_back_stops_at_the_oldest() -> None:
-    rewind = Rewind(every=1)
-    assert rewind.back() is None
-    for tick in range(3):
-        rewind.add(snapshot(tick))
-    seen = [found.tick for _ in range(5) if (found := rewind.back()) is not None]
-    assert seen == [1, 0, 0, 0, 0]
-    assert rewind.nbytes == rewind.latest.nbytes if rewind.latest else False
+def test_going_back_lands_on_the_snapshot_before() -> None:
+    rewind = Rewind(every=10)
+    assert rewind.cut(5) is None
+    assert rewind.pictures() == []
+    for tick in range(1, 100):
+        rewind.see(tick, np.full((8, 8, 3), tick, np.uint8))
+        if rewind.due(tick):
+            rewind.add(snapshot(tick))
+    assert [picture.tick for picture in rewind.pictures()] == list(range(1, 100))
+    assert abs(int(rewind.pictures()[49].frame.mean()) - 50) <= 2
+    found = rewind.cut(48)
+    assert found is not None
+    assert found.tick == 41
+    assert [picture.tick for picture in rewind.pictures()][-1] == 41
+    assert rewind.cut(0) is None, "the beginning stays"
+    assert len(rewind) == 5
 
 
 def test_a_hundred_rewinds_leak_nothing() -> None:
-    rewind = Rewind(every=1, budget_bytes=50_000)
+    rewind = Rewind(every=5, budget_bytes=50_000, picture_bytes=100_000)
+    frame = np.zeros((16, 16, 3), np.uint8)
     tick = 0
     for _ in range(100):
         for _ in range(200):
             tick += 1
-            rewind.add(snapshot(tick))
-        for _ in range(150):
-            rewind.back()
+            rewind.see(tick, frame)
+            if rewind.due(tick):
+                rewind.add(snapshot(tick))
+        rewind.cut(tick - 150)
     assert rewind.nbytes <= 50_000
+    assert rewind.picture_nbytes <= 100_000
     rewind.clear()
-    assert (len(rewind), rewind.nbytes, rewind.latest) == (0, 0, None)
+    assert (len(rewind), rewind.nbytes, rewind.picture_nbytes, rewind.latest) == (0, 0, 0, None)
 
 
 def test_one_snapshot_larger_than_the_budget_is_kept_alone() -> None:
