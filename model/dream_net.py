@@ -13,7 +13,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from dreamloop.model.layers import Blocks, Conv, Linear, coordinates, fold, unfold, warp
+from dreamloop.model.layers import Blocks, Conv, Linear, coordinates, fold, sources, unfold, warp
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,17 +92,20 @@ class DreamNet(nn.Module):
         """
         return self.draw(context, actions, level, noise)[0]
 
-    def draw(self, context: Tensor, actions: Tensor, level: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
-        """Draw the next frame, and return beside it the last frame as it was moved, for training the flow."""
+    def draw(self, context: Tensor, actions: Tensor, level: Tensor, noise: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Draw the next frame; return beside it, for training, the last frame as it was moved, and where it was seen.
+
+        The last is (b, 1, h, w): 1 where the flow points inside the last frame, 0 where the mirror begins.
+        """
         dtype = self.dtype
         cond = self.know(torch.cat([actions.flatten(1), 10 * level[:, None]], 1).to(dtype))
         noise = noise.to(dtype)
         features = self._features(context, cond, noise)
-        picture, moved = self._compose(context[:, 0], self.head(features).float())
-        seen = fold(picture.to(dtype), self.config.fold)
-        x = self.look(torch.cat([seen, features, noise], 1).contiguous(memory_format=torch.channels_last))
+        picture, moved, seen = self._compose(context[:, 0], self.head(features).float())
+        known = fold(picture.to(dtype), self.config.fold)
+        x = self.look(torch.cat([known, features, noise], 1).contiguous(memory_format=torch.channels_last))
         x = self.refine(x, cond)
-        return picture + unfold(self.mend(x).float(), self.config.fold), moved
+        return picture + unfold(self.mend(x).float(), self.config.fold), moved, seen
 
     @property
     def dtype(self) -> torch.dtype:
@@ -137,15 +140,17 @@ class DreamNet(nn.Module):
             x = self.up[level](x, cond)
         return x
 
-    def _compose(self, last: Tensor, head: Tensor) -> tuple[Tensor, Tensor]:
+    def _compose(self, last: Tensor, head: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         s = self.config.fold
         new, flow, trust = head.tensor_split((3 * s * s, 5 * s * s), 1)
         drawn = unfold(new, s)
         if not self.config.warp:
-            return drawn, drawn
+            return drawn, drawn, torch.ones_like(drawn[:, :1])
         keep = torch.sigmoid(unfold(trust, s) + 2.0)
-        moved = warp(last, 10 * unfold(flow, s), self.grid, self.config.warp_mode)
-        return torch.lerp(drawn, moved, keep), moved
+        where = sources(10 * unfold(flow, s), self.grid)
+        moved = warp(last, where, self.config.warp_mode)
+        seen = (where.detach().abs().amax(-1) <= 1)[:, None].float()
+        return torch.lerp(drawn, moved, keep), moved, seen
 
 
 def pick_context(frames: Tensor, ages: tuple[int, ...]) -> Tensor:

@@ -23,7 +23,6 @@ class Batch:
     history: Tensor  # (b, context, h, w, 3) uint8
     actions: Tensor  # (b, action_ticks, a)
     truth: Tensor  # (b, h, w, 3) uint8
-    before: Tensor  # (b, h, w, 3) uint8, the true frame before ``truth``
     weight: Tensor  # (b,) how much the truth teaches, 1 for a fresh start, 0 for an old dream
 
 
@@ -87,8 +86,8 @@ class Dreams:
         actions: Tensor,
         weight: NDArray[np.float64],
     ) -> Batch:
-        pair, _ = self.pool.clip(positions, -1, 1)
-        return Batch(slots, history, actions, pair[:, 1], pair[:, 0], torch.from_numpy(weight).float())
+        truth, _ = self.pool.clip(positions, 0, 1)
+        return Batch(slots, history, actions, truth[:, 0], torch.from_numpy(weight).float())
 
     def _restart(self, slots: NDArray[np.int64]) -> None:
         if not len(slots):

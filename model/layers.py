@@ -86,12 +86,16 @@ def coordinates(h: int, w: int) -> Tensor:
     return torch.stack([x.expand(h, w), y[:, None].expand(h, w)])
 
 
-def warp(image: Tensor, flow: Tensor, grid: Tensor, mode: str = "bicubic") -> Tensor:
-    """Fetch every pixel of the result from ``image`` (b, 3, h, w) at its own place plus ``flow`` (b, 2, h, w) pixels.
+def sources(flow: Tensor, grid: Tensor) -> Tensor:
+    """Return (b, h, w, 2): where ``flow`` (b, 2, h, w), in pixels, points from each place of ``grid`` (2, h, w)."""
+    h, w = flow.shape[-2:]
+    return (grid + flow * flow.new_tensor([2 / w, 2 / h]).view(1, 2, 1, 1)).permute(0, 2, 3, 1)
 
-    Bicubic by default: bilinear resampling, repeated every frame, wipes fine texture out within a second.
+
+def warp(image: Tensor, where: Tensor, mode: str = "bicubic") -> Tensor:
+    """Fetch every pixel of the result from ``image`` (b, 3, h, w) at ``where`` (b, h, w, 2), -1..1 over the image.
+
+    Bicubic by default: bilinear resampling, repeated every frame, wipes fine texture out within a second. What lies
+    outside is the mirrored inside: a wall that comes into view then begins as more wall, not as a smear of its edge.
     """
-    _, _, h, w = image.shape
-    scale = flow.new_tensor([2 / w, 2 / h]).view(1, 2, 1, 1)
-    where = (grid + flow * scale).permute(0, 2, 3, 1)
-    return F.grid_sample(image, where, mode=mode, padding_mode="border", align_corners=False)
+    return F.grid_sample(image, where, mode=mode, padding_mode="reflection", align_corners=False)

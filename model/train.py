@@ -54,7 +54,7 @@ class Trainer:
         self.net = DreamNet(config.net).to(self.device).compute_in(dtype)
         self.ema = DreamNet(config.net).to(self.device).compute_in(dtype).requires_grad_(False)
         self.ema.load_state_dict(self.net.state_dict())
-        self.critic = Critic(config.net.actions).to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.critic = Critic().to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.optimisers = make_optimisers(config, self.net, self.critic)
         self.progress = Progress()
         self.bank = torch.randn(1 << 21, device=self.device)
@@ -74,27 +74,24 @@ class Trainer:
         """Draw one batch, improve the net (and the critic, in its time), and return the losses."""
         config, share = self.config, self.progress.share(self.config)
         batch = self._pick(share)
-        (drawn, moved), truth = self._draw(batch), to_float(batch.truth.to(self.device))
+        (drawn, moved, seen), truth = self._draw(batch), to_float(batch.truth.to(self.device))
         weight = batch.weight.to(self.device)
-        error = (drawn - truth).abs().mean(dim=(1, 2, 3))
-        astray = (moved - truth).abs().mean(dim=(1, 2, 3))
+        # What comes into view cannot be known: there L1 would ask for blur, so it asks for little.
+        error = ((drawn - truth).abs() * (config.unseen + (1 - config.unseen) * seen)).mean(dim=(1, 2, 3))
+        astray = ((moved - truth).abs() * seen).mean(dim=(1, 2, 3))
         flat = texture_error(drawn, truth)
         loss = (weight * (error + config.flow * astray) + weight.sqrt() * config.texture * flat).mean()
         figures = {name: float(of.detach()[batch.weight == 1].mean()) for name, of in (("l1", error), ("flat", flat))}
         polish = share >= config.polish_from
         if polish:
-            before, action = (
-                to_float(batch.history[:, -1].to(self.device)),
-                batch.actions[:, -1].to(self.device),
-            )
             for parameter in self.critic.parameters():
                 parameter.requires_grad_(False)
             with torch.autocast(self.device.type, torch.bfloat16):
-                fooled = -self.critic(before, drawn, action).float().mean()
+                fooled = -self.critic(drawn).float().mean()
             loss = loss + config.adversarial * fooled
         self._descend("net", loss, share)
         if polish:
-            figures["critic"] = self._teach_critic(before, drawn.detach(), action, batch)
+            figures["critic"] = self._teach_critic(truth, drawn.detach())
         self.dreams.put(batch.slots, to_uint8(drawn.detach()).cpu())
         self._average()
         self.progress.step += 1
@@ -107,8 +104,8 @@ class Trainer:
         fresh = self.dreams.fresh(config.batch - own)
         return join(fresh, self.dreams.dreamed(own)) if own else fresh
 
-    def _draw(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Draw the next frame of every row, and its last frame moved; only the true histories are noised."""
+    def _draw(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
+        """Draw the next frame of every row as ``DreamNet.draw``; only the true histories are noised."""
         config = self.config
         history = pick_context(to_float(batch.history.to(self.device)), config.net.ages)
         fresh = torch.from_numpy(batch.slots < 0).to(self.device)
@@ -124,16 +121,11 @@ class Trainer:
         starts = torch.randint(len(self.bank) - size, (len(history),)).tolist()
         return torch.stack([self.bank[start : start + size] for start in starts]).view_as(history)
 
-    def _teach_critic(self, before: Tensor, fake: Tensor, action: Tensor, batch: Batch) -> float:
+    def _teach_critic(self, real: Tensor, fake: Tensor) -> float:
         for parameter in self.critic.parameters():
             parameter.requires_grad_(True)
-        real_before, real = (to_float(frames.to(self.device)) for frames in (batch.before, batch.truth))
         with torch.autocast(self.device.type, torch.bfloat16):
-            scores = self.critic(
-                torch.cat([real_before, before]),
-                torch.cat([real, quantise(fake)]),
-                torch.cat([action, action]),
-            ).float()
+            scores = self.critic(torch.cat([real, quantise(fake)])).float()
         loss = critic_loss(*scores.chunk(2))
         self._descend("critic", loss, self.progress.share(self.config))
         return float(loss.detach())
@@ -159,10 +151,7 @@ class Trainer:
 
 def join(a: Batch, b: Batch) -> Batch:
     """Put two batches one behind the other."""
-    rows = {
-        name: torch.cat([getattr(a, name), getattr(b, name)])
-        for name in ("history", "actions", "truth", "before", "weight")
-    }
+    rows = {name: torch.cat([getattr(a, name), getattr(b, name)]) for name in ("history", "actions", "truth", "weight")}
     return Batch(np.concatenate([a.slots, b.slots]), **rows)
 
 
