@@ -20,7 +20,7 @@ from dreamloop.input.errors import DreamloopError
 
 PREAMBLE = struct.Struct("<8sHHI")  # magic, version, reserved (0), CRC32 of the twelve bytes before it
 MAX_RECORD_BYTES = (1 << 26) - 1  # longer lengths are damage, so a flipped bit never asks for gigabytes
-MAX_ITEMS = 4096  # entries of one msgpack array or map; long lists travel as packed bytes instead
+MAX_ITEMS = 512  # entries of one msgpack array or map, so that a small file cannot ask for much memory
 WINDOW_BYTES = 1 << 18  # how much of a file is held at a time while it is read
 _LENGTH_BYTES = 4  # longest LEB128 length that MAX_RECORD_BYTES allows
 _CRC = struct.Struct("<I")
@@ -55,11 +55,13 @@ def read_preamble(data: bytes, magic: bytes, newest: int, path: Path, what: str)
     return int(version)
 
 
-def pack_record(fields: list[Any]) -> bytes:
+def pack_record(fields: list[Any], *, check: bool = True) -> bytes:
     """Return one record: ``fields`` is [kind, ...], at most 15 msgpack-able entries.
 
+    ``check`` makes sure that the record can be read back; pictures do without it.
+
     Raises:
-        RecordingError: a value that msgpack cannot hold, or a record above 64 MiB.
+        RecordingError: a value that msgpack cannot hold, a list of more than 512, or a record above 64 MiB.
     """
     try:
         payload: bytes = msgpack.packb(fields, use_bin_type=True)
@@ -67,6 +69,8 @@ def pack_record(fields: list[Any]) -> bytes:
         raise RecordingError(f"a value cannot be recorded: {error}") from error
     if len(payload) > MAX_RECORD_BYTES:
         raise RecordingError(f"a record of {len(payload)} bytes is too long (at most {MAX_RECORD_BYTES})")
+    if check:
+        unpack_payload(payload)
     length = pack_varint(len(payload))
     return length + _CRC.pack(zlib.crc32(payload, zlib.crc32(length))) + payload
 

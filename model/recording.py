@@ -24,7 +24,6 @@ from dreamloop.input.state import InputState
 from dreamloop.model.frame_codec import decode_frame, frame_hash
 from dreamloop.model.framing import PREAMBLE, FramedFile, RecordingError, read_preamble, unpack_payload
 from dreamloop.model.recording_layout import (
-    FRAME,
     HEADER,
     MAGIC,
     VERSION,
@@ -32,6 +31,7 @@ from dreamloop.model.recording_layout import (
     Gap,
     Layout,
     Mark,
+    picture_end,
     read_layout,
 )
 from dreamloop.model.recording_writer import RecordingWriter
@@ -232,22 +232,16 @@ class Recording:
         decoder, offset = TickDecoder(), block.offset
         ticks: list[Tick] = []
         while len(ticks) < block.count:
-            record = self._file.record_at(offset) if self._file.kind_at(offset) == TICK else None
-            end = self._end_of(offset, block.first + len(ticks))
-            if record is not None:
-                data = decoder.decode(unpack_payload(record.payload))
-                picture = end if self._file.kind_at(end) == FRAME else -1
-                ticks.append(self._tick(block.first + len(ticks), data, picture))
-            elif self._file.kind_at(offset) == TICK:
+            record = self._file.record_at(offset)
+            if record is None:
                 raise self._damage(offset, block.first + len(ticks))
-            offset = end
+            offset = record.end
+            if record.kind == TICK:
+                data = decoder.decode(unpack_payload(record.payload))
+                end = picture_end(self._file, offset)
+                ticks.append(self._tick(block.first + len(ticks), data, offset if end >= 0 else -1))
+                offset = max(offset, end)
         return ticks
-
-    def _end_of(self, offset: int, index: int) -> int:
-        span = self._file.span_at(offset)
-        if span is None:
-            raise self._damage(offset, index)
-        return span[1]
 
     def _damage(self, offset: int, index: int) -> RecordingError:
         mend = f"`dreamloop recordings repair {self.path}` keeps the rest"

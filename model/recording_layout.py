@@ -95,6 +95,21 @@ def _from_index(file: FramedFile, first: int, index: Record) -> Layout | None:
     return Layout(blocks, tuple(mark for mark in found if mark), (), complete=True)
 
 
+def picture_end(file: FramedFile, offset: int) -> int:
+    """Return where the picture's record at ``offset`` ends, -1 when there is none.
+
+    Kind and both lengths must agree; the bytes of the picture are not checked.
+    """
+    span = file.span_at(offset)
+    if span is None:
+        return -1
+    head = file.bytes_at(span[0], 7)
+    widths = {0xC4: 1, 0xC5: 2, 0xC6: 4}  # of the length in msgpack's bin 8, 16 and 32
+    width = widths.get(head[2]) if head[:2] == bytes((0x92, FRAME)) else None
+    fits = width is not None and int.from_bytes(head[3 : 3 + width], "big") == span[1] - span[0] - 3 - width
+    return span[1] if fits else -1
+
+
 def parse_mark(record: Record) -> Mark | None:
     """Return the mark in ``record``, None when it is no mark."""
     try:
@@ -119,7 +134,7 @@ class _Walk:
         """Take the next record, or the next stretch of unreadable bytes."""
         if not isinstance(item, Record):
             self._gap(*item)
-            if not self._only_a_picture(*item):
+            if picture_end(self._file, item[0]) != item[1]:
                 self._decoder = None
         elif item.kind == TICK:
             self._tick(item)
@@ -153,10 +168,6 @@ class _Walk:
             last = self._blocks[-1]
             self._blocks[-1] = Block(last.first, last.count + 1, last.offset)
         self._ticks += 1
-
-    def _only_a_picture(self, start: int, end: int) -> bool:
-        span = self._file.span_at(start)
-        return span is not None and span[1] == end and self._file.kind_at(start) == FRAME
 
     def _gap(self, start: int, end: int) -> None:
         last = self._gaps[-1] if self._gaps else None

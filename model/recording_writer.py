@@ -88,7 +88,7 @@ class RecordingWriter:
         if is_key:
             self._keys.append(offset)
         if picture and self.frames != "none":
-            sink.append(pack_record([FRAME, picture]))
+            sink.append(pack_record([FRAME, picture], check=False))
         self._unsynced_s += state.dt_s if state.dt_s > 0 else _TICK_GUESS_S
         if self._unsynced_s >= self._sync_s:
             sink.sync()

@@ -110,7 +110,7 @@ def _array_pieces(name: str, value: np.ndarray[Any, Any]) -> Iterator[bytes]:
     yield pack_record([VALUE, name, "array", little.dtype.str, list(value.shape)])
     data = np.ascontiguousarray(little).reshape(-1).view(np.uint8)
     for start in range(0, len(data), PIECE_BYTES):
-        yield pack_record([PIECE, data[start : start + PIECE_BYTES].tobytes()])
+        yield pack_record([PIECE, data[start : start + PIECE_BYTES].tobytes()], check=False)
 
 
 def _read(file: FramedReader) -> tuple[ModelState, Mapping[str, Any]]:

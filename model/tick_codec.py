@@ -20,9 +20,7 @@ from dreamloop.model.world_model import Action
 
 TICK = 1  # the record's kind
 KEY_EVERY = 64
-TIMINGS, ACTION, MOTION, EVENT, HELD, TAPPED, AXES, POINTER, EXTRA, REST, KEY = (
-    1 << bit for bit in range(11)
-)
+TIMINGS, ACTION, MOTION, EVENT, HELD, TAPPED, AXES, POINTER, EXTRA, REST, KEY = (1 << bit for bit in range(11))
 _STICKY = ("dt_s", "intents")  # written in REST when they differ from the tick before
 _FLEETING = ("wheel", "phrases")  # written in REST when they are not empty
 
@@ -66,9 +64,7 @@ class TickEncoder:
         before = _Before() if self.next_is_key else self._before
         state, flags = tick.state, KEY if self.next_is_key else 0
         if tick.action.shape != before.action.shape and not flags & KEY:
-            raise RecordingError(
-                f"an action has shape {tick.action.shape}, the one before {before.action.shape}"
-            )
+            raise RecordingError(f"an action has shape {tick.action.shape}, the one before {before.action.shape}")
         names, stamps = tuple(tick.timings), _quanta(tick.timings)
         rest = _rest(state, before, names)
         fields: list[tuple[int, Any]] = [
@@ -112,16 +108,14 @@ class TickDecoder:
         try:
             if not fields[1] & KEY and self._before is None:
                 raise RecordingError("a tick record stands alone, but the key tick it builds on is missing")
-            return self._decode(
-                fields, _Before() if fields[1] & KEY or self._before is None else self._before
-            )
+            return self._decode(fields, _Before() if fields[1] & KEY or self._before is None else self._before)
         except (ValueError, TypeError, IndexError, KeyError, OverflowError, AttributeError) as error:
             raise RecordingError(f"a tick record cannot be understood: {error}") from error
 
     def _decode(self, fields: Sequence[Any], before: _Before) -> TickData:
         flags, number, sampled = fields[1:4]
-        values = iter(fields[4:])
-        got = {flag: next(values) for flag in (1 << bit for bit in range(10)) if flags & flag}
+        present = [flag for flag in (1 << bit for bit in range(10)) if flags & flag]
+        got = dict(zip(present, fields[4:], strict=True))
         rest = got.get(REST, {})
         sampled_us = before.sampled_us + sampled
         state = InputState(
@@ -131,9 +125,7 @@ class TickDecoder:
             tapped=frozenset(got.get(TAPPED, ())),
             motion_px=_two(got.get(MOTION, (0.0, 0.0))),
             wheel=_two(rest.get("wheel", (0.0, 0.0))),
-            pointer=(_two(got[POINTER]) if got[POINTER] else None)
-            if POINTER in got
-            else before.state.pointer,
+            pointer=(_two(got[POINTER]) if got[POINTER] else None) if POINTER in got else before.state.pointer,
             axes=_unpack_axes(got[AXES], before.state.axes) if AXES in got else before.state.axes,
             intents=dict(rest.get("intents", before.state.intents)),
             phrases=tuple(rest.get("phrases", ())),
@@ -160,7 +152,7 @@ def _rest(state: InputState, before: _Before, names: tuple[str, ...]) -> dict[st
             rest[name] = dict(value) if isinstance(value, Mapping) else value
     for name in _FLEETING:
         value = getattr(state, name)
-        if any(value):
+        if value and value != (0.0, 0.0):
             rest[name] = list(value)
     if names and names != before.names:
         rest["names"] = list(names)
