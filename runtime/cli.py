@@ -43,8 +43,11 @@ app = typer.Typer(
 )
 app.command("play")(cli_play.play)
 app.command("replay")(cli_recordings.replay)
+app.command("export")(cli_recordings.export)
 app.command("collect")(cli_lab.collect)
 app.command("train")(cli_lab.train)
+app.command("eval")(cli_lab.evaluate)
+app.command("bench")(cli_lab.bench)
 app.add_typer(cli_recordings.app, name="recordings", cls=OneSentence)
 app.add_typer(cli_schema.app, name="schema", cls=OneSentence)
 

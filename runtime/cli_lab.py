@@ -1,11 +1,18 @@
 """The commands for those who make worlds: ``collect``, ``train``, ``eval``, ``bench``. Thin: each calls one module."""
 
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 WORLD = "Name of a world, or its folder."
+DEVICE = "auto, cpu, cuda, cuda:1, mps."
+DTYPE = "auto, float32, bfloat16."
+THREADS = "Processor threads of the model; 0: all."
+JSON = "Write the figures to this file, as one JSON object."
+REPORT = "Write a page with plots and pictures to this file (HTML)."
 
 
 def collect(
@@ -33,12 +40,23 @@ def train(
     data: Annotated[list[Path] | None, typer.Option(help="Recordings to learn from, beside the simulator.")] = None,
     config: Annotated[Path | None, typer.Option(help="Configuration (TOML); default: the world's train.toml.")] = None,
     out: Annotated[Path | None, typer.Option(help="Folder of the run; default runs/WORLD.")] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")] = "auto",
+    device: Annotated[str, typer.Option(help=DEVICE)] = "auto",
     workers: Annotated[int, typer.Option(min=0, help="Simulators at the same time; 0: one per core.")] = 0,
+    inverse_dynamics: Annotated[
+        bool, typer.Option("--inverse-dynamics", help="Train the net that `eval --suite control` reads motion with.")
+    ] = False,
 ) -> None:
     """Train the world's weights, from its simulator or from recordings."""
     from dreamloop.runtime.train_world import train_world
+    from dreamloop.runtime.world import find_world
 
+    if inverse_dynamics:
+        from dreamloop.runtime.evaluate_world import train_inverse_dynamics
+
+        with _progress() as progress:
+            figures = train_inverse_dynamics(find_world(world), minutes or 10.0, out, progress=progress)
+        _print(figures)
+        return
     path = train_world(
         world,
         minutes=minutes,
@@ -50,3 +68,118 @@ def train(
         workers=workers,
     )
     typer.echo(f"weights: {path}")
+
+
+def evaluate(
+    world: Annotated[str, typer.Argument(help=WORLD)] = "doom",
+    suite: Annotated[list[str] | None, typer.Option(help="fidelity, drift, control, latency or all.")] = None,
+    json: Annotated[Path | None, typer.Option("--json", help=JSON)] = None,
+    report: Annotated[Path | None, typer.Option(help=REPORT)] = None,
+    quick: Annotated[float, typer.Option(min=0.001, max=1.0, help="Share of the full work, for a first look.")] = 1.0,
+    seed: Annotated[int, typer.Option(min=0, help="Of true play, of the starts and of the dreams.")] = 0,
+    device: Annotated[str, typer.Option(help=DEVICE)] = "auto",
+    dtype: Annotated[str, typer.Option(help=DTYPE)] = "auto",
+    threads: Annotated[int, typer.Option(min=0, help=THREADS)] = 0,
+) -> None:
+    """Measure a world's model: fidelity, drift, control, latency."""
+    from dreamloop.model.album import Album
+    from dreamloop.model.world_model import OpenOptions
+    from dreamloop.runtime.evaluate_world import EvalSize, choose_suites
+    from dreamloop.runtime.evaluate_world import evaluate as measure
+    from dreamloop.runtime.world import find_world
+
+    suites, album = choose_suites(suite or ["all"]), Album()
+    size = EvalSize() if quick == 1.0 else EvalSize().shorter(quick)
+    options = OpenOptions(device=device, dtype=dtype, threads=threads)
+    with _progress() as progress:
+        figures = measure(
+            find_world(world), suites, size=size, options=options, seed=seed, album=album, progress=progress
+        )
+    _finish(figures, json, report, album)
+
+
+def bench(
+    world: Annotated[str, typer.Argument(help=WORLD)] = "doom",
+    json: Annotated[Path | None, typer.Option("--json", help=JSON)] = None,
+    report: Annotated[Path | None, typer.Option(help=REPORT)] = None,
+    window: Annotated[bool, typer.Option("--window", help="In a real window; its time is then inside.")] = False,
+    rounds: Annotated[int, typer.Option(min=1, help="Rounds of each kind.")] = 5,
+    frames: Annotated[int, typer.Option(min=20, help="Frames of a round.")] = 120,
+    soak: Annotated[float, typer.Option(min=0.0, help="Then play for so many minutes: does anything grow?")] = 0.0,
+    seed: Annotated[int, typer.Option(min=0, help="Of the dream and of the hands that play.")] = 0,
+    device: Annotated[str, typer.Option(help=DEVICE)] = "auto",
+    dtype: Annotated[str, typer.Option(help=DTYPE)] = "auto",
+    threads: Annotated[int, typer.Option(min=0, help=THREADS)] = 0,
+) -> None:
+    """Measure speed and latency of play: frames a second, the six stamps, overhead, stages, arithmetic."""
+    from dreamloop.model.world_model import OpenOptions
+    from dreamloop.runtime.bench import BenchSize
+    from dreamloop.runtime.bench import bench as measure
+    from dreamloop.runtime.world import find_world
+
+    size = BenchSize(rounds=rounds, frames=frames, soak_minutes=soak)
+    options = OpenOptions(device=device, dtype=dtype, threads=threads)
+    with _progress() as progress:
+        figures = measure(find_world(world), size=size, options=options, seed=seed, window=window, progress=progress)
+    _finish(figures, json, report, None)
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[str, float | None], None]]:
+    """A bar on stderr that says what is being done; a share of None only says that it is."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("starting", total=None)
+        now = [""]
+
+        def report(what: str, share: float | None) -> None:
+            if what != now[0]:
+                now[0] = what
+                bar.reset(task, description=what)
+            bar.update(task, completed=share or 0.0, total=None if share is None else 1.0)
+
+        yield report
+
+
+def _finish(figures: Mapping[str, Any], json: Path | None, report: Path | None, album: Any) -> None:
+    """Print the figures and write what was asked for."""
+    import json as writer
+    import os
+
+    _print(figures)
+    if json is not None:
+        json.parent.mkdir(parents=True, exist_ok=True)
+        scratch = json.with_name(json.name + ".tmp")
+        scratch.write_text(writer.dumps(figures, indent=2) + "\n", encoding="utf-8")
+        os.replace(scratch, json)
+        typer.echo(f"figures: {json}")
+    if report is not None:
+        from dreamloop.runtime.report import write_report
+
+        typer.echo(f"report: {write_report(figures, report, album)}")
+
+
+def _print(figures: Mapping[str, Any]) -> None:
+    rows = list(_flat(figures, ""))
+    width = max((len(name) for name, _ in rows), default=0)
+    for name, text in rows:
+        typer.echo(f"{name.ljust(width)}  {text}")
+
+
+def _flat(value: Any, name: str) -> Iterator[tuple[str, str]]:
+    """Yield a line per figure, its name with dots; lists of tables only as their length."""
+    if isinstance(value, Mapping):
+        for key, inside in value.items():
+            yield from _flat(inside, f"{name}.{key}" if name else str(key))
+    elif isinstance(value, list | tuple):
+        plain = all(isinstance(one, int | float | str) for one in value) and len(value) <= 12
+        yield name, ", ".join(map(_short, value)) if plain else f"({len(value)} entries)"
+    else:
+        yield name, _short(value)
+
+
+def _short(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -35,7 +35,7 @@ def show(source: Annotated[str, typer.Argument(help=SOURCE)]) -> None:
     """Show the control table as a person reads it."""
     from dreamloop.input.schema_text import describe
 
-    schema = _find(source)
+    schema = find_any(source)
     table = Table(box=None, pad_edge=False, header_style="dim")
     for heading in ("entry", "control", "value", "devices", "phrases", "what it does"):
         table.add_column(heading, overflow="fold")
@@ -53,7 +53,7 @@ def new(
     """Start a schema file of your own from a world's, to rebind keys, mouse, pad and phrases."""
     from dreamloop.input.schema_text import new_schema
 
-    text = new_schema(_find(world), world)
+    text = new_schema(find_any(world), world)
     if out is None:
         typer.echo(text, nl=False)
         return
@@ -79,7 +79,7 @@ def try_(
     from dreamloop.runtime.session import PlayOptions
     from dreamloop.runtime.world import find_world
 
-    schema = _find(source)
+    schema = find_any(source)
     if not has_display():
         raise MissingPartError("trying a schema needs a display; `dreamloop schema show` prints its table")
     echo = find_world("echo")
@@ -88,7 +88,8 @@ def try_(
     _play_in_window(world, PlayOptions(keep_s=0.0), sources, frames, False, "sharp", 0)
 
 
-def _find(source: str) -> "ActionSchema":
+def find_any(source: str) -> "ActionSchema":
+    """Return the schema of a world, of a file, or of a shipped layout."""
     from dreamloop.input.schema import ActionSchema
     from dreamloop.input.schema_files import find_schema
     from dreamloop.runtime.world import find_world, list_worlds
