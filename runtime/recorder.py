@@ -107,6 +107,8 @@ class SessionRecorder:
             RecordingError: the file exists or cannot be written.
         """
         check_mode(frames)
+        if frames != "none":
+            encode_frame(np.zeros((2, 2, 3), np.uint8), frames)  # the first one loads the codec: 50 ms, not in play
         self.note = ""
         self.dropped_frames = 0  # pictures that could not be kept
         self.ticks = 0  # ticks added; a "branch" mark names one of them by its number

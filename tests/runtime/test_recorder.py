@@ -1,7 +1,11 @@
 """The recorder: never in the loop's way, never loses what the player did, says when something is amiss."""
 
 import errno
+import json
+import os
 import statistics
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -223,3 +227,14 @@ def test_adding_costs_the_loop_little(tmp_path: Path) -> None:
             recorder.add(InputState(tick=i), action(i), picture)
             taken.append(time.perf_counter() - start)
     assert statistics.median(taken) < 0.001
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork and SIGKILL")
+@pytest.mark.parametrize("arguments", [["--kills", "25"], ["--kills", "10", "--recorder"]])
+def test_killed_at_random_moments_it_loses_at_most_the_record_in_flight(arguments: list[str]) -> None:
+    """A thousand kills take a minute: tests/tools/kill_recorder.py --kills 1000."""
+    tool = Path(__file__).parent.parent / "tools" / "kill_recorder.py"
+    done = subprocess.run([sys.executable, str(tool), *arguments], capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stdout + done.stderr
+    report = json.loads(done.stdout)
+    assert report["with_ticks"] > 0
