@@ -7,7 +7,7 @@ count, half ones are replaced. Knows nothing about models or windows.
 import os
 import signal
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
@@ -31,6 +31,7 @@ from dreamloop.model.world_model import Action, Frame
 from dreamloop.runtime.world import World, load_world
 
 EPISODE_TICKS = 1050  # 30 seconds of Doom
+RecordedEpisode = tuple[NDArray[np.uint8], NDArray[np.float32]]  # (t, h, w, 3), (t, a)
 Episode = tuple[NDArray[np.uint8], NDArray[np.float32], NDArray[np.float32]]  # (t,h,w,3), (t,a), poses (t,4)
 
 
@@ -143,6 +144,27 @@ def episodes(
                 yield pool.result(waiting.popleft())
         while waiting:
             yield pool.result(waiting.popleft())
+
+
+def recorded_episodes(paths: Iterable[Path], ticks: int = EPISODE_TICKS) -> Iterator[RecordedEpisode]:
+    """Read recordings as training episodes of at most ``ticks`` ticks, one at a time.
+
+    Across a rewind, a reset, a gap or a missing picture nothing follows from what came before, so an episode ends
+    there; stretches of one picture are left out.
+
+    Yields:
+        frames (t, h, w, 3) uint8 and actions (t, a) float32; actions[i] led to frames[i].
+
+    Raises:
+        RecordingError: a file cannot be read.
+    """
+    for path in paths:
+        with Recording.open(path) as recording:
+            for first, last in recording.runs():
+                for start in range(first, last, ticks):
+                    stop = min(start + ticks, last)
+                    if stop - start > 1:
+                        yield recording.frames(start, stop), recording.actions[start:stop]
 
 
 def simulate(env: Any, explorer: Any, neutral: Action, job: Job) -> Iterator[Step]:

@@ -80,4 +80,6 @@ class Journal:
         if self.keeps_way_back:
             self._rewind.see(state.tick, frame)
             if self._rewind.due(state.tick):
-                self._rewind.add(Snapshot(state.tick, self._model.save()))
+                saved = self._model.save()
+                self._rewind.add(Snapshot(state.tick, saved))
+                self._recorder.snapshot(saved)

@@ -25,6 +25,7 @@ from dreamloop.runtime.ring import Item, KeepItem, MarkItem, Ring, StateItem, Ti
 
 RETRY_S = 0.5  # pause between attempts to write to a disk that is full
 PICTURELESS_TICKS = 64  # after a failed picture, so many ticks go without one before the next attempt
+SNAPSHOT_TICKS = 350  # between two states in the ring: ten seconds of Doom
 OpenWriter = Callable[..., RecordingWriter]
 
 
@@ -47,6 +48,10 @@ class Recorder(Protocol):
 
     def mark(self, kind: str, **values: Any) -> None:
         """Keep something that happened between two ticks."""
+        ...
+
+    def snapshot(self, state: ModelState) -> None:
+        """Take the model's state behind the last tick, for who wants to dream from there."""
         ...
 
     def close(self) -> None:
@@ -72,6 +77,9 @@ class NullRecorder:
         self.ticks += 1
 
     def mark(self, kind: str, **values: Any) -> None:
+        """Keep nothing."""
+
+    def snapshot(self, state: ModelState) -> None:
         """Keep nothing."""
 
     def close(self) -> None:
@@ -113,6 +121,7 @@ class SessionRecorder:
         self.dropped_frames = 0  # pictures that could not be kept
         self.ticks = 0  # ticks added; a "branch" mark names one of them by its number
         self.path = path
+        self._next_snapshot = 0  # ticks from which on another state is worth keeping
         self._header, self._frames, self._open_writer = dict(header), frames, open_writer
         self._writer = open_writer(path, header, frames=frames) if path else None
         self._queue_frames = queue_frames
@@ -148,8 +157,12 @@ class SessionRecorder:
         self._put(MarkItem(kind, values))
 
     def snapshot(self, state: ModelState) -> None:
-        """Give the ring a state from which its next ticks can be dreamed again; every ten seconds will do."""
-        if self._ring.max_ticks:
+        """Give the ring the state behind the last tick, so that what follows can be dreamed again.
+
+        May be called as often as there is one: one in ``SNAPSHOT_TICKS`` is kept.
+        """
+        if self._ring.max_ticks and self.ticks >= self._next_snapshot:
+            self._next_snapshot = self.ticks + SNAPSHOT_TICKS
             self._put(StateItem(state))
 
     def keep(self, path: Path, done: Callable[[str], None] | None = None) -> None:

@@ -21,12 +21,11 @@ from dreamloop.input.errors import ConfigError
 from dreamloop.model.checkpoint import save_checkpoint
 from dreamloop.model.dataset import DataError, Episode
 from dreamloop.model.device import choose_device
-from dreamloop.model.recording import Recording
 from dreamloop.model.train import Report, train
 from dreamloop.model.train_config import TrainConfig, load_train_config
 from dreamloop.model.train_store import load_weights, read_progress
 from dreamloop.model.world_model import Card
-from dreamloop.runtime.collect import episodes
+from dreamloop.runtime.collect import episodes, recorded_episodes
 from dreamloop.runtime.world import World, find_world
 
 
@@ -125,11 +124,11 @@ def _processes() -> Iterator[None]:
 
 def _sources(world: World, data: list[Path], workers: int) -> tuple[Iterator[Episode], Iterator[Episode]]:
     """Return the episodes to learn from, recordings first, and the held-out ones."""
-    recorded = (_read(path) for path in data)
+    recorded = recorded_episodes(data)
     if world.simulator is None:
         if not data:
             raise DataError(f"the world '{world.name}' has no simulator to learn from; give recordings with --data")
-        return recorded, iter([_read(data[-1])])
+        return recorded, recorded_episodes(data[-1:])
     rank = int(os.environ.get("RANK", 0))
     played = episodes(world, seed=rank, maps="train", workers=workers)
     return chain(recorded, map(_without_pose, played)), map(_without_pose, episodes(world, seed=0, maps="test"))
@@ -137,11 +136,6 @@ def _sources(world: World, data: list[Path], workers: int) -> tuple[Iterator[Epi
 
 def _without_pose(episode: tuple[Any, Any, Any]) -> Episode:
     return episode[0], episode[1]
-
-
-def _read(path: Path) -> Episode:
-    recording = Recording.open(path)
-    return recording.frames(0, len(recording)), recording.actions
 
 
 @contextmanager

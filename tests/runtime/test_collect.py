@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from dreamloop.input.errors import MissingPartError
-from dreamloop.model.recording import Recording
-from dreamloop.runtime.collect import CollectError, collect, episodes
+from dreamloop.input.state import InputState
+from dreamloop.model.recording import Recording, RecordingWriter
+from dreamloop.runtime.collect import CollectError, collect, episodes, recorded_episodes
 from dreamloop.runtime.world import World, load_world
 
 WORLD = """
@@ -112,6 +113,23 @@ def test_the_files_hold_what_the_generator_plays(toy: World, tmp_path: Path) -> 
         assert np.array_equal(recording.actions, actions)
         assert poses.dtype == np.float32
         assert poses[:, 0].tolist() == list(range(15))
+
+
+def test_recordings_become_training_episodes_that_nothing_tears(tmp_path: Path) -> None:
+    with RecordingWriter(tmp_path / "a.dream", {}) as writer:
+        for i in range(30):
+            if i == 12:
+                writer.mark("branch", to=4, by="rewind")
+            picture = None if i == 20 else np.full((2, 2, 3), i, np.uint8)
+            writer.tick(InputState(tick=i), np.array([i], np.float32), picture, b"")
+    found = list(recorded_episodes([tmp_path / "a.dream"], ticks=8))
+    assert [actions[:, 0].tolist() for _, actions in found] == [
+        list(range(8)),
+        list(range(8, 12)),
+        list(range(12, 20)),
+        list(range(21, 29)),
+    ]
+    assert all((frames[:, 0, 0, 0] == actions[:, 0]).all() for frames, actions in found)
 
 
 def test_another_seed_gives_other_episodes(toy: World) -> None:

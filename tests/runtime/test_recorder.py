@@ -163,7 +163,10 @@ def test_the_last_bytes_of_a_disk_go_to_actions(tmp_path: Path, monkeypatch: pyt
     assert recording.lost_bytes == 0
 
 
-def test_the_ring_keeps_the_last_ticks_and_the_state_they_began_with(tmp_path: Path) -> None:
+def test_the_ring_keeps_the_last_ticks_and_the_state_they_began_with(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dreamloop.runtime.recorder.SNAPSHOT_TICKS", 8)
     told: list[str] = []
     recorder = SessionRecorder(None, HEADER, ring_ticks=20)
     for i in range(50):
@@ -171,7 +174,7 @@ def test_the_ring_keeps_the_last_ticks_and_the_state_they_began_with(tmp_path: P
         if i == 44:
             recorder.mark("branch", to=3, by="rewind")
             recorder.mark("branch", to=42, by="rewind")
-        if i % 8 == 0:
+        if i % 2 == 0:
             recorder.snapshot(ModelState("echo", "", i, {"x": np.arange(i)}))
     recorder.keep(tmp_path / "kept.dream", told.append)
     recorder.close()
