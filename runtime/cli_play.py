@@ -155,6 +155,8 @@ def _play_in_window(
     from dreamloop.runtime.clock import SystemClock
     from dreamloop.runtime.window import PygameWindow, WindowOptions
 
+    if world.weights is not None and not world.weights.is_file():
+        world.card()  # says so before a window opens
     clock = SystemClock()
     window_options = WindowOptions(fullscreen, scaling, scale, None if frames is None else frames + 1)  # type: ignore[arg-type]
     size = (world.width_px, world.height_px)

@@ -19,12 +19,13 @@ class Command:
     keys: tuple[str, ...]  # key names by position; the first is shown in the help
     help: str
     held: bool = False  # acts as long as the key is down; its end is the command "<name>_end"
+    pad: str = ""  # gamepad button that calls it too
 
 
 COMMANDS: tuple[Command, ...] = (
     Command("hud", ("f1",), "figures"),
     Command("help", ("f2", "h"), "this help"),
-    Command("menu", ("escape",), "let the mouse go, menu"),
+    Command("menu", ("escape",), "let the mouse go, menu", pad="start"),
     Command("pause", ("p", "pause"), "pause"),
     Command("single_step", (".",), "one tick"),
     Command("reset", ("r",), "start over"),
@@ -52,9 +53,12 @@ class CommandKeys:
     def __init__(self, taken: Iterable[str] = (), commands: tuple[Command, ...] = COMMANDS) -> None:
         self._taken = frozenset(taken)
         self._by_key: Mapping[str, Command] = {key: command for command in commands for key in command.keys}
+        self._by_pad: Mapping[str, Command] = {f"pad:{one.pad}": one for one in commands if one.pad}
 
     def find(self, part: str, char: str = "", alt: bool = False) -> Command | None:
-        """Return the command of key ``part`` ("key:p", with the character printed on it), None for the game's."""
+        """Return the command of ``part`` ("key:p" and its printed character, "pad:start"); None: it is the game's."""
+        if part in self._by_pad:
+            return None if part in self._taken else self._by_pad[part]
         device, _, key = part.partition(":")
         command = self._by_key.get(key) if device == "key" else None
         if command is None or key in _ALWAYS or alt:

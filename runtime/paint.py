@@ -85,6 +85,10 @@ class Canvas:
         if width > 0 and height > 0:
             self._draw.rectangle((x, y, x + width - 1, y + height - 1), fill=fill)
 
+    def ring(self, x: int, y: int, radius: int, width: int, colour: Colour) -> None:
+        """A circle around (x, y), ``width`` pixels thick inwards."""
+        self._draw.ellipse((x - radius, y - radius, x + radius, y + radius), outline=colour, width=width)
+
     def text(self, x: int, y: int, text: str, size_px: int, colour: Colour = INK, align: Align = "left") -> None:
         """A line of text; ``x`` is its left end, right end or middle."""
         if not text:

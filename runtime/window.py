@@ -27,13 +27,20 @@ from dreamloop.model.world_model import Frame
 from dreamloop.runtime.clock import Clock
 from dreamloop.runtime.headless import Anchor, Taker, ignore
 from dreamloop.runtime.keys import CommandKeys
-from dreamloop.runtime.paint import Picture
+from dreamloop.runtime.paint import AMBER, BLUE, Canvas, Picture
 from dreamloop.runtime.window_events import View, char_part, key_part, translate
 
 Scaling = Literal["sharp", "smooth"]
 BACKDROP = (9, 11, 17, 255)
 MARGIN_PX = 14  # between an overlay and the edge of the window, at unit 1
 DEPTHS = ("hud", "badge", "help", "notice", "progress", "menu")  # layers from below to above
+MENU_KEYS = {  # what a gamepad's buttons are in a menu
+    "pad:dpad_up": "up",
+    "pad:dpad_down": "down",
+    "pad:a": "return",
+    "pad:b": "escape",
+    "pad:start": "escape",
+}
 STALE_S = 0.05  # a window that has not been drawn for this long is drawn by itself when something changed
 SCREEN_SHARE = 0.72  # of the screen, that a new window takes at most
 
@@ -80,6 +87,7 @@ class PygameWindow:
         self._frame_px = frame_px
         self._window = pygame.Window(title, _window_size(frame_px, options.scale), resizable=True)
         self._window.minimum_size = frame_px
+        self._window.set_icon(_icon())
         self._renderer = Renderer(self._window, vsync=False)
         self._layers: dict[str, Layer] = {}
         self._grabbed = False
@@ -182,7 +190,8 @@ class PygameWindow:
             self._dirty = True
         elif not self._take_own(event):
             for device_event in translate(event, self._view(), now_s):
-                self.on_event(device_event)
+                if not self._take_pad(device_event):
+                    self.on_event(device_event)
 
     def _take_own(self, event: Event) -> bool:
         """Act on what is the window's own affair; True when the game must not see it."""
@@ -213,6 +222,18 @@ class PygameWindow:
         elif down or command.held:
             self.commands.append(command.name if down else f"{command.name}_end")
         return down  # a key that went down before a menu opened must still come up for the game
+
+    def _take_pad(self, event: DeviceEvent) -> bool:
+        """Act on a gamepad's button that is the window's own; True when the game must not see it."""
+        if event.kind != "down" or not event.part.startswith("pad:"):
+            return False
+        if self.taker is not None:
+            self.taker(MENU_KEYS.get(event.part, ""), None)
+            return True
+        command = self.keys.find(event.part)
+        if command is not None:
+            self.commands.append(command.name)
+        return command is not None
 
     def _take_click(self, event: Event) -> bool:
         """Catch the mouse, or hand a click to a menu; True when the game must not see it."""
@@ -316,6 +337,15 @@ def _open_display() -> None:
         raise MissingPartError(
             f"there is no display ({error}); run it on a desktop, or with --headless --frames N"
         ) from error
+
+
+def _icon() -> pygame.Surface:
+    """A loop with a picture in it."""
+    canvas = Canvas(64, 64)
+    canvas.panel(2, 2, 60, 60, radius=16, fill=(18, 24, 38, 255))
+    canvas.ring(32, 32, 20, 6, BLUE)
+    canvas.ring(32, 32, 8, 8, AMBER)
+    return pygame.image.frombuffer(canvas.picture().tobytes(), (64, 64), "RGBA")
 
 
 def _window_size(frame_px: tuple[int, int], scale: int) -> tuple[int, int]:

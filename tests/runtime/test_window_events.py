@@ -198,6 +198,26 @@ def test_an_open_menu_takes_the_keys(window: PygameWindow, seen: list[DeviceEven
     assert seen == []
 
 
+def test_the_start_button_opens_the_menu_and_the_pad_moves_in_it(window: PygameWindow, seen: list[DeviceEvent]) -> None:
+    def press(button: int) -> None:
+        pygame.event.post(Event(pygame.CONTROLLERBUTTONDOWN, button=button, instance_id=0))
+        window.pump()
+
+    press(6)  # SDL's number of "start"
+    assert list(window.commands) == ["menu"]
+    press(0)
+    assert parts(seen) == [("down", "pad:a")]
+    taken: list[str] = []
+    window.taker = lambda key, spot: taken.append(key)
+    for button in (12, 0):
+        press(button)
+    assert taken == ["down", "return"]
+    window.taker = None
+    window.keys = CommandKeys({"pad:start"})
+    press(6)
+    assert parts(seen)[-1] == ("down", "pad:start")
+
+
 def test_losing_the_focus_lets_the_mouse_go(window: PygameWindow, seen: list[DeviceEvent]) -> None:
     window.wants_motion = True
     pygame.event.post(Event(pygame.MOUSEBUTTONDOWN, button=1, pos=(5, 5)))
