@@ -1,4 +1,4 @@
-"""Quick figures and pictures on held-out play while a net is trained. The full protocols are in evaluate.py."""
+"""Quick figures and pictures on held-out play while a net is trained. The full protocols are in eval_*.py."""
 
 from pathlib import Path
 
