@@ -1,0 +1,270 @@
+"""Measures play: the real session, loop and window, driven by scripted hands; and the model alone.
+
+Two kinds of rounds take turns, so that a busy minute of the machine hits both: *free*, as fast as the model goes, for
+frames a second and for the cost of everything around the model; and *paced*, at the world's own rate, for the time
+from a device event to the frame that shows it. Knows nothing about how a model works, except for counting its FLOP.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from dreamloop.input.source import DeviceEvent
+from dreamloop.model.world_model import Frame, OpenOptions, WorldModel
+from dreamloop.runtime.clock import Clock, SystemClock
+from dreamloop.runtime.headless import GameWindow, HeadlessWindow
+from dreamloop.runtime.hud_figures import resident_bytes
+from dreamloop.runtime.measured_on import head
+from dreamloop.runtime.session import PlayOptions, Session
+from dreamloop.runtime.stamps import FrameStamps, StampRing
+from dreamloop.runtime.world import World
+
+Progress = Callable[[str, float], None]
+FREE, PACED = "as fast as the model goes", "at the world's rate"
+
+
+@dataclass(frozen=True, slots=True)
+class BenchSize:
+    """How much is measured."""
+
+    rounds: int = 5  # of each kind, taking turns
+    frames: int = 120  # per round
+    warm_up: int = 10  # frames of a round that do not count
+    batch: int = 8  # players of the second batch size
+    batch_steps: int = 20
+    soak_minutes: float = 0.0
+
+
+class AllStamps(StampRing):
+    """A ring that forgets nothing. ``ended_s[i]`` is when the tick of ``kept[i]`` was over."""
+
+    def __init__(self, dt_s: float) -> None:
+        super().__init__(dt_s)
+        self.kept: list[FrameStamps] = []
+
+    def add(self, stamps: FrameStamps) -> None:
+        """Keep the stamps of one more frame."""
+        super().add(stamps)
+        self.kept.append(stamps)
+
+
+class Hands:
+    """Somebody who plays: about one device event a tick, at any moment of it, mouse and keys in turn.
+
+    Events carry the moment at which they were due, as a device driver would have stamped them; the window only finds
+    them when it next looks.
+    """
+
+    def __init__(self, clock: Clock, dt_s: float, seed: int, emit: Callable[[DeviceEvent], None]) -> None:
+        self._clock, self._dt_s, self._emit = clock, dt_s, emit
+        self._rng = np.random.default_rng(seed)
+        self._due_s = clock.now_s()
+        self._held = False
+
+    def look(self) -> None:
+        """Do everything that is due by now."""
+        now_s = self._clock.now_s()
+        if now_s - self._due_s > 1.0:  # the model was being loaded meanwhile
+            self._due_s = now_s
+        while self._due_s <= now_s:
+            self._emit(self._next(self._due_s))
+            self._due_s += self._dt_s * float(self._rng.uniform(0.5, 1.5))
+
+    def _next(self, time_s: float) -> DeviceEvent:
+        if self._rng.random() < 0.1:
+            self._held = not self._held
+            return DeviceEvent("down" if self._held else "up", "key:w", time_s=time_s)
+        return DeviceEvent("motion", x=float(self._rng.normal(0, 20)), time_s=time_s)
+
+
+def bench(
+    world: World,
+    *,
+    size: BenchSize | None = None,
+    options: OpenOptions | None = None,
+    seed: int = 0,
+    window: bool = False,
+    clock: Clock | None = None,
+    progress: Progress = lambda what, share: None,
+) -> dict[str, Any]:
+    """Return ``{..., "latency": {...}}``: speed, latency, overhead, stages, batches and arithmetic of a world's model.
+
+    Args:
+        world: what is played; no simulator is needed.
+        size: how much is measured, and for how many minutes it is soaked.
+        options: device, dtype and threads; the number of players is the bench's own business.
+        seed: of the session and of the hands.
+        window: play in a real window; otherwise in one that nobody sees, and upload and present are not in the time.
+        clock: what tells the time.
+        progress: called with what is going on and the share of it that is done.
+
+    Raises:
+        DreamloopError: the world cannot be opened, or there is no display for a real window.
+    """
+    size, clock, options = size or BenchSize(), clock or SystemClock(), replace(options or OpenOptions(), players=1)
+    model = world.open_model(options)
+    player = _Player(world, model, clock, seed, window)
+    rounds: dict[str, list[list[FrameStamps]]] = {FREE: [], PACED: []}
+    for turn in range(size.rounds):
+        for i, kind in enumerate(rounds):
+            progress(f"playing {kind}", (2 * turn + i) / (2 * size.rounds))
+            kept = player.play(size.warm_up + size.frames, paced=kind == PACED, turn=turn)
+            rounds[kind].append(kept[size.warm_up :])
+    latency = _loop_figures(rounds[FREE], rounds[PACED], 1 / world.rate_hz)
+    progress("the model alone", 0.0)
+    alone = {"1": model_step_ms(world, model, size, clock, seed)}
+    alone[str(size.batch)] = model_step_ms(
+        world, world.open_model(replace(options, players=size.batch)), size, clock, seed
+    )
+    latency["model_alone"] = alone
+    progress("arithmetic", 0.5)
+    latency |= arithmetic(model, alone["1"]["p50"], clock)
+    latency |= {"window": "real" if window else "headless", "rounds": size.rounds, "frames": size.frames}
+    if size.soak_minutes:
+        latency["soak"] = soak(player, size.soak_minutes, clock, progress)
+    return head(world, model, seed, clock) | {"batch": 1, "latency": latency}
+
+
+class _Player:
+    """Plays sessions with one and the same model."""
+
+    def __init__(self, world: World, model: WorldModel, clock: Clock, seed: int, window: bool) -> None:
+        self.world, self.model, self.clock, self.seed = world, model, clock, seed
+        self._real = window
+
+    def play(
+        self, frames: int, paced: bool, turn: int = 0, on_frame: Callable[[Frame], None] | None = None
+    ) -> list[FrameStamps]:
+        """Play one session of ``frames`` ticks and return the stamps of all."""
+        window = self._window(frames + 1, on_frame)  # the first frame is the start's and no tick
+        options = PlayOptions(seed=self.seed + turn, paced=paced, help=False)
+        session = Session(self.world, window, self.clock, options, make_model=lambda: self.model)
+        hands = Hands(self.clock, session.pacer.dt_s, self.seed + turn, lambda event: window.on_event(event))
+        setattr(window, "hands" if self._real else "on_pump", hands.look)
+        stamps = AllStamps(session.pacer.dt_s)
+        session.ring = stamps
+        session.run()
+        return stamps.kept
+
+    def _window(self, frames: int, on_frame: Callable[[Frame], None] | None) -> GameWindow:
+        """Return a window that closes after ``frames`` frames."""
+        if not self._real:
+            return HeadlessWindow(frames, on_frame)
+        from dreamloop.runtime.bench_window import PlayedWindow
+
+        card = self.model.card
+        return PlayedWindow("dreamloop bench", (card.width_px, card.height_px), self.clock, frames, on_frame)
+
+
+def _loop_figures(free: Sequence[list[FrameStamps]], paced: Sequence[list[FrameStamps]], dt_s: float) -> dict[str, Any]:
+    """Return what the two kinds of rounds say of the loop. Overhead is all of a free tick but the model's step."""
+    periods = [np.diff([stamps.sampled_s for stamps in kept]) for kept in free]
+    overhead = [period - [s.model_s for s in kept[:-1]] for period, kept in zip(periods, free, strict=True)]
+    waits = [s.input_to_frame_s for kept in paced for s in kept if s.input_to_frame_s is not None]
+    late = [s.frame_s > dt_s for kept in paced for s in kept]
+    paced_periods = np.concatenate([np.diff([s.presented_s for s in kept]) for kept in paced])
+    speeds = [1 / period.mean() for period in periods]
+    return {
+        "frames_per_s": float(np.median(speeds)),
+        "frames_per_s_range": [float(min(speeds)), float(max(speeds))],
+        "paced_frames_per_s": float(1 / paced_periods.mean()),
+        "paced_jitter_ms": float(1e3 * np.abs(paced_periods - np.median(paced_periods)).mean()),
+        "input_to_frame_ms": percentiles(waits) if waits else None,
+        "loop_overhead_ms": percentiles(np.concatenate(overhead)),
+        "miss_rate": float(np.mean(late)),
+        "stages_ms": _stages([s for kept in paced for s in kept]),
+    }
+
+
+def _stages(kept: Sequence[FrameStamps]) -> dict[str, dict[str, float]]:
+    """Return where the time of a tick at the world's rate goes, between the six stamps."""
+    spans = {
+        "event_to_sampled": [s.sampled_s - s.event_s for s in kept if s.event_s is not None],
+        "sampled_to_model": [s.model_started_s - s.sampled_s for s in kept],
+        "model": [s.model_s for s in kept],
+        "model_to_window": [s.handed_s - s.model_done_s for s in kept],
+        "window": [s.show_s for s in kept],
+    }
+    return {name: percentiles(values) for name, values in spans.items() if values}
+
+
+def percentiles(seconds: Any) -> dict[str, float]:
+    """Return p50, p95 and p99 in milliseconds."""
+    p50, p95, p99 = (1e3 * np.percentile(np.asarray(seconds), (50, 95, 99))).tolist()
+    return {"p50": p50, "p95": p95, "p99": p99}
+
+
+def model_step_ms(world: World, model: WorldModel, size: BenchSize, clock: Clock, seed: int) -> dict[str, float]:
+    """Return the time of a step of the model alone, all players at once, and frames a second over all of them."""
+    scene = world.scene(None, model.card.context_frames)
+    for player in range(model.players):
+        model.reset(player, scene, seed + player)
+    actions = np.tile(world.schema.neutral, (model.players, 1))
+    seconds = []
+    for step in range(size.batch_steps + 3):
+        begun_s = clock.now_s()
+        model.step(actions)
+        if step >= 3:
+            seconds.append(clock.now_s() - begun_s)
+    return percentiles(seconds) | {"frames_per_s": model.players / float(np.median(seconds))}
+
+
+def arithmetic(model: WorldModel, step_ms: float, clock: Clock) -> dict[str, Any]:
+    """Return GFLOP a frame, what is achieved of the machine's measured peak, and that peak; None where uncounted."""
+    flop = count_frame_flop(model)
+    if flop is None:
+        return {"gflop_per_frame": None, "achieved_tflop_per_s": None, "peak": None, "peak_share": None}
+    import torch
+
+    from dreamloop.runtime.peak import measure_peak
+
+    peak = measure_peak(str(getattr(model, "device", "cpu")), getattr(model, "dtype", torch.float32), clock.now_s)
+    achieved = flop / (step_ms / 1e3) / 1e12
+    return {
+        "gflop_per_frame": flop / 1e9,
+        "achieved_tflop_per_s": achieved,
+        "peak": peak,
+        "peak_share": achieved / peak["tflop_per_s"],
+    }
+
+
+def count_frame_flop(model: WorldModel) -> float | None:
+    """Return the FLOP of one frame of one player; None for an architecture whose arithmetic nobody counts."""
+    if model.card.arch != "dream":
+        return None
+    from dreamloop.model.dream_net import DreamNet, count_flop
+    from dreamloop.model.train_config import net_config
+
+    return count_flop(DreamNet(net_config(model.card.config)))
+
+
+def soak(player: _Player, minutes: float, clock: Clock, progress: Progress) -> dict[str, float]:
+    """Play at the world's rate for ``minutes``; set the last minute's cost and memory against the first's."""
+    ticks = max(int(minutes * 60 * player.world.rate_hz), 20)
+    memory: list[int] = []
+    every = max(ticks // 200, 1)
+    shown = 0
+
+    def look(frame: Frame) -> None:
+        nonlocal shown
+        if shown % every == 0:
+            memory.append(resident_bytes())
+            progress("soaking", shown / ticks)
+        shown += 1
+
+    kept = player.play(ticks, paced=True, on_frame=look)
+    minute = min(int(60 * player.world.rate_hz), len(kept) // 2)
+    first, last = ([s.frame_s for s in part] for part in (kept[:minute], kept[-minute:]))
+    tenth = max(len(memory) // 10, 1)
+    return {
+        "minutes": minutes,
+        "frames": len(kept),
+        "first_minute_frame_ms": 1e3 * float(np.median(first)),
+        "last_minute_frame_ms": 1e3 * float(np.median(last)),
+        "cost_ratio": float(np.median(last) / np.median(first)),
+        "miss_rate": float(np.mean([s.frame_s > 1 / player.world.rate_hz for s in kept])),
+        "first_memory_mb": float(np.median(memory[:tenth])) / 1e6,
+        "last_memory_mb": float(np.median(memory[-tenth:])) / 1e6,
+    }

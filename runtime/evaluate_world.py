@@ -1,0 +1,282 @@
+"""Measures a world's model by suites: gathers true play, hands it to model/eval_*.py, and puts the figures together.
+
+The figures are plain values, ready for JSON, with what they were measured on beside them; pictures go into an album.
+How they are shown is runtime/report.py's business.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from dreamloop.input.errors import MissingPartError, unknown
+from dreamloop.input.schema import ActionSchema
+from dreamloop.model.album import Album
+from dreamloop.model.eval_control import measure_control, opposite_pairs
+from dreamloop.model.eval_drift import measure_drift
+from dreamloop.model.eval_fidelity import measure_fidelity
+from dreamloop.model.eval_play import EvaluationError, Play, context_of
+from dreamloop.model.inverse_dynamics import FILE_NAME, load_reader, save_reader
+from dreamloop.model.train_inverse import gather, train_reader
+from dreamloop.model.world_model import OpenOptions, WorldModel
+from dreamloop.runtime.bench import BenchSize, bench
+from dreamloop.runtime.clock import Clock, SystemClock
+from dreamloop.runtime.measured_on import head
+from dreamloop.runtime.true_play import drills, find_places, true_plays, wander
+from dreamloop.runtime.world import World
+
+Progress = Callable[[str, float], None]  # what is going on, and the share of it that is done
+
+
+@dataclass(frozen=True, slots=True)
+class EvalSize:
+    """How much is measured. The defaults are the protocol; smaller ones are for trying things out."""
+
+    starts: int = 2048  # of fidelity
+    plays: int = 16  # episodes of true play, each on an unseen map
+    play_ticks: int = 600
+    ahead_starts: int = 256  # of the dreams of 64 ticks, and of delta PSNR
+    free_ticks: int = 21_000  # of free running: 10 minutes at 35 Hz
+    free_scenes: int = 4  # that run free side by side
+    wander_ticks: int = 21_000  # of the wandering player whose actions they are given
+    stretch_ticks: int = 525  # of a stretch of real play that looks are compared with: 15 s
+    places: int = 32  # of KCtrl
+    players: int = 16  # dreamed at once where starts are independent
+    bench: BenchSize = BenchSize()  # noqa: RUF009 (frozen)
+
+    def shorter(self, factor: float) -> "EvalSize":
+        """Return a size of about ``factor`` times the work, for a first look."""
+        return replace(
+            self,
+            starts=max(round(self.starts * factor), 64),
+            ahead_starts=max(round(self.ahead_starts * factor), 16),
+            free_ticks=max(round(self.free_ticks * factor), 200),
+            wander_ticks=max(round(self.wander_ticks * factor), 4 * self.stretch_ticks),
+            places=max(round(self.places * factor), 4),
+        )
+
+
+@dataclass(slots=True)
+class Work:
+    """What the suites of one evaluation share."""
+
+    world: World
+    size: EvalSize
+    options: OpenOptions
+    seed: int
+    album: Album
+    clock: Clock
+    progress: Progress
+    plays: list[Play] | None = None
+
+    def open(self, players: int) -> WorldModel:
+        """Open the model for so many players at once."""
+        return self.world.open_model(replace(self.options, players=players))
+
+    def step(self, what: str) -> Callable[[float], None]:
+        """Return a function that reports the share of ``what`` that is done."""
+        return lambda share: self.progress(what, share)
+
+    def true_plays(self) -> list[Play]:
+        """Return true play on unseen maps, played once for all suites."""
+        if self.plays is None:
+            self.plays = []
+            for play in true_plays(self.world, self.size.plays, self.size.play_ticks, self.seed):
+                self.plays.append(play)
+                self.progress("true play", len(self.plays) / self.size.plays)
+        return self.plays
+
+
+def run_fidelity(work: Work) -> dict[str, Any]:
+    """One step ahead from true history."""
+    plays = work.true_plays()
+    return measure_fidelity(
+        work.open(work.size.players),
+        plays,
+        starts=work.size.starts,
+        seed=work.seed,
+        album=work.album,
+        progress=work.step("fidelity"),
+    )
+
+
+def run_drift(work: Work) -> dict[str, Any]:
+    """64 ticks under true actions, then free running."""
+    size, plays = work.size, work.true_plays()
+    return measure_drift(
+        work.open(size.free_scenes),
+        plays,
+        wander(work.world, size.wander_ticks, size.stretch_ticks, work.seed + 1, work.step("wandering")),
+        starts=size.ahead_starts,
+        ticks=size.free_ticks,
+        seed=work.seed,
+        album=work.album,
+        progress=work.step("drift"),
+    )
+
+
+def run_control(work: Work) -> dict[str, Any]:
+    """Opposite controls from one place, read by the inverse-dynamics net."""
+    path = work.world.folder / FILE_NAME
+    if not path.is_file():
+        raise MissingPartError(
+            f"the control suite reads motion with {path.name}, which is not in {work.world.folder}; "
+            f"train it with 'dreamloop train {work.world.name} --inverse-dynamics'"
+        )
+    model = work.open(work.size.players)
+    schema = ActionSchema.from_dict(model.card.schema, where=f"card of {model.card.name}")
+    reader = load_reader(path, schema)
+    pairs = opposite_pairs(schema)
+    places = find_places(
+        work.world, pairs, work.size.places, work.seed + 2, context_of(model), work.step("places to try controls at")
+    )
+    figures = measure_control(
+        model,
+        places,
+        work.true_plays(),
+        reader,
+        schema,
+        starts=work.size.ahead_starts,
+        seed=work.seed,
+        album=work.album,
+        progress=work.step("control"),
+    )
+    return figures | {"idm_weights_hash": reader.card.weights_hash if reader.card else ""}
+
+
+def run_latency(work: Work) -> dict[str, Any]:
+    """The real loop, as ``dreamloop bench`` measures it."""
+    measured = bench(
+        work.world, size=work.size.bench, options=work.options, seed=work.seed, clock=work.clock, progress=work.progress
+    )
+    latency: dict[str, Any] = measured["latency"]
+    return latency
+
+
+SUITES: dict[str, Callable[[Work], dict[str, Any]]] = {
+    "fidelity": run_fidelity,
+    "drift": run_drift,
+    "control": run_control,
+    "latency": run_latency,
+}
+
+
+def choose_suites(names: Iterable[str]) -> list[str]:
+    """Return the suites of these names in their usual order; "all" is all, and a name may hold several with commas.
+
+    Raises:
+        EvaluationError: a suite that does not exist; the sentence lists those that do.
+    """
+    asked = [name.strip() for text in names for name in text.split(",") if name.strip()] or ["all"]
+    for name in asked:
+        if name != "all" and name not in SUITES:
+            raise EvaluationError(unknown("suite", name, [*SUITES, "all"]))
+    return [name for name in SUITES if name in asked or "all" in asked]
+
+
+def evaluate(
+    world: World,
+    suites: Sequence[str] = ("all",),
+    *,
+    size: EvalSize | None = None,
+    options: OpenOptions | None = None,
+    seed: int = 0,
+    album: Album | None = None,
+    clock: Clock | None = None,
+    progress: Progress = lambda what, share: None,
+) -> dict[str, Any]:
+    """Measure a world's model and return ``{world, model, hardware, date, ..., fidelity: {...}, drift: {...}, ...}``.
+
+    Args:
+        world: whose model; all suites but latency need its simulator.
+        suites: "fidelity", "drift", "control", "latency" or "all".
+        size: how much is measured.
+        options: device, dtype and threads; the number of players is a suite's own business.
+        seed: of true play, of the starts and of the dreams. Same seed, same machine: same figures.
+        album: takes the pictures for a report.
+        clock: what tells date and time.
+        progress: called with what is going on and the share of it that is done.
+
+    Raises:
+        EvaluationError: an unknown suite, or too little true play.
+        MissingPartError: no simulator, or no inverse-dynamics net for the control suite.
+        DreamloopError: a model that cannot be opened.
+    """
+    chosen = choose_suites(suites)
+    work = Work(
+        world,
+        size or EvalSize(),
+        options or OpenOptions(),
+        seed,
+        album or Album(),
+        clock or SystemClock(),
+        progress,
+    )
+    figures = head(world, work.open(1), seed, work.clock)
+    for name in chosen:
+        progress(name, 0.0)
+        figures[name] = SUITES[name](work)
+    return figures
+
+
+def train_inverse_dynamics(
+    world: World,
+    minutes: float,
+    out: Path | None = None,
+    *,
+    episodes: int = 24,
+    ticks: int = 600,
+    seed: int = 0,
+    clock: Clock | None = None,
+    progress: Progress = lambda what, share: None,
+) -> dict[str, Any]:
+    """Train the net that reads motion off pictures for the control suite, write it, and return how good it is.
+
+    It learns from the simulator's training maps: half of the episodes are the scripted player's, half are drills in
+    which random controls are held. Collecting takes up to half of the time, and what was collected by then is used.
+
+    Args:
+        world: with a simulator that tells poses.
+        minutes: of collecting and training; the check on unseen maps comes on top.
+        out: file of the weights; default ``inverse_dynamics.safetensors`` in the world's folder.
+        episodes: at most so many are collected.
+        ticks: length of an episode.
+        seed: of play and of training.
+        clock: what tells the time.
+        progress: called with what is going on and the share of it that is done.
+    """
+    from dreamloop.model.eval_control import HOLD_TICKS, measure_reader
+
+    clock = clock or SystemClock()
+    path = out or world.folder / FILE_NAME
+    begun_s = clock.now_s()
+
+    def collected() -> Iterable[Play]:
+        half = episodes // 2
+        sources = (true_plays(world, half, ticks, seed, maps="train"), drills(world, half, ticks, seed))
+        for i, pair in enumerate(zip(*sources, strict=True)):
+            yield from pair
+            progress("collecting play", (i + 1) / half)
+            if clock.now_s() - begun_s > 60 * minutes / 2:
+                return
+
+    lessons = gather(collected(), seed)
+    left = max(minutes - (clock.now_s() - begun_s) / 60, 0.25 * minutes)
+    reader = train_reader(
+        lessons,
+        world.schema,
+        minutes=left,
+        now_s=clock.now_s,
+        seed=seed,
+        report=lambda figures: progress("training", figures["share"]),
+    )
+    held_out = measure_reader(reader, list(true_plays(world, 8, ticks, seed)), HOLD_TICKS)
+    assert reader.card is not None
+    about = {
+        "date": clock.stamp().partition("_")[0],
+        "command": f"dreamloop train {world.name} --inverse-dynamics --minutes {minutes:g}",
+        "held_out": held_out,
+    }
+    card = replace(reader.card, provenance={**reader.card.provenance, **about}, licence=world.licence or "MIT")
+    save_reader(path, reader, card)
+    return held_out | {"path": str(path), "samples": card.provenance["samples"]}
