@@ -25,7 +25,7 @@ from dreamloop.runtime.ring import Item, KeepItem, MarkItem, Ring, StateItem, Ti
 
 RETRY_S = 0.5  # pause between attempts to write to a disk that is full
 PICTURELESS_TICKS = 64  # after a failed picture, so many ticks go without one before the next attempt
-SNAPSHOT_TICKS = 350  # between two states in the ring: ten seconds of Doom
+SNAPSHOT_TICKS = 350  # at most between two states in the ring: ten seconds of Doom
 OpenWriter = Callable[..., RecordingWriter]
 
 
@@ -159,10 +159,10 @@ class SessionRecorder:
     def snapshot(self, state: ModelState) -> None:
         """Give the ring the state behind the last tick, so that what follows can be dreamed again.
 
-        May be called as often as there is one: one in ``SNAPSHOT_TICKS`` is kept.
+        May be called as often as there is one; some are kept.
         """
         if self._ring.max_ticks and self.ticks >= self._next_snapshot:
-            self._next_snapshot = self.ticks + SNAPSHOT_TICKS
+            self._next_snapshot = self.ticks + min(SNAPSHOT_TICKS, self._ring.max_ticks // 8)
             self._put(StateItem(state))
 
     def keep(self, path: Path, done: Callable[[str], None] | None = None) -> None:
@@ -317,7 +317,9 @@ class SessionRecorder:
         ticks = [item for item in self._ring.from_snapshot() if isinstance(item, TickItem)]
         if not ticks:
             return "nothing to keep yet"
-        header = {**self._header, "initial_frame": False, "first_tick": ticks[0].data.state.tick}
+        header = self._header
+        if self._ring.first:
+            header = {**header, "initial_frame": False, "first_tick": ticks[0].data.state.tick}
         try:
             with self._open_writer(path, header, frames=self._frames) as writer:
                 self._ring.write(writer)

@@ -70,10 +70,15 @@ class Ring:
             self.ticks -= isinstance(old, TickItem)
 
     def from_snapshot(self) -> Iterator[Item]:
-        """Yield the items from the oldest snapshot on, or all when there is no snapshot."""
+        """Yield the items from the oldest snapshot on; all of them when there is none, or when nothing is forgotten."""
         items = [item for item, _ in self.items]
         starts = [i for i, item in enumerate(items) if isinstance(item, StateItem)]
-        yield from items[starts[0] if starts else 0 :]
+        yield from items[starts[0] if starts and self.first else 0 :]
+
+    @property
+    def first(self) -> int:
+        """Number of the oldest tick that is left, 0 when there is none."""
+        return next((item.number for item, _ in self.items if isinstance(item, TickItem)), 0)
 
     def write(self, writer: RecordingWriter) -> None:
         """Write the ring to an open recording: ticks and marks as they were, snapshots as "state" marks."""

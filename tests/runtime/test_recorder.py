@@ -163,10 +163,7 @@ def test_the_last_bytes_of_a_disk_go_to_actions(tmp_path: Path, monkeypatch: pyt
     assert recording.lost_bytes == 0
 
 
-def test_the_ring_keeps_the_last_ticks_and_the_state_they_began_with(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("dreamloop.runtime.recorder.SNAPSHOT_TICKS", 8)
+def test_the_ring_keeps_the_last_ticks_and_the_state_they_began_with(tmp_path: Path) -> None:
     told: list[str] = []
     recorder = SessionRecorder(None, HEADER, ring_ticks=20)
     for i in range(50):
@@ -188,6 +185,19 @@ def test_the_ring_keeps_the_last_ticks_and_the_state_they_began_with(
     branches = [mark.values["to"] for mark in recording.marks if mark.kind == "branch"]
     assert branches == [None, 42 - first]
     assert told == [f"kept the last {50 - first} ticks in {tmp_path / 'kept.dream'}"]
+
+
+def test_a_ring_that_has_forgotten_nothing_is_the_whole_session(tmp_path: Path) -> None:
+    recorder = SessionRecorder(None, {**HEADER, "seed": 3, "initial_frame": True}, ring_ticks=100)
+    add(recorder, range(1))
+    recorder.snapshot(ModelState("echo", "", 0, {}))
+    add(recorder, range(1, 5))
+    recorder.keep(tmp_path / "kept.dream")
+    recorder.close()
+    with Recording.open(tmp_path / "kept.dream") as recording:
+        assert recording.initial_frame
+        assert "first_tick" not in recording.header
+        assert len(recording) == 5
 
 
 def test_the_ring_is_bounded_in_bytes(tmp_path: Path) -> None:

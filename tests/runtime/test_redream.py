@@ -224,3 +224,16 @@ def test_scenes_are_asked_for_by_name(tmp_path: Path) -> None:
         frame = model.reset(0, scene, 3)
         writer.tick(InputState(), np.zeros(SIZE, np.float32), frame, frame_hash(frame))
     assert verify(Recording.open(path), echo(), lambda name: scene if name == "yard" else None).exact
+
+
+def test_minutes_kept_with_a_key_are_dreamed_again_bit_for_bit(direct: Any, tmp_path: Path) -> None:
+    """The whole way: a session that records nothing, a key, a file, a verified replay."""
+    stage = direct(frames=80, options=direct.options(keep_s=1.0))
+    stage.at_frame(10, lambda: stage.press("w"))
+    stage.at_frame(70, lambda: stage.press("k", "/k"))
+    stage.session.run()
+    (kept,) = (tmp_path / "home").rglob("*.dream")
+    with Recording.open(kept) as recording:
+        assert 20 < len(recording) <= 60
+        assert recording.actions.any()
+        assert verify(recording, ECHO.open_model(), no_scene).exact
