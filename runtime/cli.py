@@ -4,7 +4,6 @@ Everything heavy is imported inside the commands, so that ``--help`` answers at 
 runtime/cli_*.py.
 """
 
-import os
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,12 +11,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from dreamloop.input.errors import DreamloopError
-from dreamloop.runtime import cli_lab, cli_play, cli_recordings, cli_schema
+from dreamloop.runtime import cli_lab, cli_play, cli_recordings, cli_schema, sdl
 
 if TYPE_CHECKING:
     from dreamloop.runtime.doctor import Finding
 
-os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")
+sdl.prepare()
 
 
 class OneSentence(typer.core.TyperGroup):

@@ -9,6 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 
+from dreamloop.runtime import sdl
+
 
 @dataclass(frozen=True, slots=True)
 class Finding:
@@ -83,7 +85,6 @@ def _display() -> Finding:
     if has_display():
         from pygame import display
 
-        display.init()
         driver, sizes = display.get_driver(), display.get_desktop_sizes()
         display.quit()
         screen = f"{sizes[0][0]} x {sizes[0][1]}" if sizes else "size unknown"
@@ -92,23 +93,20 @@ def _display() -> Finding:
 
 
 def has_display() -> bool:
-    """Whether a window could be opened and seen."""
-    os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")
-    driver = os.environ.get("SDL_VIDEODRIVER")
-    if driver in ("dummy", "offscreen"):
+    """Whether a window can be opened and seen; what was started to find out is left running for the window."""
+    sdl.prepare()
+    if not sdl.may_have_display():
         return False
-    named = driver or os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
-    if sys.platform.startswith("linux") and not named:
-        return False  # asking SDL would make it complain on stderr
     import pygame
 
     try:
         pygame.display.init()
     except pygame.error:
         return False
-    seen = pygame.display.get_driver() not in ("dummy", "offscreen")
+    if pygame.display.get_driver() not in ("dummy", "offscreen"):
+        return True
     pygame.display.quit()
-    return seen
+    return False
 
 
 def _gamepad() -> Finding:

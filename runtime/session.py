@@ -242,6 +242,8 @@ class Session:
         """Look after everything between two ticks, every 4 ms; False when the window was closed."""
         self.window.pump()
         self.commands.obey()
+        if not self.window.is_open:
+            return False
         now_s = self.clock.now_s()
         if now_s - self._news_s >= NEWS_EVERY_S:
             self._news_s = now_s

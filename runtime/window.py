@@ -4,7 +4,6 @@ It knows nothing about models or worlds: it is given frames of any size, layers 
 that takes device events. Must be used from the main thread, where SDL wants it.
 """
 
-import os
 import warnings
 from collections import deque
 from collections.abc import Callable
@@ -24,6 +23,7 @@ from dreamloop.input.errors import MissingPartError
 from dreamloop.input.parts import KEY_BY_SCANCODE
 from dreamloop.input.source import DeviceEvent
 from dreamloop.model.world_model import Frame
+from dreamloop.runtime import sdl
 from dreamloop.runtime.clock import Clock
 from dreamloop.runtime.headless import Anchor, Taker, ignore
 from dreamloop.runtime.keys import CommandKeys
@@ -41,6 +41,7 @@ MENU_KEYS = {  # what a gamepad's buttons are in a menu
     "pad:b": "escape",
     "pad:start": "escape",
 }
+ATTEMPTS = 5  # at opening the display
 STALE_S = 0.05  # a window that has not been drawn for this long is drawn by itself when something changed
 SCREEN_SHARE = 0.72  # of the screen, that a new window takes at most
 
@@ -74,7 +75,7 @@ class PygameWindow:
         self, title: str, frame_px: tuple[int, int], clock: Clock, options: WindowOptions | None = None
     ) -> None:
         options = options or WindowOptions()
-        _open_display()
+        _open_display(clock)
         self.is_open = True
         self.commands: deque[str] = deque()
         self.keys = CommandKeys()
@@ -328,15 +329,19 @@ def _depth(name: str) -> int:
     return DEPTHS.index(name) if name in DEPTHS else len(DEPTHS)
 
 
-def _open_display() -> None:
-    for name in ("SDL_VIDEO_X11_WMCLASS", "SDL_VIDEO_WAYLAND_WMCLASS"):
-        os.environ[name] = "dreamloop"  # what desktops know the window by; pygame has put the script's name there
-    try:
-        pygame.display.init()
-    except pygame.error as error:
-        raise MissingPartError(
-            f"there is no display ({error}); run it on a desktop, or with --headless --frames N"
-        ) from error
+def _open_display(clock: Clock) -> None:
+    """Start SDL's video. A virtual screen starts anew when its last window closes, and is away for a moment."""
+    sdl.prepare()
+    for attempt in range(ATTEMPTS):
+        try:
+            pygame.display.init()
+            return
+        except pygame.error as error:
+            if attempt == ATTEMPTS - 1 or not sdl.may_have_display():
+                raise MissingPartError(
+                    f"there is no display ({error}); run it on a desktop, or with --headless --frames N"
+                ) from error
+            clock.sleep(0.1)
 
 
 def _icon() -> pygame.Surface:

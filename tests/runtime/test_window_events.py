@@ -9,6 +9,7 @@ import pytest
 from numpy.typing import NDArray
 from pygame.event import Event
 
+from dreamloop.input.errors import MissingPartError
 from dreamloop.input.source import DeviceEvent
 from dreamloop.runtime.clock import FakeClock
 from dreamloop.runtime.keys import CommandKeys
@@ -247,3 +248,12 @@ def test_a_window_can_close_after_so_many_frames() -> None:
         window.show(np.zeros((48, 64, 3), np.uint8))
     assert not window.is_open
     window.close()
+
+
+def test_no_display_is_one_sentence_that_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail() -> None:
+        raise pygame.error("No available video device")
+
+    monkeypatch.setattr(pygame.display, "init", fail)
+    with pytest.raises(MissingPartError, match=r"there is no display \(No available video device\).*--headless"):
+        PygameWindow("test", (64, 48), FakeClock())
