@@ -2,8 +2,8 @@
 
 import importlib
 import sys
-from dataclasses import replace
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
