@@ -1,0 +1,156 @@
+"""The bench, on a clock that only moves when it is told to: its figures are known beforehand."""
+
+import json
+from typing import Any
+
+import pytest
+
+from dreamloop.input.source import DeviceEvent
+from dreamloop.model.arch_echo import EchoModel
+from dreamloop.model.world_model import OpenOptions, WorldModel
+from dreamloop.runtime import bench as module
+from dreamloop.runtime.bench import AllStamps, BenchSize, Hands, arithmetic, bench, count_frame_flop, percentiles
+from dreamloop.runtime.clock import FakeClock
+from dreamloop.runtime.stamps import FrameStamps
+from dreamloop.runtime.world import World
+
+STEP_S = 0.004
+SIZE = BenchSize(rounds=2, frames=30, warm_up=3, batch=4, batch_steps=5)
+
+
+class Timed(EchoModel):
+    """An echo model whose step takes 4 ms of a fake clock, whatever the number of players."""
+
+    clock: FakeClock
+
+    def step(self, actions: Any) -> Any:
+        """Let time pass, then echo."""
+        self.clock.advance(STEP_S)
+        return super().step(actions)
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> FakeClock:
+    """A fake clock that the echo world's model moves on."""
+    clock = FakeClock(50.0)
+
+    def open_model(world: World, options: OpenOptions | None = None) -> WorldModel:
+        model = Timed(world.card(), (options or OpenOptions()).players)
+        model.clock = clock
+        return model
+
+    monkeypatch.setattr(World, "open_model", open_model)
+    return clock
+
+
+def test_a_step_of_4_ms_is_250_frames_a_second_and_no_overhead(echo: World, clock: FakeClock) -> None:
+    figures = bench(echo, size=SIZE, clock=clock)
+    latency = figures["latency"]
+    assert latency["frames_per_s"] == pytest.approx(250, rel=1e-6)
+    assert latency["paced_frames_per_s"] == pytest.approx(60, rel=0.01)
+    assert latency["loop_overhead_ms"]["p99"] == pytest.approx(0.0, abs=1e-6)
+    assert latency["stages_ms"]["model"]["p50"] == pytest.approx(4.0)
+    assert latency["miss_rate"] == 0.0
+    assert latency["model_alone"]["1"]["p50"] == pytest.approx(4.0)
+    assert latency["model_alone"]["4"]["frames_per_s"] == pytest.approx(1000, rel=1e-6)
+
+
+def test_input_waits_for_the_next_tick_and_for_the_model(echo: World, clock: FakeClock) -> None:
+    """An event comes at any moment of a tick of 16.7 ms: its frame shows 4 to 21 ms later, 12 ms in the middle."""
+    waits = bench(echo, size=SIZE, clock=clock)["latency"]["input_to_frame_ms"]
+    assert 4.0 <= waits["p50"] <= waits["p99"] <= 1000 / 60 + 4 + 0.01
+    assert waits["p50"] == pytest.approx(12.3, abs=4)
+
+
+def test_the_head_says_what_it_was_measured_on(echo: World, clock: FakeClock) -> None:
+    figures = bench(echo, size=SIZE, clock=clock, seed=5)
+    assert figures["world"] == "echo"
+    assert figures["seed"] == 5
+    assert figures["date"] == "2000-01-01"
+    assert "core" in figures["hardware"]
+    assert figures["spacing_ms"] == pytest.approx(1000 / 60)
+    assert figures["weights_hash"] == ""
+    assert json.loads(json.dumps(figures)) == figures
+
+
+def test_an_architecture_that_nobody_counts_has_no_arithmetic(echo: World, clock: FakeClock) -> None:
+    latency = bench(echo, size=SIZE, clock=clock)["latency"]
+    assert latency["gflop_per_frame"] is None
+    assert latency["peak_share"] is None
+
+
+def test_a_soak_sets_the_last_minute_against_the_first(echo: World, clock: FakeClock) -> None:
+    size = BenchSize(rounds=1, frames=20, warm_up=1, batch=2, batch_steps=2, soak_minutes=0.05)
+    soak = bench(echo, size=size, clock=clock)["latency"]["soak"]
+    assert soak["frames"] == 180
+    assert soak["cost_ratio"] == pytest.approx(1.0)
+    assert soak["first_memory_mb"] > 0
+
+
+def test_progress_names_what_is_going_on(echo: World, clock: FakeClock) -> None:
+    told: list[tuple[str, float]] = []
+    bench(echo, size=SIZE, clock=clock, progress=lambda what, share: told.append((what, share)))
+    assert {what for what, _ in told} >= {module.FREE, module.PACED, "the model alone"}
+    assert all(0 <= share <= 1 for _, share in told)
+
+
+def test_hands_stamp_events_with_the_moment_they_were_due() -> None:
+    clock, events = FakeClock(10.0), list[DeviceEvent]()
+    hands = Hands(clock, 0.02, 0, events.append)
+    for _ in range(100):
+        clock.advance(0.007)
+        hands.look()
+        assert all(event.time_s <= clock.now_s() for event in events)
+    assert len(events) == pytest.approx(0.7 / 0.02, abs=6), "about one a tick"
+    assert {event.kind for event in events} >= {"motion", "down"}
+    clock.advance(60)
+    before = len(events)
+    hands.look()
+    assert len(events) == before + 1, "a minute of loading is not made up for"
+
+
+def test_all_stamps_forget_nothing() -> None:
+    ring = AllStamps(0.01)
+    for i in range(600):
+        ring.add(FrameStamps(i, None, i, i, i, i, i))
+    assert len(ring.kept) == 600
+
+
+def test_percentiles_are_in_milliseconds() -> None:
+    assert percentiles([0.001, 0.002, 0.003])["p50"] == pytest.approx(2.0)
+
+
+def test_share_of_the_peak(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A frame of F FLOP in 1 ms, on a machine that does twice that: half of the peak."""
+    torch = pytest.importorskip("torch")
+    from dreamloop.model.arch_dream import DreamModel, tiny_card
+    from dreamloop.model.dream_net import DreamNet, count_flop
+    from dreamloop.model.train_config import net_config
+    from dreamloop.runtime import peak
+
+    torch.set_num_threads(1)
+    card = tiny_card()
+    net = DreamNet(net_config(card.config))
+    flop = count_flop(net)
+    model = DreamModel(net, card, OpenOptions(device="cpu", dtype="float32"))
+    assert count_frame_flop(model) == flop
+    monkeypatch.setattr(peak, "measure_peak", lambda *_: {"tflop_per_s": 2 * flop / 1e-3 / 1e12})
+    figures = arithmetic(model, 1.0, FakeClock())
+    assert figures["gflop_per_frame"] == pytest.approx(flop / 1e9)
+    assert figures["peak_share"] == pytest.approx(0.5)
+
+
+def test_the_peak_is_measured_in_flop_over_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
+    torch = pytest.importorskip("torch")
+    from dreamloop.runtime import peak
+
+    monkeypatch.setattr(peak, "MATRICES", (8,))
+    clock = FakeClock()
+
+    def now_s() -> float:
+        clock.advance(0.5)
+        return clock.now_s()
+
+    found = peak.measure_peak("cpu", torch.float32, now_s)
+    assert found["matmul_tflop_per_s"] == pytest.approx(2 * 8**3 / 0.5 / 1e12)
+    assert found["tflop_per_s"] == found["conv_tflop_per_s"]
