@@ -20,7 +20,7 @@ from dreamloop.model.world_model import Frame
 FrameMode = Literal["lossless", "jpeg", "none"]
 MODES = ("lossless", "jpeg", "none")
 JPEG_QUALITY = 90
-MAX_FRAME_PX = 4096 * 4096  # a damaged file must not ask for more than this
+MAX_FRAME_PX = 1 << 20  # what a picture may have when nobody says how large it is: damage must not ask for more
 HASH_BYTES = 8
 
 
@@ -48,8 +48,8 @@ def encode_frame(frame: Frame, mode: FrameMode) -> bytes:
     return out.getvalue()
 
 
-def decode_frame(data: bytes) -> Frame:
-    """Return the frame (h, w, 3) uint8 in ``data``.
+def decode_frame(data: bytes, max_px: int = MAX_FRAME_PX) -> Frame:
+    """Return the frame (h, w, 3) uint8 in ``data``, which has at most ``max_px`` pixels.
 
     Raises:
         RecordingError: not a WebP, PNG or JPEG image, a damaged one, or one that is unreasonably large.
@@ -57,7 +57,7 @@ def decode_frame(data: bytes) -> Frame:
     try:
         with Image.open(io.BytesIO(data), formats=("WEBP", "PNG", "JPEG")) as image:
             w, h = image.size
-            if w * h > MAX_FRAME_PX:
+            if w * h > max_px:
                 raise RecordingError(f"a frame of {w}x{h} is too large to be read")
             return np.array(image.convert("RGB"))
     except (

@@ -13,6 +13,7 @@ the frame of the reset, with an action of zeros.
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 from types import TracebackType
 from typing import Any, overload
@@ -21,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dreamloop.input.state import InputState
-from dreamloop.model.frame_codec import decode_frame, frame_hash
+from dreamloop.model.frame_codec import MAX_FRAME_PX, decode_frame, frame_hash
 from dreamloop.model.framing import PREAMBLE, FramedFile, RecordingError, read_preamble, unpack_payload
 from dreamloop.model.recording_layout import (
     HEADER,
@@ -56,6 +57,7 @@ class Tick:
     extra: Mapping[str, Any]
     has_frame: bool
     load_picture: Callable[[], bytes]
+    max_px: int  # pixels that a picture may have
 
     @property
     def frame(self) -> Frame | None:
@@ -64,7 +66,7 @@ class Tick:
         Raises:
             RecordingError: the picture is there but damaged.
         """
-        return decode_frame(self.load_picture()) if self.has_frame else None
+        return decode_frame(self.load_picture(), self.max_px) if self.has_frame else None
 
     @property
     def picture(self) -> bytes:
@@ -86,6 +88,9 @@ class Recording:
         self.marks = layout.marks
         self.gaps = layout.gaps  # what could not be read; known when the file was scanned
         self.complete = layout.complete  # closed properly, with an index
+        sides = [header.get("width_px"), header.get("height_px")]
+        told = prod(side if isinstance(side, int) else 1 for side in sides)
+        self._max_px = min(max(MAX_FRAME_PX, told), 16 * MAX_FRAME_PX)
         self._file = file
         self._blocks = layout.blocks
         self._cache: tuple[Block, list[Tick]] | None = None
@@ -252,7 +257,7 @@ class Recording:
             return self._load_picture(index, frame_at)
 
         kept = frame_at >= 0
-        return Tick(index, data.state, data.action, data.frame_hash, data.timings, data.extra, kept, load)
+        return Tick(index, data.state, data.action, data.frame_hash, data.timings, data.extra, kept, load, self._max_px)
 
     def _load_picture(self, index: int, offset: int) -> bytes:
         record = self._file.record_at(offset)
