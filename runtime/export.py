@@ -4,8 +4,9 @@ One function per format in one table. Knows nothing about windows; a recording w
 again by whoever calls (runtime/replay.py) and handed in.
 """
 
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import numpy as np
 from PIL import Image
 
 from dreamloop.input.errors import DreamloopError, unknown
-from dreamloop.model.recording import Mark, Recording, RecordingError
+from dreamloop.model.recording import Mark, Recording, RecordingError, RecordingWriter, frame_hash
 from dreamloop.model.world_model import Frame
 from dreamloop.runtime.export_jsonl import export_jsonl
 from dreamloop.runtime.export_lerobot import export_lerobot
@@ -61,6 +62,7 @@ class _Task:
     start: int
     stop: int
     report: Callable[[int, int], None]
+    dreamed: bool  # the pictures are not the recorded ones
 
     @property
     def rate_hz(self) -> float:
@@ -101,7 +103,18 @@ def export(
         last = len(recording) - 1
         raise ExportError(f"{recording.path} has ticks 0 to {last}, asked for {options.start} to {stop - 1}")
     out = out or recording.path.with_name(recording.path.stem + suffix)
-    work(_Task(recording, out, options, frame_of or recorded_frames(recording), options.start, stop, report))
+    work(
+        _Task(
+            recording,
+            out,
+            options,
+            frame_of or recorded_frames(recording),
+            options.start,
+            stop,
+            report,
+            frame_of is not None,
+        )
+    )
     return out
 
 
@@ -162,7 +175,31 @@ def _jsonl(task: _Task) -> None:
 
 
 def _lerobot(task: _Task) -> None:
-    export_lerobot([task.recording], task.out, within=(task.start, task.stop), report=task.report)
+    if not task.dreamed:
+        export_lerobot([task.recording], task.out, within=(task.start, task.stop), report=task.report)
+        return
+    with tempfile.TemporaryDirectory(prefix="dreamloop-export-") as folder:
+        path = Path(folder) / task.recording.path.name
+        _with_pictures(replace(task, out=path))
+        with Recording.open(path) as recording:
+            export_lerobot([recording], task.out, report=task.report)
+
+
+def _with_pictures(task: _Task) -> None:
+    """Write the recording anew with the pictures of ``frame_of``: played with one model, drawn by another."""
+    recording = task.recording
+    header = {name: value for name, value in recording.header.items() if name != "frames"}
+    if task.start:
+        header |= {"initial_frame": False, "first_tick": recording.tick(task.start).state.tick}
+    marks = [mark for mark in recording.marks if task.start <= mark.at < task.stop]
+    with RecordingWriter(task.out, header) as writer:
+        for i in range(task.start, task.stop):
+            while marks and marks[0].at <= i:
+                mark = marks.pop(0)
+                writer.mark(mark.kind, **mark.values)
+            tick, frame = recording.tick(i), task.frame_of(i)
+            writer.tick(tick.state, tick.action, frame, frame_hash(frame), tick.timings, tick.extra)
+            task.report(i + 1 - task.start, task.stop - task.start)
 
 
 FORMATS: Mapping[str, tuple[str, Callable[[_Task], None]]] = {
@@ -171,6 +208,7 @@ FORMATS: Mapping[str, tuple[str, Callable[[_Task], None]]] = {
     "png": (".png", _strip),
     "jsonl": ("-jsonl", _jsonl),
     "lerobot": ("-lerobot", _lerobot),
+    "dream": ("-pictures.dream", _with_pictures),
 }  # name -> (end of the default file name, what does it)
 
 

@@ -87,12 +87,12 @@ class Ring:
             if isinstance(item, TickItem):
                 write_tick(writer, item.data, item.picture)
             elif isinstance(item, MarkItem):
-                writer.mark(item.kind, **_from_here(item.values, first))
+                writer.mark(item.kind, **counted_from(item.values, first))
             elif isinstance(item, StateItem):
                 writer.mark("state", state=pack_state(item.state))
 
 
-def _from_here(values: Mapping[str, Any], first: int) -> dict[str, Any]:
+def counted_from(values: Mapping[str, Any], first: int) -> dict[str, Any]:
     """Count the ticks that a mark names from tick ``first`` on; None for one that lies before it."""
     moved = {name: values[name] - first for name in ("to", "first") if isinstance(values.get(name), int)}
     return {**values, **{name: tick if tick >= 0 else None for name, tick in moved.items()}}

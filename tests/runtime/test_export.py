@@ -244,8 +244,22 @@ def test_what_cannot_be_exported_gets_a_sentence(tmp_path: Path) -> None:
     for to in FORMATS:
         with pytest.raises(RecordingError, match=r"no picture|no two pictures"):
             export(bare, to)
-    out = export(bare, "mp4", tmp_path / "dreamed.mp4", frame_of=frame)
-    assert len(list(read_video(out))) == 3
+
+
+def test_pictures_that_were_dreamed_again_take_the_place_of_recorded_ones(tmp_path: Path) -> None:
+    with RecordingWriter(tmp_path / "bare.dream", HEADER, frames="none") as writer:
+        for i in range(6):
+            if i == 4:
+                writer.mark("bookmark", text="here")
+            writer.tick(InputState(tick=i), SCHEMA.vector(forward=1), frame(i), b"")
+    bare = Recording.open(tmp_path / "bare.dream")
+    assert len(list(read_video(export(bare, "mp4", frame_of=frame)))) == 6
+    back = Recording.open(import_lerobot(export(bare, "lerobot", frame_of=frame), tmp_path / "back")[0])
+    assert np.array_equal(back.actions, bare.actions)
+    drawn = Recording.open(export(bare, "dream", frame_of=frame, options=ExportOptions(start=2)))
+    assert np.array_equal(drawn.frames(0, 4)[3], frame(5))
+    assert drawn.tick(3).frame_hash == frame_hash(frame(5))
+    assert [(mark.kind, mark.at) for mark in drawn.marks] == [("bookmark", 2)]
 
 
 def test_a_folder_with_something_in_it_is_left_alone(tmp_path: Path) -> None:

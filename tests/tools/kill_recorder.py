@@ -27,7 +27,7 @@ from dreamloop.model.recording import Recording, RecordingError, RecordingWriter
 from dreamloop.runtime.recorder import SessionRecorder
 
 PACE_S = 0.01  # between two ticks of the recorder's child: three times the pace of Doom
-LONGEST_S = 0.08  # that a child lives
+LONGEST_S = 0.15  # that a child lives
 
 
 def write(path: Path, counter: mmap.mmap) -> None:
