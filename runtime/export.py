@@ -23,6 +23,7 @@ from dreamloop.runtime.paint import Picture
 from dreamloop.runtime.panels import draw_notice
 from dreamloop.runtime.recordings import control_names
 from dreamloop.runtime.replay_bar import draw_inputs
+from dreamloop.runtime.ring import counted_from
 from dreamloop.runtime.video import VideoWriter
 
 FILM_HEIGHT_PX = 480  # at least so high is a film when nobody says otherwise
@@ -103,18 +104,13 @@ def export(
         last = len(recording) - 1
         raise ExportError(f"{recording.path} has ticks 0 to {last}, asked for {options.start} to {stop - 1}")
     out = out or recording.path.with_name(recording.path.stem + suffix)
-    work(
-        _Task(
-            recording,
-            out,
-            options,
-            frame_of or recorded_frames(recording),
-            options.start,
-            stop,
-            report,
-            frame_of is not None,
-        )
-    )
+    frames, there = frame_of or recorded_frames(recording), out.exists()
+    try:
+        work(_Task(recording, out, options, frames, options.start, stop, report, dreamed=frame_of is not None))
+    except DreamloopError:
+        if out.is_file() and not there:
+            out.unlink()  # half a film is no film
+        raise
     return out
 
 
@@ -196,7 +192,7 @@ def _with_pictures(task: _Task) -> None:
         for i in range(task.start, task.stop):
             while marks and marks[0].at <= i:
                 mark = marks.pop(0)
-                writer.mark(mark.kind, **mark.values)
+                writer.mark(mark.kind, **counted_from(mark.values, task.start))
             tick, frame = recording.tick(i), task.frame_of(i)
             writer.tick(tick.state, tick.action, frame, frame_hash(frame), tick.timings, tick.extra)
             task.report(i + 1 - task.start, task.stop - task.start)

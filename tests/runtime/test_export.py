@@ -244,6 +244,7 @@ def test_what_cannot_be_exported_gets_a_sentence(tmp_path: Path) -> None:
     for to in FORMATS:
         with pytest.raises(RecordingError, match=r"no picture|no two pictures"):
             export(bare, to)
+    assert {path.name for path in tmp_path.iterdir() if path.is_file()} == {"a.dream", "bare.dream"}
 
 
 def test_pictures_that_were_dreamed_again_take_the_place_of_recorded_ones(tmp_path: Path) -> None:
