@@ -196,12 +196,14 @@ def _judge_window(looks: Sequence[Look], real: RealLooks) -> dict[str, Any]:
     apart = [real.colour_levels(look) / max(real.colour_spread_levels, 1e-6) for look in looks]
     collapsed, frozen = sum(map(real.collapsed, looks)), sum(map(real.frozen, looks))
     sharp = [look.sharpness_levels / max(real.sharpness_levels, 1e-6) for look in looks]
+    moved = [look.motion_levels / max(real.motion_levels, 1e-6) for look in looks]
     return {
         "sharpness_ratio": float(np.mean(sharp)),
         "sharpness_ratio_range": [min(sharp), max(sharp)],
         "colour_distance": levels / max(real.colour_spread_levels, 1e-6),
         "colour_distance_worst": max(apart),
-        "motion_ratio": float(np.mean([look.motion_levels for look in looks])) / max(real.motion_levels, 1e-6),
+        "motion_ratio": float(np.mean(moved)),
+        "motion_ratio_range": [min(moved), max(moved)],
         "collapsed": collapsed > 0,
         "frozen": frozen > 0,
         "scenes_collapsed": collapsed,

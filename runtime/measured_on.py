@@ -27,6 +27,7 @@ def head(world: World, model: WorldModel, seed: int, clock: Clock) -> dict[str, 
         "device": str(getattr(model, "device", "cpu")),
         "dtype": str(getattr(model, "dtype", "")).removeprefix("torch."),
         "threads": _threads(),
+        "load_per_core": _load_per_core(),
         "seed": seed,
         "spacing_ms": 1000.0 / card.rate_hz,
         "width_px": card.width_px,
@@ -37,7 +38,7 @@ def head(world: World, model: WorldModel, seed: int, clock: Clock) -> dict[str, 
 
 def hardware(device: str = "cpu") -> str:
     """Return processor, cores and graphics card in one line."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    cores = _cores()
     return f"{_processor()}, {cores} core{'s' if cores > 1 else ''}, {_gpu(device)}"
 
 
@@ -56,6 +57,15 @@ def _gpu(device: str) -> str:
     if torch is not None and device.startswith("cuda"):
         return str(torch.cuda.get_device_name(device))
     return "Apple GPU" if device.startswith("mps") else "no GPU"
+
+
+def _load_per_core() -> float | None:
+    """Return how many programs wanted each core during the last minute: figures of a busy machine are not its own."""
+    return round(os.getloadavg()[0] / _cores(), 2) if hasattr(os, "getloadavg") else None
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _threads() -> int:

@@ -64,7 +64,8 @@ def _head(figures: Figures) -> str:
         model,
         f"{figures.get('width_px')} x {figures.get('height_px')} px, {_n(figures.get('spacing_ms'), 1)} ms a frame",
         str(figures.get("hardware", "")),
-        f"{figures.get('device')}, {figures.get('dtype') or 'no dtype'}, {figures.get('threads')} threads",
+        f"{figures.get('device')}, {figures.get('dtype') or 'no dtype'}, {figures.get('threads')} threads, "
+        f"load {_n(figures.get('load_per_core'), 1)} per core at the beginning",
         f"seed {figures.get('seed')}",
         str(figures.get("date", "")),
     ]
@@ -131,7 +132,7 @@ def _drift(f: Figures) -> str:
         line_chart(
             "Sharpness over real play's, by window",
             places,
-            [Line("dream", [w["sharpness_ratio"] for w in windows])],
+            _with_scenes("sharpness_ratio", windows),
             band=Band("real stretches", *sharp),
         ),
         line_chart(
@@ -146,7 +147,7 @@ def _drift(f: Figures) -> str:
         line_chart(
             "Motion over real play's, by window",
             places,
-            [Line("dream", [w["motion_ratio"] for w in windows])],
+            _with_scenes("motion_ratio", windows),
             band=Band("real stretches", *moved),
         ),
     ]
@@ -159,6 +160,15 @@ def _drift(f: Figures) -> str:
         f"{f['real_stretch_ticks']} ticks, each on a map of its own.</p>"
         f'<div class="charts">{"".join(charts)}</div>'
     )
+
+
+def _with_scenes(name: str, windows: Sequence[Figures]) -> list[Line]:
+    """Return the mean over scenes of every window, and its least and greatest scene."""
+    return [
+        Line("all scenes", [w[name] for w in windows]),
+        Line("the least scene", [w[f"{name}_range"][0] for w in windows], "b", dashed=True),
+        Line("the greatest scene", [w[f"{name}_range"][1] for w in windows], "c", dashed=True),
+    ]
 
 
 def _control(f: Figures) -> str:
@@ -240,7 +250,7 @@ def _strip(strip: Strip) -> str:
         cells.append(f"<b>{escape(name)}</b>")
         cells += [f'<img alt="{escape(name)}" src="{_data_url(frame)}">' for frame in frames]
         cells += ["<span></span>"] * (across - len(frames))
-    grid = f"grid-template-columns: max-content repeat({across}, minmax(40px, 1fr))"
+    grid = f"grid-template-columns: max-content repeat({across}, minmax(40px, 170px))"
     inside = f'<div class="strip" style="{grid}">{"".join(cells)}</div>'
     return f'<h3>{escape(strip.title)}</h3><div class="scroll">{inside}</div>'
 

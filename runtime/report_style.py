@@ -28,7 +28,7 @@ tr:last-child td { border-bottom: 0; }
 th { font-weight: 600; font-size: 13px; color: var(--soft); }
 td.n, th.n { text-align: right; white-space: nowrap; }
 .good { color: var(--good); font-weight: 600; } .bad { color: var(--bad); font-weight: 600; }
-.charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(310px, 1fr)); gap: 16px; margin: 14px 0; }
+.charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(400px, 1fr)); gap: 16px; margin: 14px 0; }
 figure {
   margin: 0; padding: 14px 14px 10px; background: var(--card); border: 1px solid var(--rule); border-radius: 8px;
 }

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from html import escape
 
 WIDTH, HEIGHT = 460, 250
-LEFT, RIGHT, TOP, BOTTOM = 46, 14, 14, 40  # margins around the plot
+LEFT, RIGHT, TOP, BOTTOM = 46, 14, 14, 26  # margins around the plot
 
 
 @dataclass(frozen=True, slots=True)

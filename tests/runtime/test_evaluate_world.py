@@ -158,6 +158,8 @@ def test_all_suites_give_plain_figures_a_report_and_say_what_they_do(roll: World
 def test_the_same_seed_gives_the_same_figures(roll: World) -> None:
     size = replace(SIZE, free_ticks=20)
     once, again = (evaluate(roll, ["fidelity,drift", "control"], size=size, clock=FakeClock()) for _ in range(2))
+    for figures in (once, again):
+        figures.pop("load_per_core")
     assert once == again
     assert "latency" not in once
 
@@ -220,7 +222,7 @@ def test_places_are_at_rest_and_every_press_starts_from_the_same_moment(roll: Wo
 def test_a_simulator_that_does_not_repeat_itself_is_said(roll: World, monkeypatch: pytest.MonkeyPatch) -> None:
     env = roll.make_env(maps="test", width_px=48, height_px=32)
     fresh, reset = np.random.default_rng(0), type(env).reset
-    monkeypatch.setattr(type(env), "reset", lambda self, seed=None: reset(self, int(fresh.integers(1 << 30))))
+    monkeypatch.setattr(type(env), "reset", lambda self, seed=None: reset(self, seed=int(fresh.integers(1 << 30))))
     with pytest.raises(EvaluationError, match="only 0 of 1 places"):
         find_places(roll, opposite_pairs(roll.schema), 1, seed=0, context=8)
 

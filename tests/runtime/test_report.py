@@ -52,6 +52,7 @@ WINDOW = {
     "colour_distance": 1.0,
     "colour_distance_worst": 1.4,
     "motion_ratio": 0.95,
+    "motion_ratio_range": [0.7, 1.2],
     "collapsed": False,
     "frozen": False,
     "scenes_collapsed": 0,
