@@ -18,6 +18,7 @@ from torch.nn import functional as F
 
 from dreamloop.input.errors import unknown
 from dreamloop.input.schema import ActionSchema
+from dreamloop.input.state import InputState
 from dreamloop.model.checkpoint import CheckpointError
 from dreamloop.model.device import choose_device, choose_dtype
 from dreamloop.model.diamond_config import DiamondConfig, choose, read_config
@@ -135,7 +136,7 @@ class DiamondModel:
         self.seeds[player], self.ticks[player] = seed, 0
         for part in (self.history, self.large, self.actions):
             part[player].zero_()
-        self.actions[player] = self._switches(np.zeros((1, self.schema.size), np.float32))
+        self.actions[player] = self._switches(self.schema.encode(InputState())[None])
         if scene is not None:
             self._check_scene(scene)
             frames = torch.from_numpy(_last(scene.frames, self.history.shape[1])).to(self.device)

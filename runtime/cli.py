@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from dreamloop.input.errors import DreamloopError
-from dreamloop.runtime import cli_lab, cli_play, cli_recordings, cli_schema, sdl
+from dreamloop.runtime import cli_lab, cli_play, cli_recordings, cli_schema, cli_weights, sdl
 
 if TYPE_CHECKING:
     from dreamloop.runtime.doctor import Finding
@@ -49,6 +49,7 @@ app.command("eval")(cli_lab.evaluate)
 app.command("bench")(cli_lab.bench)
 app.add_typer(cli_recordings.app, name="recordings", cls=OneSentence)
 app.add_typer(cli_schema.app, name="schema", cls=OneSentence)
+app.add_typer(cli_weights.app, name="weights", cls=OneSentence)
 
 
 def _print_version(wanted: bool) -> None:
@@ -81,7 +82,7 @@ def worlds() -> None:
         except DreamloopError as error:
             rows.append((name, "", "", "", "", f"broken: {error}"))
             continue
-        weights = "none needed" if world.weights is None else "there" if world.weights.is_file() else "missing"
+        weights = "none needed" if world.weights is None else "there" if world.is_ready else "missing"
         size, rate = f"{world.width_px} x {world.height_px}", f"{world.rate_hz:g} Hz"
         rows.append((name, size, rate, str(len(world.scenes)), weights, world.description))
     _columns(rows)

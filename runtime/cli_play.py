@@ -1,5 +1,6 @@
 """The command ``dreamloop play``: in a window, headless, or as a clip where there is no display."""
 
+import dataclasses
 import signal
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -28,6 +29,7 @@ def play(
     record: Annotated[Path | None, typer.Option(help="Record the session in this file (.dream).")] = None,
     keep_frames: Annotated[str, typer.Option(help="Pictures in the recording: lossless, jpeg, none.")] = "lossless",
     schema: Annotated[Path | None, typer.Option(help="Your own bindings (TOML).")] = None,
+    weights: Annotated[Path | None, typer.Option(help="Other weights: a file, or a folder of published ones.")] = None,
     scene: Annotated[str | None, typer.Option(help="Scene to start in: name or number.")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of the dream; another one every time unless given.")] = None,
     voice: Annotated[bool, typer.Option("--voice", help="Listen to the microphone.")] = False,
@@ -54,6 +56,8 @@ def play(
     _check("--keep-frames", keep_frames, KEPT)
     _check("--scaling", scaling, SCALINGS)
     found = find_world(world)
+    if weights is not None:
+        found = dataclasses.replace(found, weights=weights)
     silent = headless or clip is not None
     no_display = not silent and not has_display()
     alone = silent or no_display
@@ -155,7 +159,7 @@ def _play_in_window(
     from dreamloop.runtime.clock import SystemClock
     from dreamloop.runtime.window import PygameWindow, WindowOptions
 
-    if world.weights is not None and not world.weights.is_file():
+    if not world.is_ready:
         world.card()  # says so before a window opens
     clock = SystemClock()
     window_options = WindowOptions(fullscreen, scaling, scale, None if frames is None else frames + 1)  # type: ignore[arg-type]

@@ -177,8 +177,7 @@ def _worlds() -> Finding:
     for name in list_worlds():
         try:
             world = find_world(name)
-            ready = world.weights is None or world.weights.is_file()
-            parts.append(name if ready else f"{name} (no weights yet)")
+            parts.append(name if world.is_ready else f"{name} (no weights yet)")
         except DreamloopError:
             parts.append(f"{name} (broken)")
             whole = False

@@ -13,7 +13,7 @@ import os
 import sys
 import tomllib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -22,7 +22,9 @@ from typing import TYPE_CHECKING, Any, get_type_hints
 
 from dreamloop.input.errors import ConfigError, DreamloopError, MissingPartError, nearest, unknown
 from dreamloop.input.schema import ActionSchema
+from dreamloop.input.schema_files import find_schema, list_layouts
 from dreamloop.model.world_model import Card, OpenOptions, Scene, WorldModel, open_model
+from dreamloop.runtime.weights_store import Published, folder_of, read_published
 
 if TYPE_CHECKING:
     import gymnasium
@@ -46,8 +48,9 @@ class WorldFile:
     arch: str  # model architecture, model/arch_<arch>.py
     title: str = ""  # as the window shows it; the name when empty
     description: str = ""  # one line for `dreamloop worlds`
-    schema: str = "schema.toml"  # action schema, relative to the folder
-    weights: str = ""  # checkpoint, relative to the folder; empty: the architecture has none
+    schema: str = "schema.toml"  # action schema, relative to the folder, or the name of a shipped layout
+    weights: str = ""  # checkpoint, relative to the folder; empty: the architecture has none, or see [published]
+    context_frames: int = 1  # true frames that a scene should bring; a checkpoint of ours says it itself
     scenes: str = ""  # folder of recordings to start from
     simulator: str = ""  # "package.module:callable" or "file.py:callable", returns a gymnasium.Env
     explorer: str = ""  # same form, returns a scripted player
@@ -74,6 +77,9 @@ class World:
     explorer: str | None
     demo_script: Path | None
     licence: str = ""
+    context_frames: int = 1
+    published: Published | None = None  # [published]: files of somebody else's, in the user's data folder
+    config: Mapping[str, Any] = field(default_factory=dict)  # [model]: the architecture's own configuration
 
     @cached_property
     def scene_names(self) -> tuple[str, ...]:
@@ -111,7 +117,10 @@ class World:
         """Return the card of the weights, or one made from ``world.toml`` for an architecture without
         weights.
         """
-        if self.weights is not None:
+        weights_hash = ""
+        if self.published is not None and self.weights is not None and not self.weights.is_file():
+            weights_hash = self.published.weights_hash(self.name, self.weights)
+        elif self.weights is not None:
             from dreamloop.model.checkpoint import load_card
 
             return load_card(self.weights)
@@ -122,8 +131,18 @@ class World:
             height_px=self.height_px,
             rate_hz=self.rate_hz,
             schema=self.schema.to_dict(),
+            context_frames=self.context_frames,
             licence=self.licence or "MIT",
+            config=self.config,
+            weights_hash=weights_hash,
         )
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether the world has all the weights that it is played with."""
+        if self.published is not None and self.weights is not None and not self.weights.is_file():
+            return not self.published.missing(self.weights)
+        return self.weights is None or self.weights.is_file()
 
     def open_model(self, options: OpenOptions | None = None) -> WorldModel:
         """Open the world's model.
@@ -218,31 +237,55 @@ def load_world(folder: Path) -> World:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise WorldError(f"{path} cannot be read: {error}") from error
-    file = _read(path, values)
+    file = _read(path, {name: table for name, table in values.items() if name not in ("published", "model")})
+    published = read_published(values["published"], str(path)) if "published" in values else None
+    weights = folder / file.weights if file.weights else folder_of(file.name) if published else None
+    made_here = folder_of(file.name) / "scenes"  # scenes that a player made from pictures
     return World(
         name=file.name,
         title=file.title or file.name,
         description=file.description,
         folder=folder,
-        schema=ActionSchema.load(folder / file.schema),
+        schema=ActionSchema.load(_schema_path(folder, file.schema)),
         rate_hz=file.rate_hz,
         width_px=file.width_px,
         height_px=file.height_px,
         arch=file.arch,
-        weights=folder / file.weights if file.weights else None,
-        scenes=tuple(sorted((folder / file.scenes).glob("*.dream"))) if file.scenes else (),
+        weights=weights,
+        scenes=tuple(sorted((folder / file.scenes).glob("*.dream")) if file.scenes else ())
+        + tuple(sorted(made_here.glob("*.dream"))),
         simulator=file.simulator or None,
         explorer=file.explorer or None,
         demo_script=folder / file.demo if file.demo else None,
         licence=file.licence,
+        context_frames=file.context_frames,
+        published=published,
+        config=_table(path, values, "model"),
     )
+
+
+def _schema_path(folder: Path, name: str) -> Path:
+    """A file of the world's own, or the name of a shipped layout."""
+    own = folder / name
+    return own if own.exists() or name not in list_layouts() else find_schema(name)
+
+
+def _table(path: Path, values: Mapping[str, Any], name: str) -> dict[str, Any]:
+    table = values.get(name, {})
+    if not isinstance(table, dict):
+        raise WorldError(f"{path}: {name} must be a table, [{name}]")
+    return table
 
 
 def _read(path: Path, values: Mapping[str, Any]) -> WorldFile:
     """Check the table and return it; every mistake is named in one sentence."""
     known = {field.name: field for field in fields(WorldFile)}
     types = get_type_hints(WorldFile)
-    mistakes = [f"[{name}] is not a table it knows{nearest(name, ['world'])}" for name in values if name != "world"]
+    mistakes = [
+        f"[{name}] is not a table it knows{nearest(name, ['world', 'published', 'model'])}"
+        for name in values
+        if name != "world"
+    ]
     table = values.get("world", {})
     if not isinstance(table, dict):
         raise WorldError(f"{path}: world must be a table, [world]")

@@ -2,8 +2,8 @@
 
 ``golden/oasis.npz`` holds outputs only. They were made with the code at github.com/etched-ai/open-oasis, commit
 f59deef, PyTorch 2.13, float32 on a CPU without autocast: its ``DiT`` and ``AutoencoderKL`` were built at the small
-sizes below, given the weights, pictures, actions and random numbers that :func:`seeded` and its neighbours make here (all
-from NumPy's PCG64), and run in the order of its ``generate.py``, with a window of 5 frames in place of 32.
+sizes below, given the weights, pictures, actions and random numbers that :func:`seeded` and its neighbours make here
+(all from NumPy's PCG64), and run in the order of its ``generate.py``, with a window of 5 frames in place of 32.
 """
 
 from dataclasses import asdict, replace
