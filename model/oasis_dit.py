@@ -73,8 +73,8 @@ class Dynamics(nn.Module):
         x = self.x_embedder["proj"](latents.flatten(0, 1).to(self.external_cond.weight.dtype))
         x = x.flatten(2).transpose(1, 2).reshape(n, t, self.rows * self.columns, -1)
         turns = time_turns(ticks, self._pairs)[:, None]
-        when = (turns.cos().to(x.dtype), turns.sin().to(x.dtype))
-        where = (self._place[0].to(x), self._place[1].to(x))
+        when = (turns.cos(), turns.sin())  # angles stay float32, whatever the rest runs in
+        where = self._place = (self._place[0].to(x.device), self._place[1].to(x.device))  # copied once
         rest = iter(led)
         for number, block in enumerate(self.blocks):
             x = block(x, rest, where, when, number, attend)

@@ -51,9 +51,9 @@ class Autoencoder(nn.Module):
         return pictures
 
     def _through(self, layers: nn.ModuleList, x: Tensor) -> Tensor:
-        cosine, sine = self._cosine.to(x), self._sine.to(x)
+        self._cosine, self._sine = self._cosine.to(x.device), self._sine.to(x.device)  # copied once
         for layer in layers:
-            x = layer(x, cosine, sine)
+            x = layer(x, self._cosine, self._sine)
         return x
 
 

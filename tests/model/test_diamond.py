@@ -74,7 +74,7 @@ class SeededStream:
         return torch.from_numpy(self.draws.standard_normal((1, *shape)).astype(np.float32))
 
 
-def small_model(name: str) -> DiamondModel:
+def small_model(name: str, dtype: str = "float32") -> DiamondModel:
     """The model at the small size, with seeded weights."""
     config = read_config(CONFIGS[name])
     nets = empty_nets(config)
@@ -86,7 +86,7 @@ def small_model(name: str) -> DiamondModel:
         controls = [{"name": stick, "kind": "button", "keys": [stick[0]]} for stick in ("fire", "right", "left")]
         schema = {"format": 1, "name": "stick", "control": controls}
     card = Card(name, "diamond", WIDTH * factor, HEIGHT * factor, 15.0, schema, 4, config=CONFIGS[name])
-    return DiamondModel(nets, config, card, OpenOptions(device="cpu", dtype="float32"))
+    return DiamondModel(nets, config, card, OpenOptions(device="cpu", dtype=dtype))
 
 
 @pytest.fixture(scope="module")
@@ -145,6 +145,16 @@ def test_generated_frames_are_the_published_ones(
     assert off.max() <= 1, "more than a level: not a matter of rounding"
     assert (off > 0).mean() < 1e-3
     assert relative_error(frames, wanted) < 2e-4
+
+
+@pytest.mark.parametrize("name", ["atari", "csgo"])
+def test_bfloat16_stays_near_float32(name: str) -> None:
+    frames = []
+    for dtype in ("float32", "bfloat16"):
+        model = small_model(name, dtype)
+        model.reset(0, None, seed=1)
+        frames.append(model.step(seeded_actions(1, model.schema.size))[0].astype(float))
+    assert 0 < np.abs(frames[0] - frames[1]).mean() < 3
 
 
 def test_the_published_sizes() -> None:

@@ -95,13 +95,13 @@ def small_tensors() -> dict[str, dict[str, Tensor]]:
     }
 
 
-def small_model(**changes: Any) -> OasisModel:
+def small_model(dtype: str = "float32", **changes: Any) -> OasisModel:
     """The model at the small size, with seeded weights."""
     config = replace(SMALL, **changes)
     nets = empty_nets(config, small_card(config))
     for name, tensors in small_tensors().items():
         nets[name].load_state_dict(tensors, assign=True)
-    return OasisModel(nets, small_card(config), OpenOptions(device="cpu", dtype="float32"))
+    return OasisModel(nets, small_card(config), OpenOptions(device="cpu", dtype=dtype))
 
 
 @pytest.fixture(scope="module")
@@ -234,6 +234,15 @@ def test_steps_change_between_two_frames() -> None:
         model.step(np.zeros((1, 25), np.float32))
         assert model.stats()["evaluations"] == steps + 1
     assert {"dynamics_ms", "decode_ms", "recompute_ms", "memory_bytes"} <= set(model.stats())
+
+
+def test_bfloat16_stays_near_float32() -> None:
+    frames = []
+    for dtype in ("float32", "bfloat16"):
+        model = small_model(dtype, steps=4)
+        model.reset(0, Scene("start", seeded_prompt(), seeded_actions()[:PROMPT]), seed=0)
+        frames.append(model.step(seeded_actions()[PROMPT:][:1])[0].astype(float))
+    assert 0 < np.abs(frames[0] - frames[1]).mean() < 3
 
 
 def test_levels_of_the_published_ten_steps() -> None:
