@@ -23,6 +23,7 @@ from dreamloop.model.tick_codec import TickData
 from dreamloop.model.world_model import Action, Frame, ModelState
 from dreamloop.runtime.ring import Item, KeepItem, MarkItem, Ring, StateItem, TickItem, write_tick
 
+POLL_S = 0.008  # how often the thread looks for work: waking it from the loop would cost the loop its time slice
 RETRY_S = 0.5  # pause between attempts to write to a disk that is full
 PICTURELESS_TICKS = 64  # after a failed picture, so many ticks go without one before the next attempt
 SNAPSHOT_TICKS = 350  # at most between two states in the ring: ten seconds of Doom
@@ -126,9 +127,10 @@ class SessionRecorder:
         self._writer = open_writer(path, header, frames=frames) if path else None
         self._queue_frames = queue_frames
         self._queue: deque[Item] = deque()
-        self._waiting_frames = 0
-        self._ready = threading.Condition()
-        self._closing = False
+        self._queued_frames, self._encoded_frames = 0, 0  # pictures in all: counted by the loop, by the thread
+        self._hurry = threading.Event()  # look for work now
+        self._idle = threading.Condition()  # notified when the queue has become empty
+        self._closing = self._ended = False
         self._failing = 0  # ticks to go without pictures after the disk refused one
         self._run_of_drops, self._first_drop = 0, 0
         self._ring = Ring(ring_ticks, ring_bytes)
@@ -146,10 +148,11 @@ class SessionRecorder:
         extra: Mapping[str, Any] | None = None,
     ) -> None:
         """Keep one tick; ``frame`` (h, w, 3) shows the effect of ``action`` (a,). Takes microseconds."""
-        full = self._waiting_frames >= self._queue_frames
+        full = self._queued_frames - self._encoded_frames >= self._queue_frames
         hashed = frame_hash(frame) if full else b""
         data = TickData(state, np.array(action, np.float32), hashed, dict(timings or {}), dict(extra or {}))
-        self._put(TickItem(self.ticks, data, None if full else frame.copy()))
+        self._put(TickItem(self.ticks, data, None if full else _copy(frame)))
+        self._queued_frames += not full
         self.ticks += 1
 
     def mark(self, kind: str, **values: Any) -> None:
@@ -171,8 +174,9 @@ class SessionRecorder:
 
     def drain(self, timeout_s: float | None = None) -> bool:
         """Wait until everything queued so far was dealt with; return whether that came to pass."""
-        with self._ready:
-            return self._ready.wait_for(lambda: not self._queue or not self._thread.is_alive(), timeout_s)
+        with self._idle:
+            self._hurry.set()
+            return self._idle.wait_for(lambda: not self._queue or self._ended, timeout_s)
 
     @property
     def waiting(self) -> int:
@@ -192,9 +196,8 @@ class SessionRecorder:
         """
         if self._closing:
             return
-        with self._ready:
-            self._closing = True
-            self._ready.notify_all()
+        self._closing = True
+        self._hurry.set()
         self._thread.join()
         lost = sum(isinstance(item, TickItem) for item in self._queue)
         if lost:
@@ -209,12 +212,8 @@ class SessionRecorder:
         self.close()
 
     def _put(self, item: Item) -> None:
-        with self._ready:
-            if self._closing:
-                return
-            self._queue.append(item)
-            self._waiting_frames += isinstance(item, TickItem) and item.frame is not None
-            self._ready.notify_all()
+        if not self._closing:
+            self._queue.append(item)  # without a lock: the loop must never wait for the thread
 
     def _say(self, sentence: str) -> None:
         self.note = sentence
@@ -222,22 +221,31 @@ class SessionRecorder:
     # --- the thread's side ---
 
     def _work(self) -> None:
-        while True:
-            with self._ready:
-                self._ready.wait_for(lambda: self._queue or self._closing)
+        try:
+            while not (self._closing and not self._queue):
                 if not self._queue:
-                    break
-                item = self._queue[0]
-            done = self._take(item)
-            with self._ready:
-                if done:
+                    self._rest(POLL_S)
+                elif self._take(self._queue[0]):
                     self._queue.popleft()
                 elif self._closing:
                     break
                 else:  # the disk is full: what the player did waits, pictures do not
-                    self._ready.wait_for(lambda: self._closing, RETRY_S)
-                self._ready.notify_all()
-        self._finish()
+                    self._rest(RETRY_S)
+        finally:
+            if not self._closing:
+                self.note = "recording has stopped: something in it failed"
+            self._finish()
+            with self._idle:
+                self._ended = True
+                self._idle.notify_all()
+
+    def _rest(self, seconds: float) -> None:
+        """Tell those who wait for an empty queue, and do nothing for a moment."""
+        if not self._queue:
+            with self._idle:
+                self._idle.notify_all()
+        if self._hurry.wait(seconds) and not self._closing:
+            self._hurry.clear()
 
     def _take(self, item: Item) -> bool:
         """Deal with one entry; False when it has to be tried again."""
@@ -267,9 +275,8 @@ class SessionRecorder:
         tick.data = TickData(data.state, data.action, frame_hash(frame), data.timings, data.extra)
         if self._frames != "none":
             tick.picture = encode_frame(frame, self._frames)
-        with self._ready:
-            tick.frame = None
-            self._waiting_frames -= 1
+        tick.frame = None
+        self._encoded_frames += 1
 
     def _write_tick(self, tick: TickItem) -> bool:
         writer = self._writer
@@ -337,3 +344,8 @@ class SessionRecorder:
             writer.close()
         except RecordingError as error:
             self.note = f"the recording has no index (it is readable all the same): {error}"
+
+
+def _copy(frame: Frame) -> Frame:
+    """Return a copy made without letting go of Python's lock, which the loop would then have to wait for."""
+    return np.frombuffer(frame.tobytes(), frame.dtype).reshape(frame.shape)
