@@ -9,6 +9,7 @@ Knows nothing about players, seeds, uint8 or training.
 
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -90,22 +91,19 @@ class DreamNet(nn.Module):
         Returns:
             (b, 3, h, w) float32, about -1..1.
         """
-        return self.draw(context, actions, level, noise)[0]
+        return self.draw(context, actions, level, noise).frame
 
-    def draw(self, context: Tensor, actions: Tensor, level: Tensor, noise: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Draw the next frame; return beside it, for training, the last frame as it was moved, and where it was seen.
-
-        The last is (b, 1, h, w): 1 where the flow points inside the last frame, 0 where the mirror begins.
-        """
+    def draw(self, context: Tensor, actions: Tensor, level: Tensor, noise: Tensor) -> "Drawn":
+        """Draw the next frame and return it with its parts, which training teaches one by one."""
         dtype = self.dtype
         cond = self.know(torch.cat([actions.flatten(1), 10 * level[:, None]], 1).to(dtype))
         noise = noise.to(dtype)
         features = self._features(context, cond, noise)
-        picture, moved, seen = self._compose(context[:, 0], self.head(features).float())
+        picture, parts = self._compose(context[:, 0], self.head(features).float())
         known = fold(picture.to(dtype), self.config.fold)
         x = self.look(torch.cat([known, features, noise], 1).contiguous(memory_format=torch.channels_last))
         x = self.refine(x, cond)
-        return picture + unfold(self.mend(x).float(), self.config.fold), moved, seen
+        return Drawn(picture + unfold(self.mend(x).float(), self.config.fold), *parts)
 
     @property
     def dtype(self) -> torch.dtype:
@@ -140,17 +138,30 @@ class DreamNet(nn.Module):
             x = self.up[level](x, cond)
         return x
 
-    def _compose(self, last: Tensor, head: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def _compose(self, last: Tensor, head: Tensor) -> tuple[Tensor, tuple[Tensor, Tensor, Tensor, Tensor]]:
+        """Take every pixel either from the last frame or from what is painted: a mixture of both would be blur."""
         s = self.config.fold
         new, flow, trust = head.tensor_split((3 * s * s, 5 * s * s), 1)
-        drawn = unfold(new, s)
+        painted = unfold(new, s)
         if not self.config.warp:
-            return drawn, drawn, torch.ones_like(drawn[:, :1])
-        keep = torch.sigmoid(unfold(trust, s) + 2.0)
+            nothing = torch.zeros_like(painted[:, :1])
+            return painted, (painted, painted, nothing, nothing + 1)
         where = sources(10 * unfold(flow, s), self.grid)
         moved = warp(last, where, self.config.warp_mode)
         seen = (where.detach().abs().amax(-1) <= 1)[:, None].float()
-        return torch.lerp(drawn, moved, keep), moved, seen
+        trust = torch.sigmoid(unfold(trust, s) + 2.0)
+        gate = (trust > 0.5).float() + (trust - trust.detach())  # hard; its gradient is that of the soft one
+        return torch.lerp(painted, moved, gate), (moved, painted, trust, seen)
+
+
+class Drawn(NamedTuple):
+    """A frame and what it was made of."""
+
+    frame: Tensor  # (b, 3, h, w)
+    moved: Tensor  # (b, 3, h, w) the last frame, every pixel fetched from where the flow points
+    painted: Tensor  # (b, 3, h, w) what would be there without the last frame
+    trust: Tensor  # (b, 1, h, w) above 0.5 the moved pixel is taken, else the painted one
+    seen: Tensor  # (b, 1, h, w) 1 where the flow points inside the last frame, 0 where the mirror begins
 
 
 def pick_context(frames: Tensor, ages: tuple[int, ...]) -> Tensor:

@@ -20,7 +20,7 @@ from torch.nn import functional as F
 from dreamloop.model.critic import Critic, critic_loss
 from dreamloop.model.dataset import Episode, FramePool
 from dreamloop.model.device import choose_device, choose_dtype
-from dreamloop.model.dream_net import DreamNet, pick_context
+from dreamloop.model.dream_net import Drawn, DreamNet, pick_context
 from dreamloop.model.dreams import Batch, Dreams
 from dreamloop.model.held_out import held_out_figures, sample_sheet
 from dreamloop.model.pixels import quantise, to_float, to_uint8
@@ -74,13 +74,14 @@ class Trainer:
         """Draw one batch, improve the net (and the critic, in its time), and return the losses."""
         config, share = self.config, self.progress.share(self.config)
         batch = self._pick(share)
-        (drawn, moved, seen), truth = self._draw(batch), to_float(batch.truth.to(self.device))
-        weight = batch.weight.to(self.device)
-        # What comes into view cannot be known: there L1 would ask for blur, so it asks for little.
-        error = ((drawn - truth).abs() * (config.unseen + (1 - config.unseen) * seen)).mean(dim=(1, 2, 3))
-        astray = ((moved - truth).abs() * seen).mean(dim=(1, 2, 3))
-        flat = texture_error(drawn, truth)
-        loss = (weight * (error + config.flow * astray) + weight.sqrt() * config.texture * flat).mean()
+        parts, truth = self._draw(batch), to_float(batch.truth.to(self.device))
+        drawn, weight = parts.frame, batch.weight.to(self.device)
+        error, flat = knowable_error(parts, truth, config.unseen), texture_error(drawn, truth)
+        taught = (
+            error + config.flow * part_error(parts, truth) + config.painting * (1 - parts.trust).mean(dim=(1, 2, 3))
+        )
+        young = weight.sqrt()
+        loss = (weight * taught + config.texture * (young * flat + (1 - young) * mood_error(drawn, truth))).mean()
         figures = {name: float(of.detach()[batch.weight == 1].mean()) for name, of in (("l1", error), ("flat", flat))}
         polish = share >= config.polish_from
         if polish:
@@ -104,7 +105,7 @@ class Trainer:
         fresh = self.dreams.fresh(config.batch - own)
         return join(fresh, self.dreams.dreamed(own)) if own else fresh
 
-    def _draw(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
+    def _draw(self, batch: Batch) -> Drawn:
         """Draw the next frame of every row as ``DreamNet.draw``; only the true histories are noised."""
         config = self.config
         history = pick_context(to_float(batch.history.to(self.device)), config.net.ages)
@@ -173,17 +174,48 @@ def make_optimisers(config: TrainConfig, net: DreamNet, critic: Critic) -> dict[
     return optimisers
 
 
+def knowable_error(parts: Drawn, truth: Tensor, unseen: float) -> Tensor:
+    """Return the L1 error (b,) of the frame. What comes into view cannot be known, so it counts for ``unseen`` only."""
+    known = unseen + (1 - unseen) * parts.seen
+    return ((parts.frame - truth).abs() * known).mean(dim=(1, 2, 3))
+
+
+def part_error(parts: Drawn, truth: Tensor) -> Tensor:
+    """Return the L1 error (b,) of the moved frame where it was seen, and a little of that of the painted one."""
+    moved, painted = (parts.moved - truth).abs() * parts.seen, (parts.painted - truth).abs()
+    return (moved + 0.2 * painted).mean(dim=(1, 2, 3))
+
+
 def texture_error(drawn: Tensor, truth: Tensor) -> Tensor:
     """Return (b,): how far the energy of the edges in every 8x8 patch is from the true one.
 
     Unlike L1 it does not ask for the place of an edge, only that it is there. So blur costs even where the place of a
-    texture cannot be known, and it can be asked of old rollouts whose view has drifted a little.
+    texture cannot be known, and it can be asked of old rollouts whose view has drifted a little. Lightness and colour
+    are asked separately: else coloured noise would pass for texture.
     """
     error = drawn.new_zeros(len(drawn))
     for scale in (1, 2):
-        edges = [edge_energy(F.avg_pool2d(x, scale) if scale > 1 else x, 8 // scale) for x in (drawn, truth)]
-        error = error + (edges[0] - edges[1]).abs().mean(dim=(1, 2, 3))
+        pair = [light_and_colour(F.avg_pool2d(x, scale) if scale > 1 else x) for x in (drawn, truth)]
+        error = error + (edge_energy(pair[0], 8 // scale) - edge_energy(pair[1], 8 // scale)).abs().mean(dim=(1, 2, 3))
     return error
+
+
+def mood_error(drawn: Tensor, truth: Tensor) -> Tensor:
+    """Return (b,): how far edge energy and colour of coarse regions are from those of some true frame.
+
+    For dreams that have left the truth behind: no place is right there any more, but a frame of the world has about the
+    contrast and the colours of a frame of the world. Keeps rollouts from fading and from burning.
+    """
+    pair = [light_and_colour(x) for x in (drawn, truth)]
+    edges = (edge_energy(pair[0], 32) - edge_energy(pair[1], 32)).abs().mean(dim=(1, 2, 3))
+    colours = (F.avg_pool2d(pair[0], 32) - F.avg_pool2d(pair[1], 32)).abs().mean(dim=(1, 2, 3))
+    return edges + 0.25 * colours
+
+
+def light_and_colour(x: Tensor) -> Tensor:
+    """Turn (b, 3, h, w) red, green, blue into lightness and two differences of colour."""
+    red, green, blue = x.unbind(1)
+    return torch.stack([(red + green + blue) / 3, red - green, blue - green], 1)
 
 
 def edge_energy(x: Tensor, patch: int) -> Tensor:

@@ -27,10 +27,11 @@ class TrainConfig:
     long_share: float = 0.34  # part of the rollouts that goes on past the horizon, judged by the critic alone
     long_age: int = 1024  # ticks after which a long rollout starts over
     context_noise: float = 0.10  # largest standard deviation of the noise on the true context, in -1..1 units
-    adversarial: float = 0.08  # weight of the critic beside the L1 loss
+    adversarial: float = 0.03  # weight of the critic beside the L1 loss
     flow: float = 0.5  # weight of the L1 loss of the moved frame alone, before anything is painted over it
-    texture: float = 0.2  # weight of the loss that asks for the right edge energy in every patch
+    texture: float = 0.3  # weight of the loss that asks for the right edge energy in every patch
     unseen: float = 0.1  # part of the L1 loss that is left where the flow points outside the last frame
+    painting: float = 0.02  # price of painting a pixel that could have been fetched
     polish_lr: float = 0.3  # multiplier of the learning rates once the critic has joined: it keeps them both stable
     muon: bool = True  # Muon for the matrices inside the blocks (off: Adam for everything)
     muon_lr: float = 1e-3  # matrices inside the residual blocks
