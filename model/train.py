@@ -39,7 +39,9 @@ class Progress:
     elapsed_s: float = 0.0
 
     def share(self, config: TrainConfig) -> float:
-        """Share of the time box that is used up, 0..1."""
+        """Share of the time box (or of the steps, where they are what ends the run) that is used up, 0..1."""
+        if config.steps:
+            return min(self.step / config.steps, 1.0)
         return min(self.elapsed_s / (60 * config.minutes), 1.0)
 
 

@@ -17,6 +17,7 @@ class TrainConfig:
     net: NetConfig = field(default_factory=NetConfig)
     name: str = "doom-small"  # the name on the card
     minutes: float = 60.0  # time box of the whole run, over all resumes
+    steps: int = 0  # end after so many steps instead of by the clock (0: by the clock); for comparing arms
     batch: int = 32  # frames drawn per step
     rollouts_from: float = 0.40  # share of the time after which a part of the batch is drawn on the net's own frames
     polish_from: float = 0.55  # share of the time after which a critic joins

@@ -1,0 +1,103 @@
+"""The net: what its parts promise, on tiny shapes."""
+
+import dataclasses
+
+import pytest
+import torch
+
+from dreamloop.model.dream_net import DreamNet, NetConfig, count_flop, draw_noise, pick_context
+from dreamloop.model.layers import Conv, coordinates, fold, sources, unfold, warp
+
+TINY = NetConfig(
+    height_px=32, width_px=48, actions=3, widths=(8, 8, 16), down=(1, 0, 1), up=(1, 0, 0), refine=1, cond=8
+)
+
+
+def inputs(b: int = 2, seed: int = 0) -> tuple[torch.Tensor, ...]:
+    torch.manual_seed(seed)
+    noise = torch.stack([draw_noise(TINY, 1, tick) for tick in range(b)])
+    return torch.rand(b, 4, 3, 32, 48) * 2 - 1, torch.rand(b, 4, 3), torch.zeros(b), noise
+
+
+@pytest.mark.parametrize("moves", [True, False])
+def test_a_frame_has_the_size_of_its_context(moves: bool) -> None:
+    net = DreamNet(dataclasses.replace(TINY, warp=moves))
+    drawn = net.draw(*inputs())
+    assert drawn.frame.shape == (2, 3, 32, 48)
+    assert drawn.frame.dtype == torch.float32
+    assert drawn.trust.shape == drawn.seen.shape == (2, 1, 32, 48)
+
+
+def test_every_pixel_is_fetched_or_painted_never_mixed() -> None:
+    """Mixing the two is how blur begins."""
+    net = DreamNet(TINY)
+    torch.nn.init.zeros_(net.mend.weight)
+    drawn = net.draw(*inputs())
+    taken = torch.where(drawn.trust > 0.5, drawn.moved, drawn.painted)
+    assert torch.allclose(drawn.frame, taken, atol=1e-6)
+
+
+def test_the_gate_still_learns() -> None:
+    net = DreamNet(TINY)
+    net(*inputs()).square().mean().backward()
+    assert net.head.weight.grad is not None
+    assert net.head.weight.grad[-16:].abs().sum() > 0  # the rows of the trust
+
+
+def test_no_flow_fetches_every_pixel_from_its_own_place() -> None:
+    image, grid = torch.rand(1, 3, 12, 20), coordinates(12, 20)
+    still = torch.zeros(1, 2, 12, 20)
+    assert torch.allclose(warp(image, sources(still, grid)), image, atol=1e-5)
+
+
+def test_flow_is_in_pixels_and_points_to_the_source() -> None:
+    image, grid = torch.rand(1, 3, 12, 20), coordinates(12, 20)
+    flow = torch.zeros(1, 2, 12, 20)
+    flow[:, 0], flow[:, 1] = 3, -2  # from three to the right, two up
+    moved = warp(image, sources(flow, grid))
+    assert torch.allclose(moved[..., 4:10, 2:15], image[..., 2:8, 5:18], atol=1e-5)
+
+
+def test_outside_of_the_frame_lies_its_mirror() -> None:
+    image, grid = torch.rand(1, 3, 12, 20), coordinates(12, 20)
+    flow = torch.zeros(1, 2, 12, 20)
+    flow[:, 0] = 4
+    where = sources(flow, grid)
+    moved = warp(image, where)
+    assert torch.allclose(moved[..., 18], image[..., 17], atol=1e-5)  # 22 mirrors to 17
+    assert ((where.abs().amax(-1) <= 1) == (torch.arange(20) < 16)).all()
+
+
+def test_folding_goes_there_and_back() -> None:
+    x = torch.rand(2, 3, 8, 12)
+    assert torch.equal(unfold(fold(x, 4), 4), x)
+
+
+def test_a_kernel_kept_as_a_matrix_is_the_plain_convolution() -> None:
+    conv, x = Conv(3, 5), torch.rand(1, 3, 6, 7)
+    kernel = conv.weight.view(5, 3, 3, 3).permute(0, 3, 1, 2)
+    assert torch.allclose(conv(x), torch.nn.functional.conv2d(x, kernel, conv.bias, padding=1))
+
+
+def test_noise_is_a_function_of_seed_and_tick() -> None:
+    assert torch.equal(draw_noise(TINY, 3, 7), draw_noise(TINY, 3, 7))
+    assert not torch.equal(draw_noise(TINY, 3, 7), draw_noise(TINY, 3, 8))
+    assert not torch.equal(draw_noise(TINY, 3, 7), draw_noise(TINY, 4, 7))
+
+
+def test_ages_count_from_the_newest_frame() -> None:
+    history = torch.arange(8).view(1, 8, 1)
+    assert pick_context(history, (1, 2, 4, 8)).flatten().tolist() == [7, 6, 4, 0]
+
+
+def test_bf16_draws_nearly_what_float32_draws() -> None:
+    net = DreamNet(TINY)
+    exact = net(*inputs())
+    rough = net.compute_in(torch.bfloat16).freeze()(*inputs())
+    assert (exact - rough).abs().mean() < 0.05
+
+
+def test_flop_are_counted_by_hand_for_one_convolution() -> None:
+    small, large = (count_flop(DreamNet(dataclasses.replace(TINY, refine=n))) for n in (1, 2))
+    block = 2 * 2 * 9 * 8 * 8 * (8 * 12) + 2 * 8 * 16  # two 3x3 convolutions at 1/4 of the size, and its film
+    assert large - small == block
