@@ -51,8 +51,8 @@ class ReaderConfig:
     motion_scale: tuple[float, ...]  # standard deviation of every motion per tick: the unit of the outputs
     drives: Mapping[str, tuple[str, int]]
     axes: tuple[bool, ...]  # which controls are numbers in -1..1 and not buttons
-    width: int = 48  # channels per cell
-    mix: int = 64  # width of the hidden layers over all cells
+    width: int = 64  # channels per cell
+    mix: int = 128  # width of the hidden layers over all cells
 
 
 @dataclass(frozen=True, slots=True)

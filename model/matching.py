@@ -37,11 +37,12 @@ def _detail(grey: Tensor) -> Tensor:
 
 def _costs(before: Tensor, after: Tensor, reach: tuple[int, int], cell: int) -> Tensor:
     across, down = reach
-    _, _, h, w = before.shape
+    b, _, h, w = before.shape
     padded = F.pad(before, (across, across, down, down), mode="replicate")
     ways = [(y, x) for y in range(2 * down + 1) for x in range(2 * across + 1)]
-    shifts = torch.cat([padded[:, :, y : y + h, x : x + w] for y, x in ways], 1)
-    costs = F.avg_pool2d(shifts.sub_(after).abs_(), cell)
+    costs = before.new_empty(b, len(ways), h // cell, w // cell)
+    for i, (y, x) in enumerate(ways):  # one at a time: all shifts side by side would not fit into any cache
+        costs[:, i : i + 1] = F.avg_pool2d((padded[:, :, y : y + h, x : x + w] - after).abs_(), cell)
     mean = costs.mean(1, keepdim=True) + 1e-3
     costs = costs / mean - 1
     where = costs.new_tensor(ways) - costs.new_tensor([down, across])

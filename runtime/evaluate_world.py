@@ -34,7 +34,7 @@ class EvalSize:
 
     starts: int = 2048  # of fidelity
     plays: int = 16  # episodes of true play, each on an unseen map
-    play_ticks: int = 600
+    play_ticks: int = 800
     ahead_starts: int = 256  # of the dreams of 64 ticks, and of delta PSNR
     free_ticks: int = 21_000  # of free running: 10 minutes at 35 Hz
     free_scenes: int = 4  # that run free side by side
@@ -224,7 +224,7 @@ def train_inverse_dynamics(
     minutes: float,
     out: Path | None = None,
     *,
-    episodes: int = 24,
+    episodes: int = 48,
     ticks: int = 600,
     seed: int = 0,
     clock: Clock | None = None,

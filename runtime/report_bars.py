@@ -53,6 +53,15 @@ _RULES = (
         "{:.2f} dB",
         ": copy-last and 4 dB",
     ),
+    _Rule(
+        "fidelity",
+        "the same where something moves",
+        lambda f: f["moving"]["psnr_db"],
+        lambda f: float(f["moving"]["copy_last_psnr_db"] or 0) + 4,
+        True,
+        "{:.2f} dB",
+        ": copy-last and 4 dB",
+    ),
     _Rule("drift", "PSNR 16 ticks ahead", _at("16"), _copy_at("16"), True, "{:.2f} dB", ": copy-first"),
     _Rule("drift", "PSNR 64 ticks ahead", _at("64"), _copy_at("64"), True, "{:.2f} dB", ": copy-first"),
     _Rule(

@@ -20,7 +20,7 @@ h1 { font-size: 30px; line-height: 1.2; margin: 0 0 6px; letter-spacing: -0.01em
 h2 { font-size: 21px; margin: 52px 0 4px; padding-top: 14px; border-top: 1px solid var(--rule); }
 p { margin: 6px 0 14px; max-width: 72ch; }
 .soft, figcaption, .tick, small { color: var(--soft); }
-.facts { color: var(--soft); margin-bottom: 26px; }
+.facts { color: var(--soft); margin-bottom: 26px; max-width: none; }
 .scroll { overflow-x: auto; }
 table { border-collapse: collapse; width: 100%; margin: 10px 0 18px; background: var(--card); border-radius: 8px; }
 th, td { text-align: left; padding: 7px 12px; border-bottom: 1px solid var(--rule); vertical-align: top; }
