@@ -281,5 +281,5 @@ def tiny_card() -> Card:
 def tiny_weights() -> dict[str, Tensor]:
     """Return untrained weights for :func:`tiny_card`."""
     torch.manual_seed(0)
-    net = DiamondNet(read_config(_TINY).denoiser)
-    return {f"denoiser.inner_model.{name}": tensor for name, tensor in net.state_dict().items()}
+    shapes = empty_nets(read_config(_TINY)).state_dict()
+    return {name: torch.randn(tensor.shape) / 4 for name, tensor in shapes.items()}

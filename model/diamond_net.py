@@ -44,7 +44,7 @@ class DiamondNet(nn.Module):
         if config.context_level:
             self.noise_cond_emb = FourierFeatures(config.cond)
         if config.actions:
-            self.act_emb = nn.Sequential(nn.Embedding(config.actions, config.cond // config.frames))
+            self.act_emb = nn.Sequential(Table(config.actions, config.cond // config.frames))
         self.cond_proj = nn.Sequential(
             nn.Linear(config.cond, config.cond), nn.SiLU(), nn.Linear(config.cond, config.cond)
         )
@@ -229,6 +229,14 @@ class Upsample(nn.Module):
         return twice
 
 
+class Table(nn.Module):
+    """A row per action. (nn.Embedding's random start costs a second of imports on the meta device.)"""
+
+    def __init__(self, actions: int, width: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(actions, width))
+
+
 class FourierFeatures(nn.Module):
     """A number as waves of fixed random frequencies: cosines, then sines."""
 
@@ -236,7 +244,7 @@ class FourierFeatures(nn.Module):
 
     def __init__(self, cond: int) -> None:
         super().__init__()
-        self.register_buffer("weight", torch.randn(1, cond // 2))
+        self.register_buffer("weight", torch.zeros(1, cond // 2))
 
     def forward(self, number: Tensor) -> Tensor:
         """(levels,) to (levels, cond)."""

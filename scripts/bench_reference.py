@@ -6,7 +6,8 @@
 
 The path is a checkout of the public repository; what it imports must be installed (Oasis: einops, timm). Each side
 runs in a process of its own. A line of JSON a run says the seconds from the start of the process to the first frame
-(imports, building, loading weights), the median seconds a frame and the peak memory. Of Oasis with a full window one
+(imports, building, loading weights), the median seconds a frame, both on the clock and of processor time (which other
+work on the machine disturbs less; take it with --threads 1), and the peak memory. Of Oasis with a full window one
 evaluation of the published net is timed and multiplied by the number of steps, and the decoder's time is added.
 """
 
@@ -68,26 +69,30 @@ def run_side(args: argparse.Namespace) -> None:
     """Time one side and say its figures."""
     torch.set_num_threads(args.threads)
     torch.manual_seed(0)
-    first, more, factor, added_s = SIDES[args.world, args.side](args)
+    first, more, factor, added = SIDES[args.world, args.side](args)
     with torch.no_grad():
         first()
-        first_s = time.perf_counter() - STARTED_S
+        first_s, first_cpu_s = time.perf_counter() - STARTED_S, time.process_time()
         frame = more()
-        took_s = []
-        for _ in range(args.frames):
-            started_s = time.perf_counter()
-            frame()
-            took_s.append(time.perf_counter() - started_s)
-        seconds = float(np.median(took_s)) * factor + added_s()
+        took = np.median([timed(frame) for _ in range(args.frames)], axis=0) * factor + added()
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     say(
         world=args.world,
         side=args.side,
         dtype=args.dtype if args.side == "ours" else "float32",
         first_frame_s=round(first_s, 2),
-        frame_s=round(seconds, 4),
+        first_frame_cpu_s=round(first_cpu_s, 2),
+        frame_s=round(took[0], 4),
+        frame_cpu_s=round(took[1], 4),
         peak_gib=round(peak, 2),
     )
+
+
+def timed(frame: Frame) -> tuple[float, float]:
+    """Return how long a frame takes: seconds on the clock, seconds of processor time."""
+    started_s, cpu_s = time.perf_counter(), time.process_time()
+    frame()
+    return time.perf_counter() - started_s, time.process_time() - cpu_s
 
 
 def card_of(world: str) -> Any:
@@ -120,22 +125,17 @@ def random_like(shapes: dict[str, Tensor]) -> dict[str, Tensor]:
     return {name: (torch.rand(value.shape) - 0.5) / max(value[0].numel(), 1) ** 0.5 for name, value in shapes.items()}
 
 
-def ours(args: argparse.Namespace) -> tuple[Frame, Callable[[], Frame], float, Callable[[], float]]:
+def ours(args: argparse.Namespace) -> tuple[Frame, Callable[[], Frame], float, Callable[[], Any]]:
     """Through the contract, as the game loop does it."""
-    from dreamloop.model.world_model import OpenOptions, Scene, open_model
+    from dreamloop.model.world_model import OpenOptions, open_model
 
     card = card_of(args.world)
     model = open_model(card.arch, card, args.weights, OpenOptions(device="cpu", dtype=args.dtype, threads=args.threads))
-    size = model.reset(0, None, seed=0).shape
+    model.reset(0, None, seed=0)
     actions = np.zeros((1, len(card.schema["control"]) if args.world == "atari" else schema_size(card)), np.float32)
 
-    def more() -> Frame:
-        if args.world == "oasis":  # a window that is full
-            frames = np.random.default_rng(0).integers(0, 256, (WINDOW - 1, *size), np.uint8)
-            model.reset(0, Scene("noise", frames, np.zeros((WINDOW - 1, actions.shape[1]), np.float32)), seed=0)
-        return lambda: model.step(actions)
-
-    return lambda: model.step(actions), more, 1.0, lambda: 0.0
+    # Of Oasis the window need not be full: each frame looks at all 32 slots whatever they hold, so all cost the same.
+    return lambda: model.step(actions), lambda: lambda: model.step(actions), 1.0, zero
 
 
 def schema_size(card: Any) -> int:
@@ -145,7 +145,7 @@ def schema_size(card: Any) -> int:
     return ActionSchema.from_dict(card.schema).size
 
 
-def their_diamond(args: argparse.Namespace) -> tuple[Frame, Callable[[], Frame], float, Callable[[], float]]:
+def their_diamond(args: argparse.Namespace) -> tuple[Frame, Callable[[], Frame], float, Callable[[], Any]]:
     """DIAMOND's denoisers and samplers, called in the order of its world-model environment."""
     sys.path.insert(0, str(args.checkout / "src"))
     for name, attribute in (("data", "Batch"), ("utils", "LossAndLogs")):  # training's imports are not needed
@@ -189,12 +189,12 @@ def their_diamond(args: argparse.Namespace) -> tuple[Frame, Callable[[], Frame],
     return step, lambda: step, 1.0, zero
 
 
-def zero() -> float:
+def zero() -> tuple[float, float]:
     """Nothing to add."""
-    return 0.0
+    return 0.0, 0.0
 
 
-def their_oasis(args: argparse.Namespace) -> tuple[Frame, Callable[[], Frame], float, Callable[[], float]]:
+def their_oasis(args: argparse.Namespace) -> tuple[Frame, Callable[[], Frame], float, Callable[[], Any]]:
     """Oasis's nets, the window evaluated whole at every step as its generate.py does."""
     sys.path.insert(0, str(args.checkout))
     dit, vae = __import__("dit"), __import__("vae")
@@ -218,12 +218,10 @@ def their_oasis(args: argparse.Namespace) -> tuple[Frame, Callable[[], Frame], f
             evaluate(2)
         return codec.decode(torch.randn(1, 576, 16))
 
-    def decode_s() -> float:
-        started_s = time.perf_counter()
-        codec.decode(torch.randn(1, 576, 16))
-        return time.perf_counter() - started_s
+    def decode() -> tuple[float, float]:
+        return timed(lambda: codec.decode(torch.randn(1, 576, 16)))
 
-    return first, lambda: lambda: evaluate(WINDOW), float(STEPS), decode_s
+    return first, lambda: lambda: evaluate(WINDOW), float(STEPS), decode
 
 
 SIDES = {
