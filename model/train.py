@@ -211,7 +211,7 @@ def mood_error(drawn: Tensor, truth: Tensor) -> Tensor:
     pair = [light_and_colour(x) for x in (drawn, truth)]
     edges = (edge_energy(pair[0], 32) - edge_energy(pair[1], 32)).abs().mean(dim=(1, 2, 3))
     colours = (F.avg_pool2d(pair[0], 32) - F.avg_pool2d(pair[1], 32)).abs().mean(dim=(1, 2, 3))
-    return edges + 0.25 * colours
+    return 2 * (edges + colours)
 
 
 def light_and_colour(x: Tensor) -> Tensor:
