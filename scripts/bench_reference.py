@@ -43,6 +43,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--dtype", default="float32", help="of our side; the published code runs in float32 on a CPU")
+    parser.add_argument("--blocks", type=int, default=0, help="of Oasis: layers in every stack, on both sides; 0: all")
     parser.add_argument("--side", choices=["ours", "theirs"])
     parser.add_argument("--weights", type=Path)
     args = parser.parse_args()
@@ -54,7 +55,7 @@ def main() -> None:
     )
     say(reference_commit=commit.stdout.strip() or "unknown", torch=torch.__version__, threads=args.threads)
     with tempfile.TemporaryDirectory(prefix="dreamloop-bench-") as folder:
-        write_weights(args.world, Path(folder))
+        write_weights(args.world, args.blocks, Path(folder))
         for side in ("ours", "theirs") * args.rounds:
             subprocess.run([sys.executable, *sys.argv, "--side", side, "--weights", folder], check=True)
 
@@ -95,21 +96,24 @@ def timed(frame: Frame) -> tuple[float, float]:
     return time.perf_counter() - started_s, time.process_time() - cpu_s
 
 
-def card_of(world: str) -> Any:
+def card_of(world: str, blocks: int) -> Any:
     """The card of the shipped world."""
     from dreamloop.model.world_model import Card
     from dreamloop.runtime.world import find_world
 
     found = find_world({"atari": "diamond"}.get(world, world))
     size = (found.width_px, found.height_px, found.rate_hz)
-    return Card(world, found.arch, *size, found.schema.to_dict(), config=found.config, weights_hash="random")
+    config = dict(found.config)
+    if world == "oasis" and blocks:
+        config |= {"depth": blocks, "encoder_depth": blocks, "decoder_depth": blocks}
+    return Card(world, found.arch, *size, found.schema.to_dict(), config=config, weights_hash="random")
 
 
-def write_weights(world: str, folder: Path) -> None:
+def write_weights(world: str, blocks: int, folder: Path) -> None:
     """Write random weights of the published shapes under the published names."""
     from dreamloop.model import arch_diamond, arch_oasis, diamond_config
 
-    card = card_of(world)
+    card = card_of(world, blocks)
     torch.manual_seed(0)
     if world == "oasis":
         nets = arch_oasis.empty_nets(arch_oasis.read_config(card), card)
@@ -129,7 +133,7 @@ def ours(args: argparse.Namespace) -> tuple[Frame, Callable[[], Frame], float, C
     """Through the contract, as the game loop does it."""
     from dreamloop.model.world_model import OpenOptions, open_model
 
-    card = card_of(args.world)
+    card = card_of(args.world, args.blocks)
     model = open_model(card.arch, card, args.weights, OpenOptions(device="cpu", dtype=args.dtype, threads=args.threads))
     model.reset(0, None, seed=0)
     actions = np.zeros((1, len(card.schema["control"]) if args.world == "atari" else schema_size(card)), np.float32)
@@ -202,9 +206,12 @@ def their_oasis(args: argparse.Namespace) -> tuple[Frame, Callable[[], Frame], f
 
     from dreamloop.model.arch_oasis import AUTOENCODER, DYNAMICS
 
-    net = dit.DiT_models["DiT-S/2"]()
+    deep = {"depth": args.blocks} if args.blocks else {"depth": 16}
+    net = dit.DiT(patch_size=2, hidden_size=1024, num_heads=16, **deep)
     load_model(net, args.weights / DYNAMICS, strict=False)
-    codec = vae.VAE_models["vit-l-20-shallow-encoder"]()
+    sizes = {"enc_dim": 1024, "dec_dim": 1024, "enc_heads": 16, "dec_heads": 16, "patch_size": 20}
+    layers = {"enc_depth": args.blocks or 6, "dec_depth": args.blocks or 12}
+    codec = vae.AutoencoderKL(16, 360, 640, **sizes, **layers)
     load_model(codec, args.weights / AUTOENCODER)
     net, codec = net.eval(), codec.eval()
 
