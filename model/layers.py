@@ -53,7 +53,8 @@ class Block(nn.Module):
         scale, shift = self.film(cond)[:, None, None, :].chunk(2, dim=-1)
         h = F.layer_norm(x.permute(0, 2, 3, 1), (x.shape[1],))
         h = F.silu(torch.addcmul(shift, h, 1 + scale)).permute(0, 3, 1, 2)
-        return x + self.conv_out(F.silu(self.conv_in(h)))
+        mixed: Tensor = self.conv_out(F.silu(self.conv_in(h)))
+        return x + mixed
 
 
 class Blocks(nn.ModuleList):

@@ -218,9 +218,10 @@ def documents() -> list[str]:
 
 def named_commands(file: str) -> list[str]:
     """Commands of dreamloop that a document names, in blocks and in passing."""
-    text = re.sub(r"\s*\\\n\s*", " ", (ROOT / file).read_text())
-    inline = (re.sub(r"\s+", " ", code) for code in re.findall(r"`(dreamloop [^`]+)`", text))
-    return [*inline, *re.findall(r"^(?:\$ )?(dreamloop [^#\n]+)", text, re.MULTILINE)]
+    inline = re.findall(r"`(dreamloop [^`]+)`", (ROOT / file).read_text())
+    shells = [block for block in blocks(file) if block.language in SHELL]
+    fenced = [line for block in shells for line in commands(block) if line.startswith("dreamloop ")]
+    return [*(re.sub(r"\s+", " ", code) for code in inline), *fenced]
 
 
 @pytest.mark.parametrize("file", documents())

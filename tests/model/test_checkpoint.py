@@ -4,6 +4,7 @@ import pickle
 import random
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -87,7 +88,7 @@ def test_another_architectures_file_is_refused(tmp_path: Path) -> None:
     assert "made for the architecture 'oasis', not 'dream'" in refusal(path)
 
 
-def vars_of(card: Card) -> dict[str, object]:
+def vars_of(card: Card) -> dict[str, Any]:
     return {name: getattr(card, name) for name in card.__dataclass_fields__}
 
 

@@ -65,8 +65,8 @@ def test_samples_never_cross_the_border_of_an_episode(lengths: list[int], histor
     except DataError:
         assert all(end - start <= history + ahead for start, end in pool.spans)
         return
-    frames, _ = pool.clip(positions, -history, ahead)
-    assert (frames == frames[:, :1]).all()
+    clips, _ = pool.clip(positions, -history, ahead)
+    assert (clips == clips[:, :1]).all()
 
 
 def test_a_pool_forgets_what_it_overwrites() -> None:
@@ -150,7 +150,7 @@ def test_every_stage_trains_what_it_should(share: float) -> None:
     config = replace(CONFIG, rollouts_from=0.4, polish_from=0.7)
     trainer = Trainer(config, pool_of(100), dtype=torch.float32)
     trainer.progress.elapsed_s = share * 60 * config.minutes
-    kernel = trainer.critic.near.parametrizations["weight"].original  # type: ignore[union-attr,index]
+    kernel = trainer.critic.near.parametrizations["weight"].original
     critic, ages = kernel.detach().clone(), trainer.dreams.age.copy()
     figures = [trainer.step() for _ in range(2)][-1]
     assert ("critic" in figures) == (share > 0.7)
