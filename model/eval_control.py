@@ -218,8 +218,8 @@ def _keep(
 def measure_reader(reader: MotionReader, plays: Sequence[Play], ticks: int) -> dict[str, Any]:
     """Return how well the reader does on true play it never saw: the sign of net displacements over ``ticks``.
 
-    ``idm_accuracy`` is the share of right signs over stretches whose true displacement is at least a quarter of the
-    median of those that moved, averaged over motions; ``idm`` says it per motion, with the share of variance explained.
+    ``idm_accuracy`` is the share of right signs over stretches whose true displacement is at least a quarter of its
+    root mean square, averaged over motions; ``idm`` says it per motion, with the share of variance explained.
     """
     said, true = [], []
     for play in plays:
@@ -238,9 +238,7 @@ def measure_reader(reader: MotionReader, plays: Sequence[Play], ticks: int) -> d
 
 
 def _reader_row(read: NDArray[np.float32], true: NDArray[np.float32]) -> dict[str, Any]:
-    size = np.abs(true)
-    moved = size > 1e-3
-    counts = size >= LEAST * float(np.median(size[moved])) if moved.any() else moved
+    counts = np.abs(true) > max(LEAST * float(np.sqrt(np.square(true).mean())), 1e-3)
     error, spread = float(np.square(read - true).mean()), float(true.var())
     return {
         "sign_accuracy": float((np.sign(read) == np.sign(true))[counts].mean()) if counts.any() else None,

@@ -27,6 +27,7 @@ ARCH = "inverse_dynamics"
 FILE_NAME = "inverse_dynamics.safetensors"  # in a world's folder
 MOTIONS = ("ahead", "right", "turn", "look")  # of one tick, in the player's own frame
 BEFORE = 2  # frames it sees before the one that shows the motion
+DROPOUT = 0.1  # in training, before the last hidden layer
 SEEN = 6 * (CELL // 4) ** 2  # channels of what a cell looks like: a frame and its change, at a quarter of its size
 
 
@@ -106,7 +107,8 @@ class ReaderNet(nn.Module):
         flows = F.silu(self.flow(F.silu(self.squeeze(x)).flatten(1)))
         scene = F.silu(self.scene(F.silu(self.notice(F.silu(self.glance(seen)))).flatten(1)))
         b = len(now)
-        out: Tensor = self.out(F.silu(self.mix(torch.cat([flows[:b], flows[b:], scene], 1))))
+        x = F.dropout(torch.cat([flows[:b], flows[b:], scene], 1), DROPOUT, self.training)
+        out: Tensor = self.out(F.silu(self.mix(x)))
         return out
 
 

@@ -26,6 +26,7 @@ from dreamloop.model.world_model import Card
 
 Report = Callable[[dict[str, float]], None]
 LEARNING_RATE = 2e-3
+MIRROR = np.array([1, -1, -1, 1], np.float32)  # what becomes of MOTIONS when left and right are swapped
 
 
 def own_motion(poses: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -70,7 +71,7 @@ class Lessons:
     """True play as training data: traces, actions and motions of consecutive ticks; the frames are let go."""
 
     traces: Traces  # float16, row i compares frames i and i + 1
-    actions: Tensor  # (t, a); row i led to frame i + 1
+    actions: Tensor  # (t, a); row i led to frame i + 1; NaN in mirrored play
     motions: Tensor  # (t, 4); row i is the motion that frame i + 1 shows
     usable: NDArray[np.int64]  # rows whose row before is of the same play
     size_px: tuple[int, int]  # height and width of the frames
@@ -80,6 +81,8 @@ class Lessons:
 def gather(plays: Iterable[Play], seed: int = 0) -> Lessons:
     """Work plays up, one at a time. A third each is softened once, twice and not at all: dreams are soft.
 
+    Every play is learnt from in the mirror, too; there nobody says which controls were pressed.
+
     Raises:
         EvaluationError: none of them brings poses.
     """
@@ -88,9 +91,12 @@ def gather(plays: Iterable[Play], seed: int = 0) -> Lessons:
     for play in plays:
         if play.poses is None or np.isnan(play.poses).any() or len(play.frames) <= BEFORE:
             continue
-        parts.append((*_traces(play.frames, int(rng.integers(3))), play.actions[1:], own_motion(play.poses)))
-        usable.append(np.arange(begin + BEFORE - 1, begin + len(play.frames) - 1))
-        begin += len(play.frames) - 1
+        moved, unknown = own_motion(play.poses), np.full_like(play.actions[1:], np.nan)
+        parts.append((*_traces(play.frames, int(rng.integers(3))), play.actions[1:], moved))
+        parts.append((*_traces(play.frames[:, :, ::-1].copy(), int(rng.integers(3))), unknown, moved * MIRROR))
+        for _ in range(2):
+            usable.append(np.arange(begin + BEFORE - 1, begin + len(play.frames) - 1))
+            begin += len(play.frames) - 1
         size_px = play.frames.shape[1:3]
     if not parts:
         raise EvaluationError("motion is learnt from poses, and the true play brings none (info['pose'])")
@@ -155,13 +161,14 @@ def train_reader(
 def make_config(lessons: Lessons, schema: ActionSchema) -> ReaderConfig:
     """Measure the units of motion, and which control drives which, on true play."""
     motions, actions = lessons.motions[lessons.usable].numpy(), lessons.actions[lessons.usable].numpy()
+    told = np.isfinite(actions).all(1)
     scale = tuple(float(value) for value in np.maximum(motions.std(0), 1e-3))
     axes = {control.name for control in schema.controls if control.kind == "axis"}
     return ReaderConfig(
         *lessons.size_px,
         controls=schema.columns,
         motion_scale=scale,
-        drives=find_drives(schema.columns, actions, motions),
+        drives=find_drives(schema.columns, actions[told], motions[told]),
         axes=tuple(name in axes for name in schema.columns),
     )
 
@@ -170,19 +177,20 @@ def _loss(net: ReaderNet, config: ReaderConfig, lessons: Lessons, rows: Tensor) 
     costs, seen = lessons.traces.costs, lessons.traces.seen
     said, m = net(costs[rows - 1].float(), costs[rows].float(), seen[rows].float()), len(MOTIONS)
     moved = (lessons.motions[rows] / torch.tensor(config.motion_scale)).clamp(-8, 8)
-    pressed, axis = lessons.actions[rows], torch.tensor(config.axes)
     loss = F.smooth_l1_loss(said[:, :m], moved, beta=1.0)
-    if axis.any():
-        loss = loss + F.smooth_l1_loss(said[:, m:][:, axis], pressed[:, axis], beta=1.0)
-    if axis.all():
+    told, axis = lessons.actions[rows].isfinite().all(1), torch.tensor(config.axes)
+    pressed, named = lessons.actions[rows][told], said[told, m:]
+    if axis.any() and told.any():
+        loss = loss + F.smooth_l1_loss(named[:, axis], pressed[:, axis], beta=1.0)
+    if axis.all() or not told.any():
         return loss
-    return loss + 0.2 * F.binary_cross_entropy_with_logits(said[:, m:][:, ~axis], (pressed[:, ~axis] > 0.5).float())
+    return loss + 0.2 * F.binary_cross_entropy_with_logits(named[:, ~axis], (pressed[:, ~axis] > 0.5).float())
 
 
 def _card(config: ReaderConfig, schema: ActionSchema, lessons: Lessons, samples: int, minutes: float) -> Card:
     provenance = {
         "what": "motion and controls from three frames; the ruler of the control suite",
-        "true_frames": len(lessons.actions),
+        "true_frames": len(lessons.actions) // 2,
         "samples": samples,
         "minutes": minutes,
     }
