@@ -28,6 +28,7 @@ RATE_HZ = 35
 TURN_DEG = 12.0  # one unit of the turn axis, per tic, to the right
 LOOK_DEG = 6.0  # one unit of the look axis, per tic, up
 PITCH_LIMIT_DEG = 25.0
+STARTS = 5  # attempts to start an engine, see DoomEnv._start
 NATIVE = (256, 192)
 DEAF_TICS = 16  # a new Doom player does not react for 7 tics, and its weapon rises for 14
 
@@ -190,15 +191,27 @@ class DoomEnv(gymnasium.Env[Pixels, NDArray[np.float32]]):
                 self._sights[choice.name] = self._survey(choice)
             self._sight = self._sights[choice.name]
         game = self._prepare(choice)
-        game.init()
+        self._start(game)
         self._engine.append(game)
         self._choice = choice
+
+    def _start(self, game: Any) -> None:
+        """Start the engine. It makes a folder in the working directory, and dies when another engine was faster."""
+        vizdoom = self._vizdoom
+        for attempts_left in range(STARTS - 1, -1, -1):
+            try:
+                Path("_vizdoom").mkdir(exist_ok=True)
+                game.init()
+                return
+            except (vizdoom.ViZDoomUnexpectedExitException, vizdoom.ViZDoomErrorException):
+                if not attempts_left:
+                    raise
 
     def _survey(self, choice: MapChoice) -> Sight:
         """Start the map once only to read its sectors: they cost more per tic than the picture."""
         game = self._prepare(choice)
         game.set_sectors_info_enabled(True)
-        game.init()
+        self._start(game)
         sectors = [
             (s.floor_height, s.ceiling_height, [(w.x1, w.y1, w.x2, w.y2, w.is_blocking) for w in s.lines])
             for s in game.get_state().sectors

@@ -16,6 +16,8 @@ from dreamloop.input.schema import ActionSchema
 pytest.importorskip("gymnasium", reason="the simulator needs gymnasium: pip install 'dreamloop[sim]'")
 pytest.importorskip("vizdoom", reason="the simulator needs vizdoom: pip install 'dreamloop[sim]'")
 
+import vizdoom
+
 from dreamloop.demos.doom import simulator
 from dreamloop.demos.doom.simulator import DoomEnv, halve, make_env
 
@@ -311,3 +313,32 @@ def test_closing_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.Monke
     env.close()
     env.close()
     assert list(tmp_path.iterdir()) == []
+
+
+class DyingEngine:
+    """An engine whose first starts fail, as one does that loses the race for its folder."""
+
+    def __init__(self, failures: int) -> None:
+        self.failures, self.starts = failures, 0
+
+    def init(self) -> None:
+        self.starts += 1
+        if self.starts <= self.failures:
+            raise vizdoom.ViZDoomErrorException("Failed to create ./_vizdoom/ directory: File exists")
+
+
+@pytest.mark.parametrize(("failures", "starts"), [(0, 1), (2, 3)])
+def test_an_engine_that_lost_the_race_for_its_folder_starts_again(
+    failures: int, starts: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two collectors that began at the same moment in an empty folder: one of them died."""
+    monkeypatch.chdir(tmp_path)
+    engine = DyingEngine(failures)
+    DoomEnv()._start(engine)
+    assert engine.starts == starts
+
+
+def test_an_engine_that_never_starts_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(vizdoom.ViZDoomErrorException, match="File exists"):
+        DoomEnv()._start(DyingEngine(99))
