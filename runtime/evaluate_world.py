@@ -13,7 +13,7 @@ from dreamloop.input.errors import MissingPartError, unknown
 from dreamloop.input.schema import ActionSchema
 from dreamloop.model.album import Album
 from dreamloop.model.eval_control import measure_control, opposite_pairs
-from dreamloop.model.eval_drift import measure_drift
+from dreamloop.model.eval_drift import WINDOWS, measure_drift
 from dreamloop.model.eval_fidelity import measure_fidelity
 from dreamloop.model.eval_play import EvaluationError, Play, context_of
 from dreamloop.model.inverse_dynamics import FILE_NAME, load_reader, save_reader
@@ -39,7 +39,7 @@ class EvalSize:
     free_ticks: int = 21_000  # of free running: 10 minutes at 35 Hz
     free_scenes: int = 4  # that run free side by side
     wander_ticks: int = 21_000  # of the wandering player whose actions they are given
-    stretch_ticks: int = 525  # of a stretch of real play that looks are compared with: 15 s
+    stretch_ticks: int = 525  # of a stretch of real play that looks are compared with, 15 s; at most a window
     places: int = 32  # of KCtrl
     players: int = 16  # dreamed at once where starts are independent
     bench: BenchSize = BenchSize()  # noqa: RUF009 (frozen)
@@ -51,7 +51,7 @@ class EvalSize:
             starts=max(round(self.starts * factor), 64),
             ahead_starts=max(round(self.ahead_starts * factor), 16),
             free_ticks=max(round(self.free_ticks * factor), 200),
-            wander_ticks=max(round(self.wander_ticks * factor), 4 * self.stretch_ticks),
+            wander_ticks=max(round(self.wander_ticks * factor), 8 * self.stretch_ticks),
             places=max(round(self.places * factor), 4),
         )
 
@@ -103,10 +103,12 @@ def run_fidelity(work: Work) -> dict[str, Any]:
 def run_drift(work: Work) -> dict[str, Any]:
     """64 ticks under true actions, then free running."""
     size, plays = work.size, work.true_plays()
+    stretch = min(size.stretch_ticks, max(size.free_ticks // WINDOWS, 2))  # a short window varies more than a long one
+    wandering = work.step("wandering")
     return measure_drift(
         work.open(size.free_scenes),
         plays,
-        wander(work.world, size.wander_ticks, size.stretch_ticks, work.seed + 1, work.step("wandering")),
+        wander(work.world, size.wander_ticks, size.stretch_ticks, stretch, work.seed + 1, wandering),
         starts=size.ahead_starts,
         ticks=size.free_ticks,
         seed=work.seed,

@@ -15,7 +15,7 @@ from dreamloop.input.schema import ActionSchema
 from dreamloop.model.eval_control import HOLD_TICKS, Pair, Place, Press
 from dreamloop.model.eval_drift import Wander
 from dreamloop.model.eval_play import EvaluationError, Play
-from dreamloop.model.look import look_of
+from dreamloop.model.look import EVERY, Look, look_of
 from dreamloop.model.world_model import Action, Frame, Scene
 from dreamloop.runtime.collect import Job, episodes, simulate
 from dreamloop.runtime.world import World
@@ -34,15 +34,32 @@ def true_plays(world: World, count: int, ticks: int, seed: int, maps: str = "tes
         yield Play(f"{maps} map {i + 1}", frames, actions, poses)
 
 
-def wander(world: World, ticks: int, stretch_ticks: int, seed: int, progress: Progress = lambda share: None) -> Wander:
-    """Let the scripted player wander for ``ticks`` ticks over many maps; keep what it did and how it looked."""
+def wander(
+    world: World,
+    ticks: int,
+    episode_ticks: int,
+    stretch_ticks: int,
+    seed: int,
+    progress: Progress = lambda share: None,
+) -> Wander:
+    """Let the scripted player wander for ``ticks`` ticks; keep what it did, and how stretches of it looked.
+
+    Args:
+        world: with a simulator.
+        ticks: in all.
+        episode_ticks: spent on one map before the next.
+        stretch_ticks: of a stretch whose looks are taken; at most an episode.
+        seed: of the episodes.
+        progress: called with the share that is done.
+    """
     actions: list[NDArray[np.float32]] = []
-    looks, done = [], 0
-    for frames, did, _ in episodes(world, seed, maps="test", ticks=stretch_ticks + 1):
+    looks: list[Look] = []
+    done = 0
+    for frames, did, _ in episodes(world, seed, maps="test", ticks=episode_ticks + 1):
         actions.append(did[1:])
         done += len(did) - 1
-        if len(frames) > stretch_ticks // 2:  # one that died at once says nothing
-            looks.append(look_of(frames))
+        for first in range(0, len(frames) - stretch_ticks, stretch_ticks):
+            looks.append(look_of(frames[first : first + stretch_ticks + 1], min(EVERY, stretch_ticks)))
         progress(min(done / ticks, 1.0))
         if done >= ticks and len(looks) > 1:
             break
