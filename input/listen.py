@@ -1,0 +1,174 @@
+"""From a stream of sound to commands: cuts utterances, has them recognised and resolved, decides when to act.
+
+Runs on sound alone, live or from a file: no device, no clock. When somebody pauses, what was said so far is recognised
+at once, during the wait; how long the wait is depends on what it was. A whole command that no other one goes on from is
+done after a short silence, one that might go on ("open" of "open the door") after a longer one, and what is no command
+stays open for longer still, so that chatter is judged as a whole.
+"""
+
+from collections import deque
+from dataclasses import dataclass
+
+import numpy as np
+
+from dreamloop.input.denoise import Denoiser
+from dreamloop.input.resolve import Command, Resolver
+from dreamloop.input.speech import Heard, Recogniser
+from dreamloop.input.vad import RATE_HZ, WINDOW, WINDOW_S, Sound, Vad
+from dreamloop.input.words import plain
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long to wait, and what counts as speech."""
+
+    begins: float = 0.5  # likelihood of speech that begins an utterance
+    ends: float = 0.35  # below this it is silence
+    look_s: float = 0.096  # silence after which the words so far are recognised
+    sure_s: float = 0.16  # silence after a whole command that no other goes on from
+    unsure_s: float = 0.224  # silence after a command that might go on
+    other_s: float = 0.6  # silence after what is no command
+    before_s: float = 0.3  # sound kept from before the beginning
+    shortest_s: float = 0.1  # speech shorter than this is a click
+    longest_s: float = 8.0  # whoever speaks longer is not giving a command: deaf until they pause
+    confidence: float = 0.0  # a recogniser less sure than this is not believed
+    score: float = 0.9  # a resolver that understood less of the words than this is not believed
+
+
+@dataclass(frozen=True, slots=True)
+class Utterance:
+    """What somebody said, and what it means."""
+
+    text: str
+    confidence: float
+    commands: tuple[Command, ...]  # none: no command
+    end_s: float  # when the speech ended
+    decided_s: float  # up to when sound was heard before deciding
+
+
+class Listener:
+    """One stream of sound. Feed it blocks of any size; it returns utterances as they are decided."""
+
+    def __init__(
+        self,
+        recogniser: Recogniser,
+        vad: Vad,
+        resolver: Resolver,
+        phrases: tuple[str, ...],
+        patience: Patience | None = None,
+    ) -> None:
+        self.patience = patience or Patience()
+        self._recogniser, self._vad, self._resolver = recogniser, vad, resolver
+        self._denoiser = Denoiser()
+        said = {plain(phrase) for phrase in phrases}
+        self._goes_on = {one for one in said for other in said if other.startswith(f"{one} ")}
+        self._rest: Sound = np.zeros(0, np.float32)  # less than a window, from the last block
+        self._before: deque[Sound] = deque(maxlen=max(round(self.patience.before_s / WINDOW_S), 1))
+        self._said: list[Sound] = []
+        self._speech_s = 0.0  # of the utterance
+        self._silence_s = 0.0  # since its last speech
+        self._speaking = False
+        self._deaf = False  # somebody spoke for too long
+        self._looked: tuple[Heard, tuple[Command, ...]] | None = None
+
+    def feed(self, sound: Sound, time_s: float) -> list[Utterance]:
+        """Go on with the stream; ``time_s`` is when the last sample of ``sound`` (n,) was heard."""
+        stream = np.concatenate([self._rest, sound])
+        count = len(stream) // WINDOW
+        self._rest = stream[count * WINDOW :]
+        found = []
+        for i in range(count):
+            later = len(stream) - (i + 1) * WINDOW
+            one = self._window(stream[i * WINDOW : (i + 1) * WINDOW], time_s - later / RATE_HZ)
+            found += [one] if one else []
+        return found
+
+    def finish(self, time_s: float) -> list[Utterance]:
+        """Decide on what was said so far: the push-to-talk key was let go, or the stream ends."""
+        if not self._speaking or self._deaf or self._speech_s < self.patience.shortest_s:
+            self._stop()
+            return []
+        heard, commands = self._looked or self._look()
+        return [self._decide(heard, commands, time_s)]
+
+    def _window(self, window: Sound, time_s: float) -> Utterance | None:
+        likely = self._vad.speech(window)
+        if not self._speaking:
+            self._wait(window, likely)
+            return None
+        if not self._deaf:
+            self._said.append(window)
+            self._recogniser.feed(window)
+        if likely >= self.patience.ends:
+            self._speech_s += WINDOW_S
+            self._silence_s = 0.0
+            self._looked = None
+            if self._speech_s > self.patience.longest_s:
+                self._deaf = True
+                self._said.clear()
+            return None
+        self._silence_s += WINDOW_S
+        return self._pause(time_s)
+
+    def _wait(self, window: Sound, likely: float) -> None:
+        """Nobody spoke up to now: learn the noise, or begin an utterance."""
+        if likely >= self.patience.begins:
+            self._speaking = True
+            self._said = [*self._before, window]
+            self._speech_s, self._silence_s = WINDOW_S, 0.0
+            self._recogniser.start()
+            for one in self._said:
+                self._recogniser.feed(one)
+            return
+        self._before.append(window)
+        if likely < self.patience.ends:
+            self._denoiser.listen(window)
+
+    def _pause(self, time_s: float) -> Utterance | None:
+        """Somebody paused: decide, look, or wait on."""
+        patience = self.patience
+        if self._deaf or self._speech_s < patience.shortest_s:
+            if self._silence_s + 1e-6 >= patience.unsure_s:
+                self._stop()
+            return None
+        if self._looked is None and self._silence_s + 1e-6 >= patience.look_s:
+            self._looked = self._look()
+        if self._looked is None:
+            return None
+        heard, commands = self._looked
+        if self._silence_s + 1e-6 < self._wait_for(heard, commands):
+            return None
+        return self._decide(heard, commands, time_s)
+
+    def _wait_for(self, heard: Heard, commands: tuple[Command, ...]) -> float:
+        """Return how much silence must follow these words."""
+        if not commands:
+            return self.patience.other_s
+        last = plain(heard.text)
+        open_end = any(last == one or last.endswith(f" {one}") for one in self._goes_on)
+        takes_number = (
+            commands[-1].phrase.number and commands[-1].number is None and not commands[-1].phrase.steps[0].sets
+        )
+        return self.patience.unsure_s if open_end or takes_number else self.patience.sure_s
+
+    def _look(self) -> tuple[Heard, tuple[Command, ...]]:
+        """Recognise and resolve the utterance so far."""
+        heard = self._recogniser.guess(self._denoiser.clean(np.concatenate(self._said)))
+        if not heard.text or heard.confidence < self.patience.confidence:
+            return heard, ()
+        commands = tuple(self._resolver.resolve(heard.text))
+        whole = all(command.score >= self.patience.score for command in commands)
+        return heard, commands if whole else ()
+
+    def _decide(self, heard: Heard, commands: tuple[Command, ...], time_s: float) -> Utterance:
+        ended_s = time_s - self._silence_s
+        self._stop()
+        return Utterance(heard.text, heard.confidence, commands, ended_s, time_s)
+
+    def _stop(self) -> None:
+        """The utterance is over."""
+        self._speaking = self._deaf = False
+        self._before.clear()
+        self._before.extend(self._said[-2:])
+        self._said = []
+        self._looked = None
