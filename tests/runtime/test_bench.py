@@ -90,7 +90,7 @@ def test_a_soak_sets_the_last_minute_against_the_first(echo: World, clock: FakeC
 def test_progress_names_what_is_going_on(echo: World, clock: FakeClock) -> None:
     told: list[tuple[str, float]] = []
     bench(echo, size=SIZE, clock=clock, progress=lambda what, share: told.append((what, share)))
-    assert {what for what, _ in told} >= {module.FREE, module.PACED, "the model alone"}
+    assert {what for what, _ in told} >= {f"playing {module.FREE}", f"playing {module.PACED}", "the model alone"}
     assert all(0 <= share <= 1 for _, share in told)
 
 
