@@ -26,20 +26,27 @@ class Denoiser:
         self.noise: Spectrum | None = None
 
     def listen(self, window: Sound) -> None:
-        """Learn from a window (512,) in which nobody speaks."""
+        """Learn from a window (512,) in which nobody speaks; a silent one (the microphone is muted) tells nothing."""
+        if not window.any():
+            return
         power = np.square(np.abs(np.fft.rfft(window * WINDOW))).astype(np.float32)
         self.noise = power if self.noise is None else (1 - self._follow) * self.noise + self._follow * power
 
+    def above_db(self, sound: Sound) -> float:
+        """Return how far an utterance (n,) is above the noise."""
+        if self.noise is None:
+            return CLEAN_DB
+        power = float(np.mean(np.square(sound)))
+        noise = float(self.noise.mean()) / float(np.square(WINDOW).sum())
+        return float(10.0 * np.log10(max(power, 1e-12) / max(noise, 1e-12)))
+
     def clean(self, sound: Sound) -> Sound:
         """Return the utterance (n,) with the noise taken down."""
-        if self.noise is None or len(sound) < 2 * FRAME:
+        if self.noise is None or len(sound) < 2 * FRAME or self.above_db(sound) >= CLEAN_DB:
             return sound
         spectra = _frames(sound)
-        power = np.square(np.abs(spectra))
-        noise = np.maximum(self.noise, 1e-9)
-        if 10.0 * np.log10(power.mean() / noise.mean() + 1e-9) > CLEAN_DB:
-            return sound
-        return _joined(spectra * _gains(power, noise), len(sound))
+        gains = _gains(np.square(np.abs(spectra)), np.maximum(self.noise, 1e-9))
+        return _joined(spectra * gains, len(sound))
 
 
 def _gains(power: NDArray[np.float32], noise: Spectrum) -> NDArray[np.float32]:

@@ -7,6 +7,7 @@ stays open for longer still, so that chatter is judged as a whole.
 """
 
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -31,7 +32,9 @@ class Patience:
     before_s: float = 0.3  # sound kept from before the beginning
     shortest_s: float = 0.1  # speech shorter than this is a click
     longest_s: float = 8.0  # whoever speaks longer is not giving a command: deaf until they pause
-    confidence: float = 0.0  # a recogniser less sure than this is not believed
+    quiet_db: float = 20.0  # speech this far above the noise is heard well, and must be understood well
+    confidence: float = 0.7  # a recogniser less sure than this is not believed
+    confidence_in_noise: float = 0.4  # the same, where it cannot be as sure
     score: float = 0.9  # a resolver that understood less of the words than this is not believed
 
 
@@ -54,9 +57,10 @@ class Listener:
         recogniser: Recogniser,
         vad: Vad,
         resolver: Resolver,
-        phrases: tuple[str, ...],
+        phrases: Iterable[str],
         patience: Patience | None = None,
     ) -> None:
+        """``phrases`` are all that may be said: one that others begin with is waited upon for longer."""
         self.patience = patience or Patience()
         self._recogniser, self._vad, self._resolver = recogniser, vad, resolver
         self._denoiser = Denoiser()
@@ -146,15 +150,16 @@ class Listener:
             return self.patience.other_s
         last = plain(heard.text)
         open_end = any(last == one or last.endswith(f" {one}") for one in self._goes_on)
-        takes_number = (
-            commands[-1].phrase.number and commands[-1].number is None and not commands[-1].phrase.steps[0].sets
-        )
-        return self.patience.unsure_s if open_end or takes_number else self.patience.sure_s
+        number_may_follow = commands[-1].phrase.number == "total" and commands[-1].number is None
+        return self.patience.unsure_s if open_end or number_may_follow else self.patience.sure_s
 
     def _look(self) -> tuple[Heard, tuple[Command, ...]]:
         """Recognise and resolve the utterance so far."""
-        heard = self._recogniser.guess(self._denoiser.clean(np.concatenate(self._said)))
-        if not heard.text or heard.confidence < self.patience.confidence:
+        sound = np.concatenate(self._said)
+        heard = self._recogniser.guess(self._denoiser.clean(sound))
+        quiet = self._denoiser.above_db(sound) >= self.patience.quiet_db
+        needed = self.patience.confidence if quiet else self.patience.confidence_in_noise
+        if not heard.text or heard.confidence < needed:
             return heard, ()
         commands = tuple(self._resolver.resolve(heard.text))
         whole = all(command.score >= self.patience.score for command in commands)

@@ -28,6 +28,7 @@ CONTEXTS = 50  # of them, after which the next word is expected; more changed no
 PHRASE_SHARE = 0.9  # how likely it is beforehand that what is said is a phrase
 LOG_BASE = log10(1.0001)  # of pocketsphinx's logarithms
 SEARCH = {"fwdflat": False}  # the second pass costs half as much again and finds no more
+AGREED, DISAGREED = 0.9, 0.5  # how sure pocketsphinx is when its two passes hear the same, and when not
 PRONUNCIATIONS = 6  # at most, of a phrase of several words
 VOSK_HELP = (
     "download a small model from https://alphacephei.com/vosk/models, unpack it, and say --voice-model FOLDER, "
@@ -120,12 +121,13 @@ class PocketsphinxRecogniser(Recogniser):
     def guess(self, clean: Sound) -> Heard:
         self._decoder.start_utt()
         self._decoder.process_raw(pcm(clean), full_utt=True)
+        first = self._decoder.hyp()  # of the search itself
         self._decoder.end_utt()
-        best = self._decoder.hyp()
+        best = self._decoder.hyp()  # of all that the search has kept, weighed again
         if best is None or not best.hypstr:
             return Heard("", 0.0)
-        count = len(best.hypstr.split())
-        return Heard(best.hypstr.replace("_", " "), min(max(float(best.prob), 0.0), 1.0) ** (0.5 / count))
+        agreed = first is not None and first.hypstr == best.hypstr
+        return Heard(best.hypstr.replace("_", " "), AGREED if agreed else DISAGREED)
 
     def news(self) -> list[str]:
         told, self._unknown = self._unknown, []
