@@ -66,9 +66,13 @@ class Traces:
 
 def trace(frames: Tensor) -> Traces:
     """Work out the traces of consecutive float frames (t, 3, h, w)."""
-    grey = frames.mean(1)
-    seen = torch.cat([frames[1:], frames[1:] - frames[:-1]], 1)
-    return Traces(match_costs(grey[:-1], grey[1:]), F.pixel_unshuffle(F.avg_pool2d(seen, 4), CELL // 4))
+    return trace_pairs(frames[:-1], frames[1:])
+
+
+def trace_pairs(before: Tensor, now: Tensor) -> Traces:
+    """Work out the traces from float frames (b, 3, h, w) to those that follow them, row by row."""
+    seen = torch.cat([now, now - before], 1)
+    return Traces(match_costs(before.mean(1), now.mean(1)), F.pixel_unshuffle(F.avg_pool2d(seen, 4), CELL // 4))
 
 
 class ReaderNet(nn.Module):
@@ -140,6 +144,13 @@ class InverseDynamics:
         """Return the net displacement (b, 4) over the last k of 2 + k frames (b, 2 + k, h, w, 3)."""
         total: NDArray[np.float32] = self.read(frames)[:, :, : len(MOTIONS)].sum(1)
         return total
+
+    @torch.no_grad()
+    def motion(self, costs_before: Tensor, traces: Traces) -> NDArray[np.float32]:
+        """Return the motion (b, 4) of one tick, from its traces and the costs of the tick before."""
+        said = self.net(costs_before, traces.costs, traces.seen)[:, : len(MOTIONS)]
+        moved: NDArray[np.float32] = (said * torch.tensor(self.config.motion_scale)).numpy()
+        return moved
 
     def _read_one(self, frames: Tensor) -> Tensor:
         traces = trace(to_float(frames))

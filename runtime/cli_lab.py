@@ -45,8 +45,11 @@ def train(
     inverse_dynamics: Annotated[
         bool, typer.Option("--inverse-dynamics", help="Train the net that `eval --suite control` reads motion with.")
     ] = False,
+    reward: Annotated[
+        bool, typer.Option("--reward", help="Train the net that says what a tick of the dream is worth.")
+    ] = False,
 ) -> None:
-    """Train the world's weights, from its simulator or from recordings."""
+    """Train the world's weights, from its simulator or from recordings; or one of the small nets beside them."""
     from dreamloop.runtime.train_world import train_world
     from dreamloop.runtime.world import find_world
 
@@ -55,6 +58,13 @@ def train(
 
         with _progress() as progress:
             figures = train_inverse_dynamics(find_world(world), minutes or 10.0, out, progress=progress)
+        _print(figures)
+        return
+    if reward:
+        from dreamloop.runtime.reward_world import train_reward
+
+        with _progress() as progress:
+            figures = train_reward(find_world(world), minutes or 10.0, out, data=data or (), progress=progress)
         _print(figures)
         return
     path = train_world(

@@ -1,0 +1,114 @@
+"""Plays a long session with rewinds, saved games and new starts through the real recorder, then dreams it again.
+
+    python tests/tools/long_session.py --world doom --ticks 21000 --out long.dream
+
+Scripted hands play the session of ``dreamloop play`` in a window that nobody sees: they walk and look, go back in time
+about every twenty seconds, save and load, pause, and begin again in other scenes. World time is counted, not waited
+for. ``dreamloop replay long.dream --verify`` afterwards is the test. Prints one line of JSON.
+"""
+
+import argparse
+import json
+import os
+import sys
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+
+from dreamloop.input.source import DeviceEvent
+from dreamloop.model.recording import Recording
+from dreamloop.model.world_model import OpenOptions
+from dreamloop.runtime.clock import FakeClock
+from dreamloop.runtime.headless import HeadlessWindow
+from dreamloop.runtime.session import PlayOptions, Session
+from dreamloop.runtime.world import find_world
+
+WALK = ("w", "w", "w", "a", "s", "d", "e", "q")
+
+
+class Hands:
+    """Does something to the devices once a tick, and now and then asks for a jump in time or space."""
+
+    def __init__(self, session: Session, window: HeadlessWindow, ticks: int, seed: int) -> None:
+        self._session, self._window, self._ticks = session, window, ticks
+        self._rng = np.random.default_rng(seed)
+        self._tick, self._back_until_s, self._held = -1, 0.0, ""
+
+    def look(self) -> None:
+        """Act once a tick; let the rewind key go when its time is over."""
+        session = self._session
+        if self._back_until_s:
+            if session.clock.now_s() >= self._back_until_s:
+                self._back_until_s = 0.0
+                self._press("up", "backspace")
+            return
+        if session.pacer.tick == self._tick:
+            return
+        self._tick = session.pacer.tick
+        if self._tick >= self._ticks:
+            self._window.close()
+            return
+        self._play()
+        self._jump(float(self._rng.random()) * session.world.rate_hz)
+
+    def _play(self) -> None:
+        self._window.inject(DeviceEvent("motion", x=float(self._rng.normal(0, 20))))
+        if self._rng.random() < 0.06:
+            if self._held:
+                self._press("up", self._held)
+            self._held = str(self._rng.choice(WALK))
+            self._press("down", self._held)
+
+    def _jump(self, chance: float) -> None:
+        """``chance`` is uniform in 0..rate: below 1/20 happens every twenty seconds."""
+        if chance < 1 / 20:
+            self._back_until_s = self._session.clock.now_s() + float(self._rng.uniform(0.2, 3.0))
+            self._press("down", "backspace")
+        elif chance < 1 / 20 + 1 / 60:
+            self._tap(str(self._rng.choice(["f6", "f9", "f9", "b", "r", "n"])))
+
+    def _tap(self, key: str) -> None:
+        self._press("down", key)
+        self._press("up", key)
+
+    def _press(self, kind: str, key: str) -> None:
+        self._window.inject(DeviceEvent("down" if kind == "down" else "up", f"key:{key}"))
+
+
+def main() -> int:
+    """Play, and print what the recording holds."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--world", default="doom")
+    parser.add_argument("--ticks", type=int, default=21_000)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--threads", type=int, default=1)
+    options = parser.parse_args()
+    window, world = HeadlessWindow(), find_world(options.world)
+    with tempfile.TemporaryDirectory() as home:
+        os.environ["DREAMLOOP_HOME"] = home  # saved games of the test are not the player's
+        play = PlayOptions(
+            seed=options.seed,
+            model=OpenOptions(threads=options.threads),
+            record=options.out,
+            frames="none",
+            help=False,
+            keep_s=0.0,
+        )
+        session = Session(world, window, FakeClock(), play)
+        window.on_pump = Hands(session, window, options.ticks, options.seed).look
+        begun_s = time.perf_counter()
+        session.run()
+        took_s = time.perf_counter() - begun_s
+    with Recording.open(options.out) as recording:
+        kinds = Counter(f"{mark.kind}:{mark.values.get('by', '')}".rstrip(":") for mark in recording.marks)
+        report = {"ticks": len(recording), "marks": dict(kinds), "bytes": options.out.stat().st_size, "took_s": took_s}
+    sys.stdout.write(json.dumps(report) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
