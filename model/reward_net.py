@@ -89,7 +89,7 @@ class Witness:
 def shrink(frames: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Return the box averages (n, 3, h / SHRINK, w / SHRINK) of frames (n, h, w, 3)."""
     small = F.avg_pool2d(torch.from_numpy(np.ascontiguousarray(frames)).permute(0, 3, 1, 2).float(), SHRINK)
-    pictures: NDArray[np.uint8] = small.round().byte().numpy()
+    pictures: NDArray[np.uint8] = np.asarray(small.round().byte().numpy(), np.uint8)
     return pictures
 
 

@@ -263,7 +263,7 @@ def ranking(scores: NDArray[np.float32], labels: NDArray[np.bool_]) -> dict[str,
 
 def _sums(groups: NDArray[np.int64], *values: NDArray[np.float32]) -> list[NDArray[np.float64]]:
     _, where = np.unique(groups, return_inverse=True)
-    return [np.bincount(where, weights=value) for value in values]
+    return [np.bincount(where, weights=value).astype(np.float64) for value in values]
 
 
 def _correlation(one: NDArray[np.float64], other: NDArray[np.float64]) -> float | None:

@@ -154,7 +154,7 @@ class DreamEnv(gymnasium.Env[Frame, Action]):
         rewards, ended, cut = self.dream.step(np.asarray(action)[np.newaxis])
         return self._shown(), float(rewards[0]), bool(ended[0]), bool(cut[0]), self.dream.info(0)
 
-    def render(self) -> Frame | None:  # type: ignore[override] # gymnasium leaves the type of a render open
+    def render(self) -> Frame | None:
         """Return the frame that is showing; None where a window shows it."""
         return self.dream.frames[0].copy() if self.render_mode == "rgb_array" else None
 
@@ -220,7 +220,7 @@ class DreamVectorEnv(gymnasium.vector.VectorEnv[NDArray[np.uint8], NDArray[np.fl
         self._over = ended | cut
         return self._shown(), rewards, ended, cut, self._infos()
 
-    def render(self) -> tuple[Frame, ...] | None:  # type: ignore[override] # gymnasium leaves the type of a render open
+    def render(self) -> tuple[Frame, ...] | None:
         """Return the frames that are showing; None where a window shows them."""
         return tuple(self.dream.frames.copy()) if self.render_mode == "rgb_array" else None
 
@@ -255,8 +255,8 @@ def _checked(render_mode: str | None) -> str | None:
     return render_mode
 
 
-def _spaces(dream: Dream) -> tuple[gymnasium.spaces.Box, gymnasium.spaces.Box]:
-    """Return the spaces of one player's observations and actions."""
+def _spaces(dream: Dream) -> tuple[Any, Any]:
+    """Return the spaces of one player's observations and actions; gymnasium's own types do not know a Box's dtype."""
     return gymnasium.spaces.Box(0, 255, dream.frames.shape[1:], np.uint8), dream.world.schema.space
 
 

@@ -2,13 +2,15 @@
 
 ``add`` copies and queues; a thread of its own hashes, encodes and writes. When the disk or the processor
 cannot follow, pictures are dropped and the drop is marked; what the player did is never dropped: it waits
-in memory until it can be written. The last minutes are kept in memory whether or not a file is written,
+in memory until it can be written, and in pages that outlive the process should it be killed
+(runtime/in_flight.py). The last minutes are kept in memory whether or not a file is written,
 for "that was great: keep it". Knows nothing about windows, models or worlds; time is not read here.
 """
 
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol
@@ -21,6 +23,7 @@ from dreamloop.model.framing import RecordingError
 from dreamloop.model.recording_writer import RecordingWriter
 from dreamloop.model.tick_codec import TickData
 from dreamloop.model.world_model import Action, Frame, ModelState
+from dreamloop.runtime.in_flight import InFlight
 from dreamloop.runtime.ring import Item, KeepItem, MarkItem, Ring, StateItem, TickItem, write_tick
 
 POLL_S = 0.008  # how often the thread looks for work: waking it from the loop would cost the loop its time slice
@@ -125,6 +128,10 @@ class SessionRecorder:
         self._next_snapshot = 0  # ticks from which on another state is worth keeping
         self._header, self._frames, self._open_writer = dict(header), frames, open_writer
         self._writer = open_writer(path, header, frames=frames) if path else None
+        self._in_flight: InFlight | None = None
+        if path:
+            with suppress(OSError):  # a file system without mapped files; a kill then costs what was waiting
+                self._in_flight = InFlight(path)
         self._queue_frames = queue_frames
         self._queue: deque[Item] = deque()
         self._queued_frames, self._encoded_frames = 0, 0  # pictures in all: counted by the loop, by the thread
@@ -151,12 +158,18 @@ class SessionRecorder:
         full = self._queued_frames - self._encoded_frames >= self._queue_frames
         hashed = frame_hash(frame) if full else b""
         data = TickData(state, np.array(action, np.float32), hashed, dict(timings or {}), dict(extra or {}))
+        if self._in_flight and not self._closing:
+            with suppress(RecordingError):  # what cannot be recorded is said by the thread
+                self._in_flight.tick(self.ticks, data)
         self._put(TickItem(self.ticks, data, None if full else _copy(frame)))
         self._queued_frames += not full
         self.ticks += 1
 
     def mark(self, kind: str, **values: Any) -> None:
         """Keep something that happened between two ticks; kinds in docs/recording-format.md."""
+        if self._in_flight and not self._closing:
+            with suppress(RecordingError):
+                self._in_flight.mark(self.ticks, kind, values)
         self._put(MarkItem(kind, values))
 
     def snapshot(self, state: ModelState) -> None:
@@ -200,6 +213,8 @@ class SessionRecorder:
         self._hurry.set()
         self._thread.join()
         lost = sum(isinstance(item, TickItem) for item in self._queue)
+        if self._in_flight:
+            self._in_flight.close(remove=not lost)
         if lost:
             raise RecordingError(f"{self.path}: the disk refused the last {lost} ticks; all before them are kept")
 

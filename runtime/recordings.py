@@ -19,6 +19,7 @@ from dreamloop.model.tick_codec import TickData
 from dreamloop.model.world_model import Frame
 from dreamloop.runtime.branches import as_number, short_text, tree
 from dreamloop.runtime.hud import clock_label, megabytes
+from dreamloop.runtime.in_flight import Entry, read_in_flight
 from dreamloop.runtime.ring import write_tick
 
 SHEET_PICTURES = 12
@@ -74,11 +75,13 @@ class Repair:
     pictures: int
     lost_bytes: int
     gaps: int
+    saved: int = 0  # of the ticks, those that were only in the file beside it (runtime/in_flight.py)
 
     def sentence(self) -> str:
         """Say it in one sentence."""
         lost = f"{self.lost_bytes} bytes in {self.gaps} places were lost" if self.gaps else "nothing was lost"
-        return f"{self.path} holds {self.ticks} ticks and {self.pictures} pictures; {lost}"
+        saved = f"; the last {self.saved} ticks had not been written yet when it ended" if self.saved else ""
+        return f"{self.path} holds {self.ticks} ticks and {self.pictures} pictures; {lost}{saved}"
 
 
 def find_recordings(places: Iterable[Path]) -> list[Path]:
@@ -127,6 +130,11 @@ def show(recording: Recording) -> list[str]:
     lines += [f"  {name}: {short_text(value)}" for name, value in header.items() if name not in ("schema", "frames")]
     if not recording.complete:
         lines.append("  it was not closed: the program was killed, or the file was cut")
+        late = read_in_flight(recording.path, len(recording), recording.marks)
+        if late:
+            lines.append(
+                f"  {len(late)} ticks and marks more can be had: `dreamloop recordings repair {recording.path}`"
+            )
     for gap in recording.gaps:
         where = f"bytes {gap.from_byte} to {gap.to_byte - 1}"
         lines.append(f"  {where} cannot be read, {gap.at} ticks come before them")
@@ -202,7 +210,8 @@ def contact_sheet(recording: Recording, pictures: int = SHEET_PICTURES, across: 
 def repair(path: Path, out: Path | None = None) -> Repair:
     """Write everything that can be read of ``path`` to ``out`` (default: ``<name>-repaired.dream`` beside it).
 
-    The original stays as it is; every stretch that had to be left out becomes a "gap" mark.
+    Where the recorder was killed, what it had in hand (runtime/in_flight.py) is put behind. The original stays as it
+    is; every stretch that had to be left out becomes a "gap" mark.
 
     Raises:
         RecordingError: nothing can be read, or ``out`` exists.
@@ -223,8 +232,9 @@ def repair(path: Path, out: Path | None = None) -> Repair:
         marks = list(recording.marks)
         for gap in recording.gaps:
             marks.append(Mark("gap", gap.at, {"bytes": gap.to_byte - gap.from_byte}))
-        ticks = _copy(recording, out, range(len(recording)), sorted(marks, key=lambda mark: mark.at), keep)
-        return Repair(out, ticks, pictures, recording.lost_bytes, len(recording.gaps))
+        late = [] if recording.complete else read_in_flight(path, len(recording), marks)
+        ticks = _copy(recording, out, range(len(recording)), sorted(marks, key=lambda mark: mark.at), keep, late)
+        return Repair(out, ticks, pictures, recording.lost_bytes, len(recording.gaps), ticks - len(recording))
 
 
 def forget_speech(path: Path) -> int:
@@ -293,8 +303,12 @@ def _copy(
     chosen: Sequence[int],
     marks: Sequence[Mark],
     keep: Callable[[Tick], tuple[TickData, bytes]],
+    late: Sequence[Entry] = (),
 ) -> int:
-    """Write chosen ticks and marks of a recording to ``out``; a mark's place counts in ticks of the new file."""
+    """Write chosen ticks and marks of a recording to ``out``, then what came ``late``.
+
+    A mark's place counts in ticks of the new file.
+    """
     waiting = list(marks)
     header = {name: value for name, value in recording.header.items() if name != "frames"}
     mode: Any = recording.frames_mode
@@ -307,6 +321,11 @@ def _copy(
             write_tick(writer, data, picture)
         for mark in waiting:
             writer.mark(mark.kind, **mark.values)
+        for _, entry in late:
+            if isinstance(entry, TickData):
+                write_tick(writer, entry, b"")
+            else:
+                writer.mark(entry.kind, **entry.values)
         return writer.ticks
 
 

@@ -66,7 +66,7 @@ def test_a_new_square_is_new_once() -> None:
     trail = Trail(step=1.0)
     ahead, turn = np.array([1, 0, 0, 0], np.float32), np.array([0, 0, 180, 0], np.float32)
     out = np.stack([trail.move(ahead) for _ in range(256)])
-    assert (trail.x, trail.y) == (pytest.approx(0), pytest.approx(256))
+    assert [trail.x, trail.y] == pytest.approx([0, 256])
     assert not trail.move(turn).any(), "turning leads nowhere"
     back = np.stack([trail.move(ahead) for _ in range(250)])
     assert not back.any()
@@ -81,7 +81,7 @@ def test_a_step_to_the_right_is_at_right_angles() -> None:
     trail = Trail(step=1.0)
     trail.move(np.array([0, 0, 90, 0], np.float32))
     trail.move(np.array([3, 2, 0, 0], np.float32))
-    assert (trail.x, trail.y) == (pytest.approx(3), pytest.approx(-2))
+    assert [trail.x, trail.y] == pytest.approx([3, -2])
 
 
 def test_play_and_training_see_the_same(pattern: Any, reader: InverseDynamics) -> None:

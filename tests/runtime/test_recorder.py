@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import shutil
 import statistics
 import subprocess
 import sys
@@ -18,8 +19,11 @@ from dreamloop.input.state import InputState
 from dreamloop.model.framing import FramedSink
 from dreamloop.model.recording import Recording, RecordingError, RecordingWriter, frame_hash
 from dreamloop.model.savegame import unpack_state
+from dreamloop.model.tick_codec import TickData
 from dreamloop.model.world_model import ModelState
+from dreamloop.runtime.in_flight import SIZE, InFlight, path_beside, read_in_flight
 from dreamloop.runtime.recorder import NullRecorder, SessionRecorder
+from dreamloop.runtime.recordings import repair, show
 
 HEADER = {"world": "test"}
 
@@ -251,3 +255,61 @@ def test_killed_at_random_moments_it_loses_at_most_the_record_in_flight(argument
     assert done.returncode == 0, done.stdout + done.stderr
     report = json.loads(done.stdout)
     assert report["with_ticks"] > 0
+
+
+def test_what_was_in_hand_outlives_the_process(tmp_path: Path) -> None:
+    """The queue dies with a killed process; what was added is all the same in the file beside the recording."""
+    path, gate = tmp_path / "a.dream", threading.Event()
+
+    class StuckSink(FramedSink):
+        def write_some(self, data: bytes) -> int:
+            gate.wait(10)
+            return super().write_some(data)
+
+    gate.set()
+    stuck = lambda *args, **options: RecordingWriter(*args, **options, open_sink=StuckSink)  # noqa: E731
+    recorder = SessionRecorder(path, HEADER, open_writer=stuck)
+    add(recorder, range(3))
+    recorder.mark("bookmark", text="written")
+    assert recorder.drain(10)
+    gate.clear()
+    add(recorder, range(3, 6))
+    recorder.mark("branch", to=1, by="rewind")
+    recorder.mark("load", name="far away", state=bytes(100_000))
+    add(recorder, range(6, 8))
+    for left in (path, path_beside(path)):  # as a kill would leave them: the thread is stuck in its first tick
+        shutil.copy(left, tmp_path / left.name.replace("a.", "killed."))
+    killed = tmp_path / "killed.dream"
+    with Recording.open(killed) as recording:
+        assert len(recording) == 3
+        assert "7 ticks and marks more" in "\n".join(show(recording))
+    mended = repair(killed)
+    assert mended.saved == 5
+    with Recording.open(mended.path) as recording:
+        assert np.array_equal(recording.actions, np.stack([action(i) for i in range(8)]))
+        assert [tick.state.tick for tick in recording.ticks] == list(range(8))
+        assert [(mark.kind, mark.at) for mark in recording.marks] == [("bookmark", 3), ("branch", 6), ("load", 6)]
+        assert "state" not in recording.marks[2].values, "too long to be kept twice"
+        assert not recording.tick(7).frame_hash, "nobody had worked it out"
+    gate.set()
+    recorder.close()
+    assert not path_beside(path).exists()
+    assert len(Recording.open(path)) == 8
+
+
+def test_the_file_beside_it_is_bounded_and_keeps_the_newest(tmp_path: Path) -> None:
+    path = tmp_path / "a.dream"
+    in_flight = InFlight(path)
+    for i in range(4000):
+        in_flight.tick(i, TickData(InputState(tick=i, sampled_s=i / 35), action(i), b"", {"model_s": 0.01}))
+    in_flight.close(remove=False)
+    assert path_beside(path).stat().st_size == SIZE
+    assert read_in_flight(path, 0, []) == [], "what came before it is gone, so nothing follows"
+    entries = read_in_flight(path, 3000, [])
+    assert [tick.state.tick for _, tick in entries if isinstance(tick, TickData)] == list(range(3000, 4000))
+
+
+@pytest.mark.parametrize("damage", [b"", b"nonsense" * 1000])
+def test_a_damaged_file_beside_it_says_nothing(tmp_path: Path, damage: bytes) -> None:
+    path_beside(tmp_path / "a.dream").write_bytes(damage)
+    assert read_in_flight(tmp_path / "a.dream", 0, []) == []
