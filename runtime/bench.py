@@ -7,16 +7,20 @@ from a device event to the frame that shows it. Knows nothing about how a model 
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 
 from dreamloop.input.source import DeviceEvent
+from dreamloop.input.state import InputState
 from dreamloop.model.world_model import Frame, OpenOptions, WorldModel
 from dreamloop.runtime.clock import Clock, SystemClock
 from dreamloop.runtime.headless import GameWindow, HeadlessWindow
 from dreamloop.runtime.hud_figures import resident_bytes
 from dreamloop.runtime.measured_on import head
+from dreamloop.runtime.recorder import SessionRecorder
 from dreamloop.runtime.session import PlayOptions, Session
 from dreamloop.runtime.stamps import FrameStamps, StampRing
 from dreamloop.runtime.world import World
@@ -34,6 +38,7 @@ class BenchSize:
     warm_up: int = 10  # frames of a round that do not count
     batch: int = 8  # players of the second batch size
     batch_steps: int = 20
+    record_ticks: int = 350  # handed to the recorder at the world's rate
     soak_minutes: float = 0.0
 
 
@@ -121,6 +126,8 @@ def bench(
     latency["model_alone"] = alone
     progress("arithmetic", 0.5)
     latency |= arithmetic(model, alone["1"]["p50"], clock)
+    progress("recording", 0.0)
+    latency["recording_ms"] = recording_ms(world, clock, size.record_ticks)
     latency |= {"window": "real" if window else "headless", "rounds": size.rounds, "frames": size.frames}
     if size.soak_minutes:
         latency["soak"] = soak(player, size.soak_minutes, clock, progress)
@@ -209,6 +216,29 @@ def model_step_ms(world: World, model: WorldModel, size: BenchSize, clock: Clock
         if step >= 3:
             seconds.append(clock.now_s() - begun_s)
     return percentiles(seconds) | {"frames_per_s": model.players / float(np.median(seconds))}
+
+
+def recording_ms(world: World, clock: Clock, ticks: int) -> dict[str, float]:
+    """Return what recording costs the loop, per tick: handing a tick over while the thread writes the one before.
+
+    Pictures are noise, which is the longest to encode; the file is in the folder for temporary files.
+    """
+    rng = np.random.default_rng(0)
+    pictures = rng.integers(0, 256, (8, world.height_px, world.width_px, 3), np.uint8)
+    timings = dict.fromkeys(("sampled_s", "model_started_s", "model_done_s", "handed_s", "presented_s"), 0.01)
+    seconds = []
+    with (
+        TemporaryDirectory() as folder,
+        SessionRecorder(Path(folder) / "bench.dream", {"world": world.name}) as recorder,
+    ):
+        for tick in range(ticks):
+            state = InputState(tick, 1 / world.rate_hz, frozenset({"key:w"}), sampled_s=tick / world.rate_hz)
+            action = rng.uniform(-1, 1, world.schema.size).astype(np.float32)
+            begun_s = clock.now_s()
+            recorder.add(state, action, pictures[tick % len(pictures)], timings)
+            seconds.append(clock.now_s() - begun_s)
+            clock.sleep(1 / world.rate_hz)
+    return percentiles(seconds)
 
 
 def arithmetic(model: WorldModel, step_ms: float, clock: Clock) -> dict[str, Any]:

@@ -37,7 +37,7 @@ def train(
     world: Annotated[str, typer.Argument(help=WORLD)],
     minutes: Annotated[float | None, typer.Option(min=0.01, help="Stop after so many minutes.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on where the last run stopped.")] = False,
-    data: Annotated[list[Path] | None, typer.Option(help="Recordings to learn from, beside the simulator.")] = None,
+    data: Annotated[list[Path] | None, typer.Option(help="Recordings, or folders, to learn from as well.")] = None,
     config: Annotated[Path | None, typer.Option(help="Configuration (TOML); default: the world's train.toml.")] = None,
     out: Annotated[Path | None, typer.Option(help="Folder of the run; default runs/WORLD.")] = None,
     device: Annotated[str, typer.Option(help=DEVICE)] = "auto",

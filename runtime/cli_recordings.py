@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True, help="List, show, repair and delete recordings.")
 FILE = "A recording (.dream)."
+TO = (
+    "mp4: film. gif: animated picture. png: strip of pictures. jsonl: folder of JSON lines and a film. lerobot: LeRobot "
+    "v3 data set. dream: another recording, of a stretch, or with pictures where this one has none."
+)
 
 
 def replay(
@@ -45,7 +49,7 @@ def replay(
 
 def export(
     file: Annotated[Path, typer.Argument(help=FILE)],
-    to: Annotated[str, typer.Option(help="mp4, gif, png, jsonl or lerobot.")],
+    to: Annotated[str, typer.Option(help=TO)],
     out: Annotated[Path | None, typer.Option(help="File or folder; default: beside the recording.")] = None,
     start: Annotated[int, typer.Option(min=0, help="First tick.")] = 0,
     stop: Annotated[int | None, typer.Option(min=1, help="One past the last tick; default: all.")] = None,
@@ -58,7 +62,7 @@ def export(
     dream: Annotated[bool, typer.Option("--dream", help="Dream it again, even where it has pictures.")] = False,
     world: Annotated[str | None, typer.Option(help="World it was played in, when it does not say.")] = None,
 ) -> None:
-    """Turn a recording into a film, a GIF, a strip of pictures, or data for other programs."""
+    """Turn a recording into a film, pictures, data for other programs, or a recording with pictures."""
     from dreamloop.model.recording import Recording
     from dreamloop.runtime.export import ExportOptions
     from dreamloop.runtime.export import export as export_to

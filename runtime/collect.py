@@ -24,6 +24,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColum
 from rich.text import Text
 
 from dreamloop.input.errors import DreamloopError
+from dreamloop.input.schema import ActionSchema
 from dreamloop.input.state import InputState
 from dreamloop.model.frame_codec import FrameMode, frame_hash
 from dreamloop.model.recording import SUFFIX, Recording, RecordingError, RecordingWriter
@@ -146,8 +147,10 @@ def episodes(
             yield pool.result(waiting.popleft())
 
 
-def recorded_episodes(paths: Iterable[Path], ticks: int = EPISODE_TICKS) -> Iterator[RecordedEpisode]:
-    """Read recordings as training episodes of at most ``ticks`` ticks, one at a time.
+def recorded_episodes(
+    paths: Iterable[Path], ticks: int = EPISODE_TICKS, schema: ActionSchema | None = None
+) -> Iterator[RecordedEpisode]:
+    """Read recordings, collected or played, as training episodes of at most ``ticks`` ticks, one at a time.
 
     Across a rewind, a reset, a gap or a missing picture nothing follows from what came before, so an episode ends
     there; stretches of one picture are left out.
@@ -156,15 +159,29 @@ def recorded_episodes(paths: Iterable[Path], ticks: int = EPISODE_TICKS) -> Iter
         frames (t, h, w, 3) uint8 and actions (t, a) float32; actions[i] led to frames[i].
 
     Raises:
-        RecordingError: a file cannot be read.
+        RecordingError: a file cannot be read, holds no pictures, or has another action layout than ``schema``.
     """
     for path in paths:
         with Recording.open(path) as recording:
-            for first, last in recording.runs():
+            _check_layout(recording, schema)
+            runs = recording.runs()
+            if len(recording) and not runs:
+                raise RecordingError(
+                    f"{path} has no pictures to learn from; `dreamloop export {path} --to dream` makes a copy with them"
+                )
+            for first, last in runs:
                 for start in range(first, last, ticks):
                     stop = min(start + ticks, last)
                     if stop - start > 1:
                         yield recording.frames(start, stop), recording.actions[start:stop]
+
+
+def _check_layout(recording: Recording, schema: ActionSchema | None) -> None:
+    got = recording.header.get("fingerprint")
+    if schema is not None and got is not None and got != schema.fingerprint:
+        raise RecordingError(
+            f"{recording.path} has another action layout than '{schema.name}'; it cannot be learnt from"
+        )
 
 
 def simulate(env: Any, explorer: Any, neutral: Action, job: Job) -> Iterator[Step]:

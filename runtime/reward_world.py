@@ -20,6 +20,7 @@ from dreamloop.model.reward_net import FILE_NAME, RewardHead, load_head, save_he
 from dreamloop.model.train_reward import PaidPlay, gather, make_config, measure_head, train_head
 from dreamloop.runtime.clock import Clock, SystemClock
 from dreamloop.runtime.collect import EPISODE_TICKS, Job, simulate
+from dreamloop.runtime.recordings import find_recordings
 from dreamloop.runtime.true_play import Driller
 from dreamloop.runtime.world import World
 
@@ -76,7 +77,7 @@ def recorded_pay(paths: Sequence[Path], ticks: int = EPISODE_TICKS) -> Iterator[
     Raises:
         DataError: a recording that no simulator paid for, such as a person's play in a dream.
     """
-    for path in paths:
+    for path in find_recordings(paths):
         with Recording.open(path) as recording:
             if recording.header.get("source") != "simulator":
                 raise DataError(f"{path} knows no rewards: it was not collected from a simulator")
@@ -109,7 +110,7 @@ def train_reward(
         world: with a simulator that pays.
         minutes: of collecting and training; the check on unseen maps comes on top.
         out: file of the weights; default ``reward.safetensors`` in the world's folder.
-        data: recordings from ``dreamloop collect`` to learn from, beside what is played now.
+        data: recordings from ``dreamloop collect``, or folders of them, to learn from, beside what is played now.
         episodes: at most so many are played.
         ticks: length of an episode.
         seed: of play and of training.

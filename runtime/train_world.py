@@ -26,6 +26,7 @@ from dreamloop.model.train_config import TrainConfig, load_train_config
 from dreamloop.model.train_store import load_weights, read_progress
 from dreamloop.model.world_model import Card
 from dreamloop.runtime.collect import episodes, recorded_episodes
+from dreamloop.runtime.recordings import find_recordings
 from dreamloop.runtime.world import World, find_world
 
 
@@ -44,7 +45,8 @@ def train_world(
     """Train the weights of a world and return the checkpoint, ready to be played.
 
     Args:
-        data: recordings to learn from, beside what the simulator gives (alone, when the world has no simulator).
+        data: recordings, or folders of them, to learn from, beside what the simulator gives (alone, when the world has
+            no simulator). Collected or played, they must bring pictures and the world's action layout.
         out: folder of the run (default ``runs/<world>``); the checkpoint is ``<out>/<world>.safetensors``.
         workers: simulators that run at the same time; 0: one per core.
 
@@ -124,11 +126,12 @@ def _processes() -> Iterator[None]:
 
 def _sources(world: World, data: list[Path], workers: int) -> tuple[Iterator[Episode], Iterator[Episode]]:
     """Return the episodes to learn from, recordings first, and the held-out ones."""
-    recorded = recorded_episodes(data)
+    data = find_recordings(data)
+    recorded = recorded_episodes(data, schema=world.schema)
     if world.simulator is None:
         if not data:
             raise DataError(f"the world '{world.name}' has no simulator to learn from; give recordings with --data")
-        return recorded, recorded_episodes(data[-1:])
+        return recorded, recorded_episodes(data[-1:], schema=world.schema)
     rank = int(os.environ.get("RANK", 0))
     played = episodes(world, seed=rank, maps="train", workers=workers)
     return chain(recorded, map(_without_pose, played)), map(_without_pose, episodes(world, seed=0, maps="test"))

@@ -15,7 +15,7 @@ from dreamloop.runtime.stamps import FrameStamps
 from dreamloop.runtime.world import World
 
 STEP_S = 0.004
-SIZE = BenchSize(rounds=2, frames=30, warm_up=3, batch=4, batch_steps=5)
+SIZE = BenchSize(rounds=2, frames=30, warm_up=3, batch=4, batch_steps=5, record_ticks=20)
 
 
 class Timed(EchoModel):
@@ -52,6 +52,7 @@ def test_a_step_of_4_ms_is_250_frames_a_second_and_no_overhead(echo: World, cloc
     assert latency["stages_ms"]["model"]["p50"] == pytest.approx(4.0)
     assert latency["miss_rate"] == 0.0
     assert latency["model_alone"]["1"]["p50"] == pytest.approx(4.0)
+    assert set(latency["recording_ms"]) == {"p50", "p95", "p99"}
     assert latency["model_alone"]["4"]["frames_per_s"] == pytest.approx(1000, rel=1e-6)
 
 

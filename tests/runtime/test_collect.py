@@ -8,9 +8,10 @@ import pytest
 
 from dreamloop.input.errors import MissingPartError
 from dreamloop.input.state import InputState
-from dreamloop.model.recording import Recording, RecordingWriter
+from dreamloop.model.recording import Recording, RecordingError, RecordingWriter
 from dreamloop.runtime.collect import CollectError, collect, episodes, recorded_episodes
-from dreamloop.runtime.world import World, load_world
+from dreamloop.runtime.train_world import _sources
+from dreamloop.runtime.world import DEMOS, World, load_world
 
 WORLD = """
 [world]
@@ -130,6 +131,30 @@ def test_recordings_become_training_episodes_that_nothing_tears(tmp_path: Path) 
         list(range(21, 29)),
     ]
     assert all((frames[:, 0, 0, 0] == actions[:, 0]).all() for frames, actions in found)
+
+
+def test_recordings_that_cannot_be_learnt_from_say_so(toy: World, tmp_path: Path) -> None:
+    """Guards against play of another action layout, or without pictures, being mixed in or left out in silence."""
+    (path,) = collect(toy, 20, tmp_path / "a", 1, ticks=20, show=False)
+    assert len(list(recorded_episodes([path], schema=toy.schema))) == 1
+    with pytest.raises(RecordingError, match="another action layout than 'echo'"):
+        list(recorded_episodes([path], schema=load_world(DEMOS / "echo").schema))
+    (bare,) = collect(toy, 20, tmp_path / "b", 1, ticks=20, keep="none", show=False)
+    with pytest.raises(RecordingError, match="--to dream` makes a copy with them"):
+        list(recorded_episodes([bare]))
+
+
+def test_training_mixes_recordings_with_the_simulators_play(toy: World, tmp_path: Path) -> None:
+    """A folder of recordings comes first, then the simulator goes on without end."""
+    paths = collect(toy, 60, tmp_path / "kept", 1, ticks=20, seed=9, show=False)
+    seen, held_out = _sources(toy, [tmp_path / "kept"], workers=1)
+    for path in paths:
+        frames, actions = next(seen)
+        with Recording.open(path) as recording:
+            assert np.array_equal(frames, recording.frames(0, 20))
+            assert np.array_equal(actions, recording.actions)
+    assert len(next(seen)[0]) > 20
+    assert len(next(held_out)[0]) > 20
 
 
 def test_another_seed_gives_other_episodes(toy: World) -> None:
