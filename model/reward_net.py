@@ -74,7 +74,8 @@ class Witness:
         self._trails[player].clear()
         self._actions[player] = 0
         self._newness[player] = 0
-        return shrink(frame[np.newaxis])[0]
+        picture: NDArray[np.uint8] = shrink(frame[np.newaxis])[0]
+        return picture
 
     def step(self, actions: NDArray[np.float32], frames: NDArray[np.uint8]) -> Seen:
         """Take in one tick: ``actions`` (n, a) led to ``frames`` (n, h, w, 3)."""

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True, help="List, show, repair and delete recordings.")
 FILE = "A recording (.dream)."
 TO = (
-    "mp4: film. gif: animated picture. png: strip of pictures. jsonl: folder of JSON lines and a film. lerobot: LeRobot "
-    "v3 data set. dream: another recording, of a stretch, or with pictures where this one has none."
+    "mp4: film. gif: animated picture. png: strip of pictures. jsonl: folder of JSON lines and a film. lerobot: "
+    "LeRobot v3 data set. dream: another recording, of a stretch, or with pictures where this one has none."
 )
 
 

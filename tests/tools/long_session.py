@@ -55,7 +55,7 @@ class Hands:
         self._jump(float(self._rng.random()) * session.world.rate_hz)
 
     def _play(self) -> None:
-        self._window.inject(DeviceEvent("motion", x=float(self._rng.normal(0, 20))))
+        self._window.inject(DeviceEvent("motion", x=float(round(self._rng.normal(0, 20)))))
         if self._rng.random() < 0.06:
             if self._held:
                 self._press("up", self._held)
