@@ -27,6 +27,7 @@ HOLD_TICKS = 12
 LEAST = 0.25  # of the median displacement: what true motion must reach to count as motion
 HORIZONS = (1, 4, 16)  # ticks of the delta PSNR
 HEADLINE = 4
+STRETCHES = 256  # of true play that the reader's own accuracy is measured on, evenly spread
 Progress = Callable[[float], None]
 
 
@@ -88,6 +89,7 @@ def measure_control(
     *,
     starts: int = 256,
     seed: int = 0,
+    history: int = 0,
     album: Album | None = None,
     progress: Progress = lambda share: None,
 ) -> dict[str, Any]:
@@ -107,11 +109,13 @@ def measure_control(
         motion, sign = _what_it_drives(reader, pair)
         counts = _moving_places(places, pair, reader, motion, sign)
         truth = [np.stack([place.held[press.name][0] for place in places]) for press in pair.presses]
-        dream_score = _credit(reader, places, pair, [dreamed[p.name] for p in pair.presses], motion, sign)
-        real_score = _credit(reader, places, pair, truth, motion, sign)
+        dream_right = _right(reader, places, [dreamed[p.name] for p in pair.presses], motion, sign)[:, counts]
+        real_right = _right(reader, places, truth, motion, sign)[:, counts]
         rows[pair.name] = {
-            "kctrl": float(dream_score[counts].mean()) if counts.any() else None,
-            "kctrl_ceiling": float(real_score[counts].mean()) if counts.any() else None,
+            "kctrl": float(dream_right.all(0).mean()) if counts.any() else None,
+            "kctrl_ceiling": float(real_right.all(0).mean()) if counts.any() else None,
+            "right": _shares(pair, dream_right),
+            "right_ceiling": _shares(pair, real_right),
             "places": int(counts.sum()),
             "motion": motion,
         }
@@ -131,7 +135,7 @@ def measure_control(
         "spacing_ms": spacing_ms(model),
     }
     figures |= measure_reader(reader, plays, _hold(places))
-    return figures | measure_delta(model, plays, starts, seed, lambda share: progress(0.6 + 0.4 * share))
+    return figures | measure_delta(model, plays, starts, seed, history, lambda share: progress(0.6 + 0.4 * share))
 
 
 def _hold(places: Sequence[Place]) -> int:
@@ -159,20 +163,25 @@ def _what_it_drives(reader: MotionReader, pair: Pair) -> tuple[str, int]:
     raise EvaluationError(f"the inverse-dynamics net knows no motion that '{pair.name}' drives; train it anew")
 
 
-def _credit(
+def _shares(pair: Pair, right: NDArray[np.bool_]) -> dict[str, float]:
+    """Return the share of places where each press of a pair moved the right way: which half of a pair fails."""
+    if not right.size:
+        return {}
+    return {press.name: float(row.mean()) for press, row in zip(pair.presses, right, strict=True)}
+
+
+def _right(
     reader: MotionReader,
     places: Sequence[Place],
-    pair: Pair,
     frames: Sequence[NDArray[np.uint8]],
     motion: str,
     sign: int,
 ) -> NDArray[np.bool_]:
-    """Return, for every place, whether both presses moved the right way."""
+    """Return (2, s): whether the first and the second press moved the right way, for every place."""
     column = reader.motions.index(motion)
     before = np.stack([_history(place.scene) for place in places])
-    right = np.ones(len(places), np.bool_)
-    for shown, wanted in zip(frames, (sign, -sign), strict=True):
-        right &= np.sign(reader.displacement(np.concatenate([before, shown], 1))[:, column]) == wanted
+    moved = [reader.displacement(np.concatenate([before, shown], 1))[:, column] for shown in frames]
+    right: NDArray[np.bool_] = np.sign(np.stack(moved)) == np.array([[sign], [-sign]])
     return right
 
 
@@ -231,6 +240,8 @@ def measure_reader(reader: MotionReader, plays: Sequence[Play], ticks: int) -> d
             true.append(motions[at - 1 : at - 1 + ticks].sum(0))
     if not said:
         return {"idm_accuracy": None, "idm": {}}
+    spread = np.unique(np.linspace(0, len(said) - 1, STRETCHES).round().astype(int))
+    said, true = [said[i] for i in spread], [true[i] for i in spread]
     read = np.concatenate([reader.displacement(np.stack(said[i : i + 32])) for i in range(0, len(said), 32)])
     rows = {name: _reader_row(read[:, m], np.array(true)[:, m]) for m, name in enumerate(reader.motions)}
     scored = [row["sign_accuracy"] for row in rows.values() if row["sign_accuracy"] is not None]
@@ -248,10 +259,15 @@ def _reader_row(read: NDArray[np.float32], true: NDArray[np.float32]) -> dict[st
 
 
 def measure_delta(
-    model: WorldModel, plays: Sequence[Play], starts: int, seed: int, progress: Progress = lambda share: None
+    model: WorldModel,
+    plays: Sequence[Play],
+    starts: int,
+    seed: int,
+    history: int = 0,
+    progress: Progress = lambda share: None,
 ) -> dict[str, Any]:
     """Return by how much dB the true actions beat those of other starts, 1, 4 and 16 ticks ahead."""
-    context, ahead = context_of(model), max(HORIZONS)
+    context, ahead = context_of(model, history), max(HORIZONS)
     chosen = draw_starts(plays, starts, context, ahead, seed)
     scenes = [start.play.scene(start.at, context) for start in chosen]
     own = np.stack([start.play.actions[start.at : start.at + ahead] for start in chosen])

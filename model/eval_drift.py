@@ -17,6 +17,7 @@ from dreamloop.model.album import Album, Strip
 from dreamloop.model.eval_play import (
     EvaluationError,
     Play,
+    Start,
     context_of,
     draw_starts,
     dream,
@@ -55,6 +56,7 @@ def measure_drift(
     starts: int = 256,
     ticks: int = 21_000,
     seed: int = 0,
+    history: int = 0,
     album: Album | None = None,
     progress: Progress = lambda share: None,
 ) -> dict[str, Any]:
@@ -64,8 +66,9 @@ def measure_drift(
         EvaluationError: too little true play, or fewer ticks than windows.
     """
     ahead_share = starts * max(AHEAD) / (starts * max(AHEAD) + ticks * model.players)
-    figures = measure_ahead(model, plays, starts, seed, album, lambda share: progress(ahead_share * share))
-    scenes = [s.play.scene(s.at, context_of(model)) for s in _spread(model, plays, seed)]
+    context = context_of(model, history)
+    figures = measure_ahead(model, plays, starts, seed, context, album, lambda share: progress(ahead_share * share))
+    scenes = [s.play.scene(s.at, context) for s in _spread(model, plays, seed, context)]
     script = roll_out(wander.actions, len(scenes), ticks)
     windows, pictures = run_free(
         model, scenes, script, seed, lambda share: progress(ahead_share + (1 - ahead_share) * share)
@@ -83,16 +86,24 @@ def _about(model: WorldModel, wander: Wander, scenes: Sequence[Scene], ticks: in
         "ticks": ticks,
         "minutes": ticks / model.card.rate_hz / 60,
         "scenes": len(scenes),
+        "history_ticks": len(scenes[0].frames),
+        "looked_at_every_ticks": min(EVERY, ticks // WINDOWS),
         "real_stretch_ticks": wander.stretch_ticks,
         "spacing_ms": spacing_ms(model),
     }
 
 
 def measure_ahead(
-    model: WorldModel, plays: Sequence[Play], starts: int, seed: int, album: Album | None, progress: Progress
+    model: WorldModel,
+    plays: Sequence[Play],
+    starts: int,
+    seed: int,
+    context: int,
+    album: Album | None,
+    progress: Progress,
 ) -> dict[str, Any]:
     """Return PSNR (dB) after 1, 4, 16 and 64 ticks of true actions, beside copying the last true frame."""
-    context, ahead = context_of(model), max(AHEAD)
+    ahead = max(AHEAD)
     chosen = draw_starts(plays, starts, context, ahead, seed)
     actions = np.stack([s.play.actions[s.at : s.at + ahead] for s in chosen])
     drawn_db, copy_db = np.zeros((starts, len(AHEAD))), np.zeros((starts, len(AHEAD)))
@@ -122,9 +133,8 @@ def _strip(play: Play, at: int, frames: NDArray[np.uint8]) -> Strip:
     return Strip("drift", f"True actions, {play.name} from tick {at}", rows, [f"{k} ticks" for k in SHOWN])
 
 
-def _spread(model: WorldModel, plays: Sequence[Play], seed: int) -> list[Any]:
+def _spread(model: WorldModel, plays: Sequence[Play], seed: int, context: int) -> list[Start]:
     """Return one start per player, on different plays as far as there are enough."""
-    context = context_of(model)
     return [
         draw_starts([plays[player % len(plays)]], 1, context, 1, seed + player)[0] for player in range(model.players)
     ]

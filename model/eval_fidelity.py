@@ -24,6 +24,7 @@ def measure_fidelity(
     *,
     starts: int = 2048,
     seed: int = 0,
+    history: int = 0,
     album: Album | None = None,
     progress: Callable[[float], None] = lambda share: None,
 ) -> dict[str, Any]:
@@ -35,7 +36,7 @@ def measure_fidelity(
     Raises:
         EvaluationError: less true play than ``starts`` asks for.
     """
-    context = context_of(model)
+    context = context_of(model, history)
     chosen = draw_starts(plays, starts, context, 1, seed)
     actions = np.stack([start.play.actions[start.at][None] for start in chosen])
     truth = np.stack([start.play.frames[start.at] for start in chosen])

@@ -77,9 +77,9 @@ def dream(
         yield rows, np.stack(frames, 1)[: rows.stop - rows.start]
 
 
-def context_of(model: WorldModel) -> int:
-    """Return how many true frames a start needs before it."""
-    return max(model.card.context_frames, 1)
+def context_of(model: WorldModel, history: int = 0) -> int:
+    """Return how many true frames a start brings: ``history``, or what the card asks for when that is 0."""
+    return max(history or model.card.context_frames, 1)
 
 
 def spacing_ms(model: WorldModel) -> float:

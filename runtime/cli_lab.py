@@ -86,6 +86,7 @@ def evaluate(
     json: Annotated[Path | None, typer.Option("--json", help=JSON)] = None,
     report: Annotated[Path | None, typer.Option(help=REPORT)] = None,
     quick: Annotated[float, typer.Option(min=0.001, max=1.0, help="Share of the full work, for a first look.")] = 1.0,
+    history: Annotated[int, typer.Option(min=0, help="True ticks a dream starts from; 0: as the card asks.")] = 0,
     seed: Annotated[int, typer.Option(min=0, help="Of true play, of the starts and of the dreams.")] = 0,
     device: Annotated[str, typer.Option(help=DEVICE)] = "auto",
     dtype: Annotated[str, typer.Option(help=DTYPE)] = "auto",
@@ -99,7 +100,8 @@ def evaluate(
     from dreamloop.runtime.world import find_world
 
     suites, album = choose_suites(suite or ["all"]), Album()
-    size = EvalSize() if quick == 1.0 else EvalSize().shorter(quick)
+    whole = EvalSize(history_ticks=history)
+    size = whole if quick == 1.0 else whole.shorter(quick)
     options = OpenOptions(device=device, dtype=dtype, threads=threads)
     with _progress() as progress:
         figures = measure(
@@ -141,7 +143,11 @@ def _progress() -> Iterator[Callable[[str, float | None], None]]:
     from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
     columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
-    with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True), transient=True) as bar:
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield _lines()
+        return
+    with Progress(*columns, TimeRemainingColumn(), console=console, transient=True) as bar:
         task = bar.add_task("starting", total=None)
         now = [""]
 
@@ -152,6 +158,19 @@ def _progress() -> Iterator[Callable[[str, float | None], None]]:
             bar.update(task, completed=share or 0.0, total=None if share is None else 1.0)
 
         yield report
+
+
+def _lines() -> Callable[[str, float | None], None]:
+    """Progress for a log: a line whenever something else is done, and at every tenth of it."""
+    last: list[tuple[str, int]] = []
+
+    def report(what: str, share: float | None) -> None:
+        tenth = int(10 * (share or 0.0))
+        if last[-1:] != [(what, tenth)]:
+            last[:] = [(what, tenth)]
+            typer.echo(what if share is None else f"{what}: {10 * tenth} %", err=True)
+
+    return report
 
 
 def _finish(figures: Mapping[str, Any], json: Path | None, report: Path | None, album: Any) -> None:

@@ -98,7 +98,7 @@ def collect(
     numbers = count()
     done: dict[Path, int] = {}
     job_of = _Jobs(world, seed, maps, ticks, env_options or {})
-    with _bar(show) as bar, _Pool(workers) as pool:
+    with _bar(show) as bar, Pool(workers) as pool:
         task = bar.add_task(f"collecting {world.name}", total=frames)
         while sum(done.values()) < frames or pool.busy:
             missing = frames - sum(done.values()) - pool.busy * ticks
@@ -138,7 +138,7 @@ def episodes(
     job_of = _Jobs(world, seed, maps, ticks, env_options or {})
     numbers = iter(count() if limit is None else range(limit))
     waiting: deque[Future[Episode]] = deque()
-    with _Pool(workers) as pool:
+    with Pool(workers) as pool:
         for number in numbers:
             waiting.append(pool.start(_play_episode, job_of(number)))
             if len(waiting) > pool.size:
@@ -212,7 +212,7 @@ class _Jobs:
         return Job(self.world.folder, self.maps, seed, self.ticks, self.env_options)
 
 
-class _Pool:
+class Pool:
     """Worker processes, or this process when there is to be only one. Started fresh ("spawn"), never forked."""
 
     def __init__(self, workers: int) -> None:
@@ -258,7 +258,7 @@ class _Pool:
         except BrokenProcessPool as error:
             raise CollectError("a collecting process died; run the same command again to go on") from error
 
-    def __enter__(self) -> "_Pool":
+    def __enter__(self) -> "Pool":
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -276,7 +276,8 @@ def _be_quiet() -> None:
 _simulators: dict[tuple[Path, str, str], tuple[World, Any, Any]] = {}  # of this process; starting one takes time
 
 
-def _simulator(job: Job) -> tuple[World, Any, Any]:
+def simulator_of(job: Job) -> tuple[World, Any, Any]:
+    """Return the simulator and the player for ``job`` in this process, started at the first call."""
     key = (job.folder, job.maps, repr(sorted(job.env_options.items())))
     if key not in _simulators:
         world = load_world(job.folder)
@@ -298,7 +299,7 @@ def _close_simulators() -> None:
 
 
 def _play_episode(job: Job) -> Episode:
-    world, env, explorer = _simulator(job)
+    world, env, explorer = simulator_of(job)
     steps = list(simulate(env, explorer, world.schema.neutral, job))
     nowhere = (np.nan,) * 4
     poses = np.array([step.info.get("pose", nowhere) for step in steps], np.float32)
@@ -306,7 +307,7 @@ def _play_episode(job: Job) -> Episode:
 
 
 def _write_episode(job: Job, path: Path, keep: FrameMode) -> tuple[Path, int]:
-    world, env, explorer = _simulator(job)
+    world, env, explorer = simulator_of(job)
     scratch = path.with_name(path.name + ".tmp")
     writer: RecordingWriter | None = None
     for i, step in enumerate(simulate(env, explorer, world.schema.neutral, job)):

@@ -4,19 +4,24 @@ The figures are plain values, ready for JSON, with what they were measured on be
 How they are shown is runtime/report.py's business.
 """
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from dreamloop.input.errors import MissingPartError, unknown
 from dreamloop.input.schema import ActionSchema
 from dreamloop.model.album import Album
+from dreamloop.model.device import choose_device
 from dreamloop.model.eval_control import measure_control, opposite_pairs
 from dreamloop.model.eval_drift import WINDOWS, measure_drift
 from dreamloop.model.eval_fidelity import measure_fidelity
 from dreamloop.model.eval_play import EvaluationError, Play, context_of
 from dreamloop.model.inverse_dynamics import FILE_NAME, load_reader, save_reader
+from dreamloop.model.lanes import Lanes
 from dreamloop.model.train_inverse import gather, train_reader
 from dreamloop.model.world_model import OpenOptions, WorldModel
 from dreamloop.runtime.bench import BenchSize, bench
@@ -35,13 +40,15 @@ class EvalSize:
     starts: int = 2048  # of fidelity
     plays: int = 16  # episodes of true play, each on an unseen map
     play_ticks: int = 800
-    ahead_starts: int = 256  # of the dreams of 64 ticks, and of delta PSNR
+    ahead_starts: int = 128  # of the dreams of 64 ticks, and of delta PSNR
     free_ticks: int = 21_000  # of free running: 10 minutes at 35 Hz
-    free_scenes: int = 4  # that run free side by side
+    free_scenes: int = 2  # that run free side by side
     wander_ticks: int = 21_000  # of the wandering player whose actions they are given
     stretch_ticks: int = 525  # of a stretch of real play that looks are compared with, 15 s; at most a window
     places: int = 32  # of KCtrl
     players: int = 16  # dreamed at once where starts are independent
+    history_ticks: int = 0  # of true play that a dream starts from; 0: what the model's card asks for
+    workers: int = 0  # simulators at the same time; 0: one per core
     bench: BenchSize = BenchSize()  # noqa: RUF009 (frozen)
 
     def shorter(self, factor: float) -> "EvalSize":
@@ -49,10 +56,16 @@ class EvalSize:
         return replace(
             self,
             starts=max(round(self.starts * factor), 64),
+            plays=max(round(self.plays * factor), 4),
             ahead_starts=max(round(self.ahead_starts * factor), 16),
             free_ticks=max(round(self.free_ticks * factor), 200),
             wander_ticks=max(round(self.wander_ticks * factor), 8 * self.stretch_ticks),
             places=max(round(self.places * factor), 4),
+            bench=replace(
+                self.bench,
+                rounds=max(round(self.bench.rounds * factor), 2),
+                frames=max(round(self.bench.frames * factor), 40),
+            ),
         )
 
 
@@ -67,11 +80,18 @@ class Work:
     album: Album
     clock: Clock
     progress: Progress
+    cores: int  # threads that torch may use; lanes share them out
     plays: list[Play] | None = None
 
     def open(self, players: int) -> WorldModel:
-        """Open the model for so many players at once."""
-        return self.world.open_model(replace(self.options, players=players))
+        """Open the model for so many players at once; on a processor they are shared out over lanes, one a core."""
+        lanes = math.gcd(players, self.cores) if choose_device(self.options.device).type == "cpu" else 1
+        if lanes == 1:
+            return self.world.open_model(replace(self.options, players=players))
+        try:
+            return Lanes(lambda n: self.world.open_model(replace(self.options, players=n, threads=1)), players, lanes)
+        finally:
+            torch.set_num_threads(self.cores)  # everything else may use them all again
 
     def step(self, what: str) -> Callable[[float], None]:
         """Return a function that reports the share of ``what`` that is done."""
@@ -81,7 +101,9 @@ class Work:
         """Return true play on unseen maps, played once for all suites."""
         if self.plays is None:
             self.plays = []
-            for play in true_plays(self.world, self.size.plays, self.size.play_ticks, self.seed):
+            size = self.size
+            self.progress("true play", 0.0)
+            for play in true_plays(self.world, size.plays, size.play_ticks, self.seed, workers=size.workers):
                 self.plays.append(play)
                 self.progress("true play", len(self.plays) / self.size.plays)
         return self.plays
@@ -95,6 +117,7 @@ def run_fidelity(work: Work) -> dict[str, Any]:
         plays,
         starts=work.size.starts,
         seed=work.seed,
+        history=work.size.history_ticks,
         album=work.album,
         progress=work.step("fidelity"),
     )
@@ -108,10 +131,11 @@ def run_drift(work: Work) -> dict[str, Any]:
     return measure_drift(
         work.open(size.free_scenes),
         plays,
-        wander(work.world, size.wander_ticks, size.stretch_ticks, stretch, work.seed + 1, wandering),
+        wander(work.world, size.wander_ticks, size.stretch_ticks, stretch, work.seed + 1, wandering, size.workers),
         starts=size.ahead_starts,
         ticks=size.free_ticks,
         seed=work.seed,
+        history=size.history_ticks,
         album=work.album,
         progress=work.step("drift"),
     )
@@ -130,7 +154,13 @@ def run_control(work: Work) -> dict[str, Any]:
     reader = load_reader(path, schema)
     pairs = opposite_pairs(schema)
     places = find_places(
-        work.world, pairs, work.size.places, work.seed + 2, context_of(model), work.step("places to try controls at")
+        work.world,
+        pairs,
+        work.size.places,
+        work.seed + 2,
+        context_of(model, work.size.history_ticks),
+        work.step("places to try controls at"),
+        work.size.workers,
     )
     figures = measure_control(
         model,
@@ -140,6 +170,7 @@ def run_control(work: Work) -> dict[str, Any]:
         schema,
         starts=work.size.ahead_starts,
         seed=work.seed,
+        history=work.size.history_ticks,
         album=work.album,
         progress=work.step("control"),
     )
@@ -213,6 +244,7 @@ def evaluate(
         album or Album(),
         clock or SystemClock(),
         progress,
+        (options and options.threads) or torch.get_num_threads(),
     )
     figures = head(world, work.open(1), seed, work.clock)
     for name in chosen:

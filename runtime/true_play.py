@@ -4,8 +4,12 @@ Drives simulators through runtime/collect.py; everything stays in memory. Measur
 model is trained on; teaching uses "train". Knows nothing about models.
 """
 
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,8 +20,8 @@ from dreamloop.model.eval_control import HOLD_TICKS, Pair, Place, Press
 from dreamloop.model.eval_drift import Wander
 from dreamloop.model.eval_play import EvaluationError, Play
 from dreamloop.model.look import EVERY, Look, look_of
-from dreamloop.model.world_model import Action, Frame, Scene
-from dreamloop.runtime.collect import Job, episodes, simulate
+from dreamloop.model.world_model import Action, Frame
+from dreamloop.runtime.collect import Job, Pool, episodes, simulate, simulator_of
 from dreamloop.runtime.world import World
 
 SETTLE_TICKS = 35  # a second of doing nothing, so that no place is entered in full run
@@ -27,9 +31,9 @@ NOWHERE = (np.nan,) * 4
 Progress = Callable[[float], None]
 
 
-def true_plays(world: World, count: int, ticks: int, seed: int, maps: str = "test") -> Iterator[Play]:
+def true_plays(world: World, count: int, ticks: int, seed: int, maps: str = "test", workers: int = 1) -> Iterator[Play]:
     """Play ``count`` episodes of ``ticks`` ticks with the scripted player, each on a map of its own."""
-    played = episodes(world, seed, maps=maps, ticks=ticks, limit=count)
+    played = episodes(world, seed, maps=maps, ticks=ticks, limit=count, workers=workers)
     for i, (frames, actions, poses) in enumerate(played):
         yield Play(f"{maps} map {i + 1}", frames, actions, poses)
 
@@ -41,6 +45,7 @@ def wander(
     stretch_ticks: int,
     seed: int,
     progress: Progress = lambda share: None,
+    workers: int = 1,
 ) -> Wander:
     """Let the scripted player wander for ``ticks`` ticks; keep what it did, and how stretches of it looked.
 
@@ -51,11 +56,12 @@ def wander(
         stretch_ticks: of a stretch whose looks are taken; at most an episode.
         seed: of the episodes.
         progress: called with the share that is done.
+        workers: simulators at the same time; 0: one per core.
     """
     actions: list[NDArray[np.float32]] = []
     looks: list[Look] = []
     done = 0
-    for frames, did, _ in episodes(world, seed, maps="test", ticks=episode_ticks + 1):
+    for frames, did, _ in episodes(world, seed, maps="test", ticks=episode_ticks + 1, workers=workers):
         actions.append(did[1:])
         done += len(did) - 1
         for first in range(0, len(frames) - stretch_ticks, stretch_ticks):
@@ -73,28 +79,32 @@ def find_places(
     seed: int,
     context: int,
     progress: Progress = lambda share: None,
+    workers: int = 1,
 ) -> list[Place]:
     """Find ``count`` places on unseen maps and hold every control of ``pairs`` there, each from the same moment.
 
     The simulator is taken back to the moment by playing the same episode again; where that does not give the same
-    picture, or the player died, the place is passed over.
+    picture, or the player died, the place is passed over. ``workers`` as in :func:`wander`; it changes no place.
 
     Raises:
         EvaluationError: too many places had to be passed over.
     """
-    env, explorer = world.make_env(maps="test", **_size(world)), world.make_explorer(seed)
-    prober = _Prober(world, env, [press for pair in pairs for press in pair.presses], context)
+    presses = [press for pair in pairs for press in pair.presses]
     places: list[Place] = []
-    try:
-        for number in range(4 * count):
-            place = prober.place(explorer, _seed(seed, number))
+    waiting: deque[Future[Place | None]] = deque()
+    numbers = iter(range(4 * count))
+    with Pool(workers) as pool:
+        while len(places) < count:
+            for number in islice(numbers, pool.size + 1 - len(waiting)):
+                waiting.append(pool.start(_probe, world.folder, presses, context, _seed(seed, number)))
+            if not waiting:
+                break
+            place = pool.result(waiting.popleft())
             if place is not None:
                 places.append(place)
                 progress(len(places) / count)
-            if len(places) == count:
-                return places
-    finally:
-        env.close()
+    if len(places) == count:
+        return places
     raise EvaluationError(
         f"only {len(places)} of {count} places were found in '{world.name}': its simulator does not give the same "
         "frames for the same seed and actions"
@@ -109,6 +119,12 @@ def _seed(seed: int, number: int) -> int:
     return int(np.random.SeedSequence([seed, number, 77]).generate_state(1)[0]) >> 1
 
 
+def _probe(folder: Path, presses: Sequence[Press], context: int, seed: int) -> Place | None:
+    """Try one place, in whichever process this is; the simulator stays for the next one."""
+    world, env, explorer = simulator_of(Job(folder, "test", seed, 0))
+    return _Prober(world, env, presses, context).place(explorer, seed)
+
+
 @dataclass(frozen=True, slots=True)
 class _Prober:
     """Walks to a place, and from there tries every press."""
@@ -121,11 +137,12 @@ class _Prober:
     def place(self, explorer: Any, seed: int) -> Place | None:
         """Return a place, None when the way there cannot be gone again."""
         neutral = self.world.schema.neutral
-        ticks = int(np.random.default_rng(seed).integers(*WALK_TICKS))
+        longer = max(self.context - SETTLE_TICKS - WALK_TICKS[0], 0)  # the way must hold the history asked for
+        ticks = longer + int(np.random.default_rng(seed).integers(*WALK_TICKS))
         job = Job(self.world.folder, "test", seed, ticks)
         steps = list(simulate(self.env, explorer, neutral, job))
         way = [step.action for step in steps[1:]] + [neutral] * SETTLE_TICKS
-        frames, _ = self._go(seed, way)
+        frames, poses = self._go(seed, way)
         if len(frames) < len(way) + 1 or len(steps) < ticks:
             return None
         held = {}
@@ -135,9 +152,10 @@ class _Prober:
             if not whole or not np.array_equal(again[len(frames) - 1], frames[-1]):
                 return None
             held[press.name] = (np.stack(again[len(frames) :]), np.array(moved[len(frames) - 1 :], np.float32))
-        actions = np.stack([neutral, *way])[-self.context :]
-        name = f"test map, seed {seed}"
-        return Place(Scene(name, np.stack(frames[-self.context :]), actions), held)
+        walked = Play(
+            f"test map, seed {seed}", np.stack(frames), np.stack([neutral, *way]), np.array(poses, np.float32)
+        )
+        return Place(walked.scene(len(frames), self.context), held)
 
     def _go(self, seed: int, actions: Sequence[Action]) -> tuple[list[Frame], list[Any]]:
         """Play these actions from the reset on; return the frames and poses, fewer when the episode ended."""

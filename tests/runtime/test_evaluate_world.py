@@ -116,6 +116,7 @@ SIZE = EvalSize(
     stretch_ticks=40,
     places=2,
     players=3,
+    workers=1,
     bench=BenchSize(rounds=1, frames=20, warm_up=2, batch=2, batch_steps=3),
 )
 
