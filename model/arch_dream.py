@@ -16,9 +16,10 @@ from torch import Tensor
 
 from dreamloop.model.checkpoint import CheckpointError, check_tensors, load_checkpoint
 from dreamloop.model.device import choose_device, choose_dtype
-from dreamloop.model.dream_net import DreamNet, NetConfig, draw_noise, pick_context
+from dreamloop.model.dream_net import Drawn, DreamNet, NetConfig, draw_noise, pick_context
 from dreamloop.model.pixels import to_float, to_uint8
 from dreamloop.model.train_config import net_config
+from dreamloop.model.traveller import Remembered, Traveller, stack_recall
 from dreamloop.model.world_model import Card, Frame, ModelError, ModelState, OpenOptions, Scene, check_actions
 
 
@@ -55,7 +56,9 @@ class DreamModel:
         self.history = torch.zeros(n, self.config.context, h, w, 3, dtype=torch.uint8, device=self.device)
         self.actions = torch.zeros(n, self.config.action_ticks, self.config.actions, device=self.device)
         self.seeds, self.ticks = [0] * n, [0] * n
-        self.step_ms = 0.0
+        self.memory = options.memory or "bank"
+        self.travellers = [self._traveller() for _ in range(n)] if self.config.pages else []
+        self.step_ms = self.recall_ms = 0.0
 
     def reset(self, player: int, scene: Scene | None, seed: int) -> Frame:
         """Start over in ``scene``; a scene with less history than the net sees is padded with its first frame."""
@@ -67,6 +70,12 @@ class DreamModel:
             self._check_scene(scene)
             self.history[player] = torch.from_numpy(_pad(scene.frames, self.config.context))
             self.actions[player] = torch.from_numpy(_pad(scene.actions, self.config.action_ticks))
+        if self.travellers:
+            self.travellers[player] = self._traveller()
+            if scene is not None:
+                poses = scene.poses
+                known = (scene.frames, poses) if poses is not None else (scene.frames[-1:], np.zeros((1, 4)))
+                self.travellers[player].arrive(*known)
         return self._shown(player)
 
     @torch.no_grad()
@@ -76,10 +85,17 @@ class DreamModel:
         started_s = time.perf_counter()
         latest = torch.from_numpy(np.ascontiguousarray(actions, np.float32)).to(self.device)
         self.actions = torch.cat([self.actions[:, 1:], latest[:, None]], 1)
-        frames = to_uint8(self._evaluate())
+        remembered = [one.remember(action) for one, action in zip(self.travellers, actions, strict=False)]
+        self.recall_ms = 1e3 * (time.perf_counter() - started_s)
+        drawn = self._evaluate(remembered)
+        frames = to_uint8(drawn.frame)
         self.history = torch.cat([self.history[:, 1:], frames[:, None]], 1)
         self.ticks = [tick + 1 for tick in self.ticks]
         shown: NDArray[np.uint8] = frames.cpu().numpy()
+        if drawn.step is not None:
+            steps = drawn.step.cpu().numpy()
+            for one, action, step, frame in zip(self.travellers, actions, steps, shown, strict=True):
+                one.settle(action, step, frame)
         self.step_ms = 1e3 * (time.perf_counter() - started_s)
         return shown
 
@@ -91,6 +107,8 @@ class DreamModel:
             "actions": self.actions[player].cpu().numpy().copy(),
             "seed": self.seeds[player],
         }
+        if self.travellers:
+            values |= self.travellers[player].state()
         return ModelState(self.card.arch, self.card.weights_hash, self.ticks[player], values)
 
     def load(self, player: int, state: ModelState) -> Frame:
@@ -104,18 +122,38 @@ class DreamModel:
         self.history[player] = torch.from_numpy(np.array(state.values["history"]))
         self.actions[player] = torch.from_numpy(np.array(state.values["actions"]))
         self.seeds[player], self.ticks[player] = int(state.values["seed"]), state.tick
+        if self.travellers:
+            self.travellers[player].restore(dict(state.values))
         return self._shown(player)
 
     def stats(self) -> Mapping[str, float]:
         """Return the time of the last step and the size of what is remembered."""
-        return {"dynamics_ms": self.step_ms, "memory_bytes": float(self.history.nbytes + self.actions.nbytes)}
+        figures = {"dynamics_ms": self.step_ms, "memory_bytes": float(self.history.nbytes + self.actions.nbytes)}
+        if self.travellers:
+            memories = [one.memory for one in self.travellers]
+            figures["memory_bytes"] += sum(one.nbytes for one in memories)
+            figures["pages"] = float(sum(len(one.frames) for one in memories))
+            figures["pages_read"] = float(sum(len(one.reading) for one in memories))
+            figures["recall_ms"] = self.recall_ms
+        return figures
 
-    def _evaluate(self) -> Tensor:
+    def remembered(self, player: int) -> list[Frame]:
+        """Return the pages (h, w, 3) that are being read for the frame that is showing, for those who look in."""
+        if not self.travellers:
+            return []
+        memory = self.travellers[player].memory
+        return [memory.frames[slot] for slot in memory.reading if slot in memory.frames]
+
+    def _traveller(self) -> Traveller:
+        return Traveller(self.config, self.net.turning.weight.float().cpu().numpy(), self.memory)
+
+    def _evaluate(self, remembered: list[Remembered]) -> Drawn:
         context = pick_context(to_float(self.history), self.config.ages)
         drawn = zip(self.seeds, self.ticks, strict=True)
         noise = torch.stack([draw_noise(self.config, seed, tick) for seed, tick in drawn]).to(self.device)
-        frames: Tensor = self.net(context, self.actions, torch.zeros(self.players, device=self.device), noise)
-        return frames
+        level = torch.zeros(self.players, device=self.device)
+        recall = stack_recall(remembered, self.device) if remembered else None
+        return self.net.draw(context, self.actions, level, noise, recall)
 
     def _shown(self, player: int) -> Frame:
         frame: Frame = self.history[player, -1].cpu().numpy().copy()
@@ -144,7 +182,7 @@ def tiny_card() -> Card:
     """Return the card of a net of a few thousand weights, for tests of the contract."""
     controls = [{"name": name, "kind": "button", "keys": [name[0]]} for name in ("forward", "turn", "use")]
     schema = {"format": 1, "name": "tiny", "control": controls}
-    return Card("tiny", "dream", 48, 32, 35.0, schema, _TINY.context, config=asdict(_TINY))
+    return Card("tiny", "dream", 48, 32, 35.0, schema, _TINY.history, config=asdict(_TINY))
 
 
 def tiny_weights() -> dict[str, Tensor]:
@@ -154,5 +192,5 @@ def tiny_weights() -> dict[str, Tensor]:
 
 
 _TINY = NetConfig(
-    height_px=32, width_px=48, actions=3, widths=(8, 8, 16), down=(1, 0, 1), up=(1, 0, 0), refine=1, cond=8
+    height_px=32, width_px=48, actions=3, widths=(8, 8, 16), down=(1, 0, 1), up=(1, 0, 0), refine=1, cond=8, pages=2
 )

@@ -1,6 +1,7 @@
 """Frames in memory for training: one flat pool, filled from simulators or recordings, sampled as short clips.
 
-An episode is (frames, actions): ``actions[i]`` led to ``frames[i]``. Knows nothing about where episodes come from.
+An episode is (frames, actions), or (frames, actions, poses): ``actions[i]`` led to ``frames[i]``. Knows nothing about
+where episodes come from.
 """
 
 from collections.abc import Iterable
@@ -12,7 +13,7 @@ from torch import Tensor
 
 from dreamloop.input.errors import DreamloopError
 
-Episode = tuple[NDArray[np.uint8], NDArray[np.float32]]  # (t, h, w, 3), (t, a)
+Episode = tuple[NDArray[np.uint8], NDArray[np.float32], *tuple[NDArray[np.float32], ...]]  # (t,h,w,3), (t,a)[, (t,4)]
 
 
 class DataError(DreamloopError):
@@ -25,6 +26,7 @@ class FramePool:
     def __init__(self, frames: int, height_px: int, width_px: int, actions: int) -> None:
         self.frames = torch.zeros(frames, height_px, width_px, 3, dtype=torch.uint8)
         self.actions = torch.zeros(frames, actions)
+        self.poses = torch.full((frames, 4), torch.nan)  # x, y, yaw, pitch in map units and degrees; NaN: not told
         self.spans: list[tuple[int, int]] = []  # start and end of every whole episode in the pool
         self._head = 0
 
@@ -37,7 +39,7 @@ class FramePool:
         Raises:
             DataError: the episode is longer than the pool, or of another size.
         """
-        frames, actions = episode
+        frames, actions, *poses = episode
         length = len(frames)
         if length > len(self.frames) or frames.shape[1:] != self.frames.shape[1:]:
             raise DataError(f"an episode of shape {frames.shape} does not fit a pool of {tuple(self.frames.shape)}")
@@ -47,8 +49,25 @@ class FramePool:
         self.spans = [span for span in self.spans if span[1] <= start or span[0] >= end]
         self.frames[start:end] = torch.from_numpy(np.ascontiguousarray(frames))
         self.actions[start:end] = torch.from_numpy(np.ascontiguousarray(actions))
+        self.poses[start:end] = torch.from_numpy(poses[0]) if poses else torch.nan
         self.spans.append((start, end))
         self._head = end
+
+    @property
+    def posed(self) -> bool:
+        """True when every episode says where it was seen from."""
+        return not any(bool(self.poses[start:end].isnan().any()) for start, end in self.spans)
+
+    def span_of(self, position: int) -> tuple[int, int]:
+        """Return start and end of the episode that ``position`` is in.
+
+        Raises:
+            DataError: it is in none.
+        """
+        for start, end in self.spans:
+            if start <= position < end:
+                return start, end
+        raise DataError(f"position {position} is in no episode")
 
     def fill(self, episodes: Iterable[Episode]) -> None:
         """Add episodes until the pool is full or they end."""

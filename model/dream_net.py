@@ -13,7 +13,9 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
+from dreamloop.model.camera import PLACE, look_into
 from dreamloop.model.layers import Blocks, Conv, Linear, coordinates, fold, sources, unfold, warp
 
 
@@ -40,11 +42,23 @@ class NetConfig:
     noise: int = 4  # channels of noise, so that what is unseen can be drawn and not averaged
     warp: bool = True  # fetch pixels from the last frame by a flow (off: the ablation)
     warp_mode: str = "bicubic"
+    pages: int = 0  # remembered frames that it sees beside the last ones (0: no memory, and no pose)
+    fov_deg: float = 90.0  # of the world's camera, across
+    lens: float = 1.6  # focal length over half the height: how far a tilt moves the horizon
+    reach: float = 128.0  # map units that count as one
+    stride: float = 16.0  # map units of the longest step of one tick
+    tilt_limit_deg: float = 25.0
+    prefix: int = 256  # ticks of true history that a scene should bring, to be remembered
 
     @property
     def context(self) -> int:
         """How many past frames must be kept."""
         return max(self.ages)
+
+    @property
+    def history(self) -> int:
+        """How many true frames a scene should bring."""
+        return max(self.prefix, self.context) if self.pages else self.context
 
 
 class DreamNet(nn.Module):
@@ -78,8 +92,20 @@ class DreamNet(nn.Module):
         self.look = Conv(pixels + widths[0] + config.noise, widths[0], 1)
         self.refine = Blocks(config.refine, widths[0], config.cond)
         self.mend = Conv(widths[0], pixels, 1, gain=0.02)
+        if config.pages:
+            k = config.pages
+            self.recall = Conv(k * (pixels + 1 + PLACE), widths[0], 1, gain=0.0)
+            self.fetch = Conv(widths[0], k * 3 * s * s, 1, gain=0.02)  # per page: flow and choice
+            self.turning = Linear(config.actions, 2, gain=0.0)  # degrees of turn and tilt that an action makes
+            self.ground = Conv(widths[-1], 8, 1)
+            cells = (h // 2 ** (len(widths) - 1)) * (w // 2 ** (len(widths) - 1))
+            self.walk = nn.Sequential(
+                Linear(8 * cells + config.cond + 2, config.cond), nn.SiLU(), Linear(config.cond, 2, gain=0.1)
+            )
 
-    def forward(self, context: Tensor, actions: Tensor, level: Tensor, noise: Tensor) -> Tensor:
+    def forward(
+        self, context: Tensor, actions: Tensor, level: Tensor, noise: Tensor, recall: "Recall | None" = None
+    ) -> Tensor:
         """Draw the next frame.
 
         Args:
@@ -87,23 +113,30 @@ class DreamNet(nn.Module):
             actions: (b, action_ticks, a), oldest first; the last one leads to the frame that is drawn.
             level: (b,) standard deviation of the noise that was added to ``context``.
             noise: (b, config.noise, h / fold, w / fold) standard normal.
+            recall: what is remembered of the place; for nets with ``config.pages`` only.
 
         Returns:
             (b, 3, h, w) float32, about -1..1.
         """
-        return self.draw(context, actions, level, noise).frame
+        return self.draw(context, actions, level, noise, recall).frame
 
-    def draw(self, context: Tensor, actions: Tensor, level: Tensor, noise: Tensor) -> "Drawn":
+    def draw(
+        self, context: Tensor, actions: Tensor, level: Tensor, noise: Tensor, recall: "Recall | None" = None
+    ) -> "Drawn":
         """Draw the next frame and return it with its parts, which training teaches one by one."""
         dtype = self.dtype
         cond = self.know(torch.cat([actions.flatten(1), 10 * level[:, None]], 1).to(dtype))
         noise = noise.to(dtype)
-        features = self._features(context, cond, noise)
-        picture, parts = self._compose(context[:, 0], self.head(features).float())
+        where = None
+        if recall is not None:
+            where = look_into(recall.poses, recall.pose, self.grid, self.config.fov_deg, self.config.lens)
+        features, step = self._features(context, cond, noise, recall, where)
+        choices = self._fetch(features, recall, where) if recall is not None and where is not None else None
+        picture, parts = self._compose(context[:, 0], self.head(features).float(), choices)
         known = fold(picture.to(dtype), self.config.fold)
         x = self.look(torch.cat([known, features, noise], 1).contiguous(memory_format=torch.channels_last))
         x = self.refine(x, cond)
-        return Drawn(picture + unfold(self.mend(x).float(), self.config.fold), *parts)
+        return Drawn(picture + unfold(self.mend(x).float(), self.config.fold), *parts, step)
 
     @property
     def dtype(self) -> torch.dtype:
@@ -121,37 +154,102 @@ class DreamNet(nn.Module):
             parameter.data = parameter.data.to(self._dtype)
         return self.requires_grad_(False).eval()
 
-    def _features(self, context: Tensor, cond: Tensor, noise: Tensor) -> Tensor:
+    def _features(
+        self, context: Tensor, cond: Tensor, noise: Tensor, recall: "Recall | None", where: Tensor | None
+    ) -> tuple[Tensor, Tensor | None]:
+        """Return features (b, c, h / fold, w / fold), and the step (b, 2) that is made, ahead and to the right."""
         b, t, c, h, w = context.shape
         folded = fold(context.reshape(b, t * c, h, w).to(noise.dtype), self.config.fold)
         places = self.places.to(noise.dtype).expand(b, -1, -1, -1)
         x: Tensor = self.stem(torch.cat([folded, places, noise], 1).contiguous(memory_format=torch.channels_last))
-        skips = []
+        if recall is not None and where is not None:
+            x = x + self.recall(self._remembered(recall, where).to(noise.dtype))
+        skips, step = [], None
         for level, blocks in enumerate(self.down):
             if level:
                 skips.append(x)
                 x = self.shrink[level - 1](fold(x, 2))
             x = blocks(x, cond)
+        if recall is not None:
+            ground = self.ground(x).flatten(1)
+            step = self.walk(torch.cat([ground, cond, recall.speed.to(ground.dtype)], 1)).float()
         for level in reversed(range(len(self.up) - 1)):
             x = unfold(self.grow[level](x), 2)
             x = self.merge[level](torch.cat([x, skips[level]], 1).contiguous(memory_format=torch.channels_last))
             x = self.up[level](x, cond)
-        return x
+        return x, step
 
-    def _compose(self, last: Tensor, head: Tensor) -> tuple[Tensor, tuple[Tensor, Tensor, Tensor, Tensor]]:
-        """Take every pixel either from the last frame or from what is painted: a mixture of both would be blur."""
+    def _remembered(self, recall: "Recall", where: Tensor) -> Tensor:
+        """Lay the pages into the present view, as if they had been seen from here: (b, k * (...), h / s, w / s)."""
+        b, k, c, h, w = recall.frames.shape
+        s = self.config.fold
+        pages = F.grid_sample(
+            recall.frames.reshape(b * k, c, h, w), where.view(b * k, h, w, 2), padding_mode="zeros", align_corners=False
+        )
+        coarse = where[:, :, s // 2 :: s, s // 2 :: s].abs().amax(-1) <= 1
+        inside = coarse.view(b * k, 1, h // s, w // s).to(pages.dtype) * recall.place.view(b * k, -1)[:, :1, None, None]
+        pages = fold(pages, s) * inside
+        place = recall.place.view(b * k, PLACE, 1, 1).expand(-1, -1, h // s, w // s)
+        return torch.cat([pages, inside, place], 1).view(b, -1, h // s, w // s)
+
+    def _fetch(self, features: Tensor, recall: "Recall", where: Tensor) -> "Fetched":
+        """Fetch every pixel from every page, from where the page was laid and a flow beside it."""
+        b, k, c, h, w = recall.frames.shape
+        s = self.config.fold
+        head = self.fetch(features).float().reshape(b * k, 3 * s * s, h // s, w // s)
+        flow, choice = head.tensor_split((2 * s * s,), 1)
+        beside = (10 * unfold(flow, s) * flow.new_tensor([2 / w, 2 / h]).view(1, 2, 1, 1)).permute(0, 2, 3, 1)
+        at = where.view(b * k, h, w, 2) + beside
+        fetched = warp(recall.frames.reshape(b * k, c, h, w), at.clamp(-1.5, 1.5), self.config.warp_mode)
+        inside = (at.detach().abs().amax(-1) <= 1).float() * recall.place.view(b * k, -1)[:, 0, None, None]
+        return Fetched(
+            fetched.view(b, k, c, h, w), 4 * unfold(choice, s).view(b, k, 1, h, w), inside.view(b, k, 1, h, w)
+        )
+
+    def _compose(
+        self, last: Tensor, head: Tensor, fetched: "Fetched | None"
+    ) -> tuple[Tensor, tuple[Tensor, Tensor, Tensor, Tensor, "Fetched | None"]]:
+        """Take every pixel from the last frame, from one page or from what is painted: a mixture would be blur."""
         s = self.config.fold
         new, flow, trust = head.tensor_split((3 * s * s, 5 * s * s), 1)
         painted = unfold(new, s)
         if not self.config.warp:
             nothing = torch.zeros_like(painted[:, :1])
-            return painted, (painted, painted, nothing, nothing + 1)
+            return painted, (painted, painted, nothing, nothing + 1, None)
         where = sources(10 * unfold(flow, s), self.grid)
         moved = warp(last, where, self.config.warp_mode)
         seen = (where.detach().abs().amax(-1) <= 1)[:, None].float()
-        trust = torch.sigmoid(unfold(trust, s) + 2.0)
-        gate = (trust > 0.5).float() + (trust - trust.detach())  # hard; its gradient is that of the soft one
-        return torch.lerp(painted, moved, gate), (moved, painted, trust, seen)
+        if fetched is None:
+            trust = torch.sigmoid(unfold(trust, s) + 2.0)
+            gate = (trust > 0.5).float() + (trust - trust.detach())  # hard; its gradient is that of the soft one
+            return torch.lerp(painted, moved, gate), (moved, painted, trust, seen, None)
+        logit = unfold(trust, s)[:, None] + 2.0
+        closed = fetched.choice.masked_fill(fetched.inside == 0, -30.0)
+        soft = torch.cat([torch.zeros_like(logit), logit, closed], 1).softmax(1)  # (b, 2 + k, 1, h, w)
+        hard = torch.zeros_like(soft).scatter_(1, soft.argmax(1, keepdim=True), 1.0)
+        gate = hard + (soft - soft.detach())
+        picture = gate[:, 0] * painted + gate[:, 1] * moved
+        for page in range(fetched.frames.shape[1]):
+            picture = picture + gate[:, 2 + page] * fetched.frames[:, page]
+        return picture, (moved, painted, 1 - soft[:, 0], seen, fetched._replace(choice=hard[:, 2:]))
+
+
+class Recall(NamedTuple):
+    """What is remembered of the place that is about to be drawn, for k pages; an absent page is zeros."""
+
+    frames: Tensor  # (b, k, 3, h, w) float32 in -1..1
+    poses: Tensor  # (b, k, 4) where they were taken
+    pose: Tensor  # (b, 4) where the frame that is drawn will be taken
+    place: Tensor  # (b, k, PLACE) as ``camera.place`` gives it
+    speed: Tensor  # (b, 2) the step of the last tick, ahead and to the right, in strides
+
+
+class Fetched(NamedTuple):
+    """The pages, every pixel fetched from where the net points."""
+
+    frames: Tensor  # (b, k, 3, h, w)
+    choice: Tensor  # (b, k, 1, h, w) how much each is preferred; in a Drawn, 1 where it was taken
+    inside: Tensor  # (b, k, 1, h, w) 1 where the page holds the place that is pointed at
 
 
 class Drawn(NamedTuple):
@@ -160,8 +258,10 @@ class Drawn(NamedTuple):
     frame: Tensor  # (b, 3, h, w)
     moved: Tensor  # (b, 3, h, w) the last frame, every pixel fetched from where the flow points
     painted: Tensor  # (b, 3, h, w) what would be there without the last frame
-    trust: Tensor  # (b, 1, h, w) above 0.5 the moved pixel is taken, else the painted one
+    trust: Tensor  # (b, 1, h, w) how little of it is painted; without pages, above 0.5 the moved pixel is taken
     seen: Tensor  # (b, 1, h, w) 1 where the flow points inside the last frame, 0 where the mirror begins
+    fetched: Fetched | None = None
+    step: Tensor | None = None  # (b, 2) ahead and to the right, in strides
 
 
 def pick_context(frames: Tensor, ages: tuple[int, ...]) -> Tensor:

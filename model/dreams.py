@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from dreamloop.model.dataset import FramePool
+from dreamloop.model.dream_net import NetConfig, Recall
+from dreamloop.model.recalls import Recalls
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +26,8 @@ class Batch:
     actions: Tensor  # (b, action_ticks, a)
     truth: Tensor  # (b, h, w, 3) uint8
     weight: Tensor  # (b,) how much the truth teaches, 1 for a fresh start, 0 for an old dream
+    recall: Recall | None = None  # what is remembered, for nets with memory
+    step: Tensor | None = None  # (b, 2) the step that leads to the truth, ahead and to the right, in strides
 
 
 class Dreams:
@@ -32,20 +36,20 @@ class Dreams:
     def __init__(
         self,
         pool: FramePool,
+        net: NetConfig,
         slots: int,
-        context: int,
-        ticks: int,
         horizon: int,
         long_share: float,
         long_age: int,
         seed: int,
     ) -> None:
-        self.pool, self.context, self.ticks, self.horizon = pool, context, ticks, horizon
+        self.pool, self.context, self.ticks, self.horizon = pool, net.context, net.action_ticks, horizon
         self.rng = np.random.default_rng(seed)
         self.limit = np.where(np.arange(slots) < round(long_share * slots), long_age, horizon)
         self.age = np.zeros(slots, np.int64)
         self.position = np.zeros(slots, np.int64)
-        self.history = torch.zeros(slots, context, *pool.frames.shape[1:], dtype=torch.uint8)
+        self.recalls = Recalls(pool, net, slots, seed + 1) if net.pages else None
+        self.history = torch.zeros(slots, self.context, *pool.frames.shape[1:], dtype=torch.uint8)
         self._restart(np.arange(slots))
         self.age = self.rng.integers(0, horizon // 2, slots)  # spread, so that not all dreams end together
 
@@ -69,6 +73,8 @@ class Dreams:
         """Store the drawn frames (b, h, w, 3) uint8 of the slots that are dreams."""
         mine = slots >= 0
         rows = slots[mine]
+        if self.recalls is not None:
+            self.recalls.put(rows, self.position[rows], frames[torch.from_numpy(mine)])
         self.history[rows] = torch.cat([self.history[rows][:, 1:], frames[torch.from_numpy(mine)][:, None]], 1)
         self.age[rows] += 1
         self.position[rows] += 1
@@ -87,7 +93,11 @@ class Dreams:
         weight: NDArray[np.float64],
     ) -> Batch:
         truth, _ = self.pool.clip(positions, 0, 1)
-        return Batch(slots, history, actions, truth[:, 0], torch.from_numpy(weight).float())
+        recall = step = None
+        if self.recalls is not None:
+            recall = self.recalls.recall(slots, positions)
+            step = torch.from_numpy(self.recalls.steps(positions)).float()
+        return Batch(slots, history, actions, truth[:, 0], torch.from_numpy(weight).float(), recall, step)
 
     def _restart(self, slots: NDArray[np.int64]) -> None:
         if not len(slots):
@@ -95,10 +105,14 @@ class Dreams:
         self.position[slots] = self.pool.sample(len(slots), max(self.context, self.ticks), self.horizon, self.rng)
         self.history[slots] = self.pool.clip(self.position[slots], -self.context, 0)[0]
         self.age[slots] = 0
+        if self.recalls is not None:
+            self.recalls.restart(slots, self.position[slots])
 
     def _jump(self, slots: NDArray[np.int64]) -> None:
         """Go on with the actions of another episode; from here on there is no truth to compare with."""
-        if len(slots):
+        if self.recalls is not None:  # what is remembered lies in the old episode
+            self._restart(slots)
+        elif len(slots):
             self.position[slots] = self.pool.sample(len(slots), self.ticks, self.horizon, self.rng)
             self.age[slots] = np.maximum(self.age[slots], self.horizon)
 

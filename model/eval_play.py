@@ -29,7 +29,9 @@ class Play:
     def scene(self, at: int, context: int) -> Scene:
         """Return the ``context`` frames before tick ``at`` as a place to start from."""
         start = max(at - context, 0)
-        return Scene(f"{self.name}@{at}", self.frames[start:at], self.actions[start:at])
+        known = self.poses is not None and bool(np.isfinite(self.poses[start:at]).all())
+        poses = self.poses[start:at] if known and self.poses is not None else None
+        return Scene(f"{self.name}@{at}", self.frames[start:at], self.actions[start:at], poses)
 
 
 @dataclass(frozen=True, slots=True)

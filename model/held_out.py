@@ -4,37 +4,62 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
 from dreamloop.model.dataset import FramePool
 from dreamloop.model.dream_net import DreamNet, draw_noise, pick_context
 from dreamloop.model.pixels import quantise, to_float, to_uint8
+from dreamloop.model.traveller import Traveller, stack_recall
 
 
 @torch.no_grad()
-def rollout(net: DreamNet, history: Tensor, actions: Tensor, seed: int = 0) -> Tensor:
+def rollout(
+    net: DreamNet, history: Tensor, actions: Tensor, seed: int = 0, poses: Tensor | None = None, policy: str = "bank"
+) -> Tensor:
     """Dream on from true frames.
 
     Args:
         history: (b, t, h, w, 3) uint8 with at least ``net.config.context`` frames.
         actions: (b, action_ticks - 1 + k, a); the last k of them lead to the k frames that are drawn.
+        poses: (b, t, 4) of the history, which a net with memory then remembers.
 
     Returns:
         (b, k, h, w, 3) uint8.
     """
     config, device = net.config, net.grid.device
     frames = to_float(history[:, -config.context :].to(device))
+    travellers = _travellers(net, history, poses, policy) if config.pages else []
     actions = actions.to(device)
     drawn = []
     for k in range(actions.shape[1] - config.action_ticks + 1):
         noise = torch.stack([draw_noise(config, seed + row, k) for row in range(len(frames))]).to(device)
         level = torch.zeros(len(frames), device=device)
         nearby = actions[:, k : k + config.action_ticks]
-        frame = quantise(net(pick_context(frames, config.ages), nearby, level, noise))
+        now = nearby[:, -1].cpu().numpy()
+        told = [one.remember(action) for one, action in zip(travellers, now, strict=False)]
+        recall = stack_recall(told, device) if told else None
+        parts = net.draw(pick_context(frames, config.ages), nearby, level, noise, recall)
+        frame = quantise(parts.frame)
         frames = torch.cat([frames[:, 1:], frame[:, None]], 1)
         drawn.append(to_uint8(frame).cpu())
+        if parts.step is not None:
+            steps = parts.step.cpu().numpy()
+            for row, one in enumerate(travellers):
+                one.settle(now[row], steps[row], drawn[-1][row].numpy())
     return torch.stack(drawn, 1)
+
+
+def _travellers(net: DreamNet, history: Tensor, poses: Tensor | None, policy: str) -> list[Traveller]:
+    turning = net.turning.weight.detach().float().cpu().numpy()
+    travellers = [Traveller(net.config, turning, policy) for _ in history]
+    for row, one in enumerate(travellers):
+        if poses is None:
+            one.arrive(history[row, -1:].numpy(), np.zeros((1, 4)))
+        else:
+            one.arrive(history[row].numpy(), poses[row].numpy())
+    return travellers
 
 
 def psnr_db(a: Tensor, b: Tensor) -> Tensor:
@@ -53,11 +78,12 @@ def sharpness(frames: Tensor) -> Tensor:
 def held_out_figures(net: DreamNet, pool: FramePool, n: int = 24, ticks: int = 64) -> dict[str, float]:
     """Return PSNR 1, 16 and 64 ticks ahead beside copying, and sharpness and motion over those of the truth."""
     config = net.config
-    before = max(config.context, config.action_ticks)
+    before = max(config.history, config.action_ticks)
     at = pool.sample(n, before, ticks, np.random.default_rng(1))
     frames, _ = pool.clip(at, -before, ticks)
     _, actions = pool.clip(at, 1 - config.action_ticks, ticks)
-    truth, drawn = frames[:, before:], rollout(net, frames[:, :before], actions)
+    truth = frames[:, before:]
+    drawn = rollout(net, frames[:, :before], actions, poses=_poses(pool, at, before))
     first = frames[:, before - 1, None]
     figures = {f"psnr_db_{k}": float(psnr_db(drawn[:, k - 1], truth[:, k - 1]).mean()) for k in (1, 4, 16, ticks)}
     figures |= {f"copy_db_{k}": float(psnr_db(first[:, 0], truth[:, k - 1]).mean()) for k in (1, 4, 16, ticks)}
@@ -68,17 +94,23 @@ def held_out_figures(net: DreamNet, pool: FramePool, n: int = 24, ticks: int = 6
     return figures | ahead
 
 
+def _poses(pool: FramePool, at: NDArray[np.int64], before: int) -> Tensor | None:
+    """Return the poses (n, before, 4) of the histories, None when not all of them are known."""
+    poses = pool.poses[torch.from_numpy(at)[:, None] + torch.arange(-before, 0)]
+    return None if bool(poses.isnan().any()) else poses
+
+
 def before_and_after(net: DreamNet, pool: FramePool, n: int = 192) -> dict[str, float]:
     """Return the one-step PSNR over more starts, beside copy-last."""
     config = net.config
-    before = max(config.context, config.action_ticks)
+    before = max(config.history, config.action_ticks)
     at = pool.sample(n, before, 1, np.random.default_rng(2))
     frames, _ = pool.clip(at, -before, 1)
     _, actions = pool.clip(at, 1 - config.action_ticks, 1)
     drawn = torch.cat(
         [
-            rollout(net, f[:, :before], a)[:, 0]
-            for f, a in zip(torch.split(frames, 32), torch.split(actions, 32), strict=True)
+            rollout(net, frames[rows, :before], actions[rows], poses=_poses(pool, at[rows], before))[:, 0]
+            for rows in (slice(first, first + 32) for first in range(0, n, 32))
         ]
     )
     return {
@@ -95,7 +127,7 @@ def sample_sheet(net: DreamNet, pool: FramePool, path: Path, n: int = 4) -> None
     at = pool.sample(n, before, marks[-1], np.random.default_rng(3))
     frames, _ = pool.clip(at, -before, marks[-1])
     _, actions = pool.clip(at, 1 - config.action_ticks, marks[-1])
-    drawn = rollout(net, frames[:, :before], actions)
+    drawn = rollout(net, frames[:, :before], actions, poses=_poses(pool, at, before))
     rows = []
     for row in range(n):
         rows.append(torch.cat([frames[row, before + k - 1] for k in marks], 1))

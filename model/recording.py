@@ -192,8 +192,13 @@ class Recording:
         """Return the ``context`` frames and actions before tick ``end`` as a place to start from."""
         start = max(end - context, 0)
         frames = self.frames(start, end)
-        actions = np.stack([self.tick(i).action for i in range(start, end)])
-        return Scene(f"{self.path.stem}@{end}", frames, actions)
+        ticks = [self.tick(i) for i in range(start, end)]
+        actions = np.stack([tick.action for tick in ticks])
+        told = all("pose" in tick.extra for tick in ticks)
+        poses = np.array([tick.extra["pose"] for tick in ticks], np.float32) if told else None
+        if poses is not None and (poses.shape != (len(ticks), 4) or not np.isfinite(poses).all()):
+            poses = None  # the simulator did not know
+        return Scene(f"{self.path.stem}@{end}", frames, actions, poses)
 
     def tick(self, index: int) -> Tick:
         """Return tick ``index``; negative numbers count from the end.

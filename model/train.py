@@ -18,12 +18,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from dreamloop.model.critic import Critic, critic_loss
-from dreamloop.model.dataset import Episode, FramePool
+from dreamloop.model.dataset import DataError, Episode, FramePool
 from dreamloop.model.device import choose_device, choose_dtype
-from dreamloop.model.dream_net import Drawn, DreamNet, pick_context
+from dreamloop.model.dream_net import Drawn, DreamNet, Recall, pick_context
 from dreamloop.model.dreams import Batch, Dreams
 from dreamloop.model.held_out import held_out_figures, sample_sheet
 from dreamloop.model.pixels import quantise, to_float, to_uint8
+from dreamloop.model.recalls import turning_of
 from dreamloop.model.train_config import TrainConfig
 from dreamloop.model.train_store import load_run, save_run
 
@@ -55,6 +56,10 @@ class Trainer:
         self.config, self.pool, self.device = config, pool, torch.device(device)
         self.net = DreamNet(config.net).to(self.device).compute_in(dtype)
         self.ema = DreamNet(config.net).to(self.device).compute_in(dtype).requires_grad_(False)
+        if config.net.pages:
+            if not pool.posed:
+                raise DataError("a net with memory learns from play that says where it was seen from (poses)")
+            self.net.turning.weight.data.copy_(turning_of(pool))
         self.ema.load_state_dict(self.net.state_dict())
         self.critic = Critic().to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.optimisers = make_optimisers(config, self.net, self.critic)
@@ -63,9 +68,8 @@ class Trainer:
         rank = dist.get_rank() if dist.is_initialized() else 0
         self.dreams = Dreams(
             pool,
+            config.net,
             config.dream_slots,
-            config.net.context,
-            config.net.action_ticks,
             config.horizon,
             config.long_share,
             config.long_age,
@@ -84,7 +88,12 @@ class Trainer:
         )
         young = weight.sqrt()
         loss = (weight * taught + config.texture * (young * flat + (1 - young) * mood_error(drawn, truth))).mean()
+        if batch.step is not None and parts.step is not None:
+            astray = (parts.step - batch.step.to(self.device)).abs().mean(1)
+            loss = loss + config.walking * (weight * astray).mean()
         figures = {name: float(of.detach()[batch.weight == 1].mean()) for name, of in (("l1", error), ("flat", flat))}
+        if parts.fetched is not None:
+            figures["recalled"] = float(parts.fetched.choice.mean(dim=(2, 3, 4)).sum(1).mean())
         polish = share >= config.polish_from
         if polish:
             for parameter in self.critic.parameters():
@@ -116,7 +125,8 @@ class Trainer:
         context = history + level[:, None, None, None, None] * self._noise_like(history)
         h, w = config.net.height_px // config.net.fold, config.net.width_px // config.net.fold
         noise = torch.randn(len(fresh), config.net.noise, h, w, device=self.device)
-        return self.net.draw(context, batch.actions.to(self.device), level, noise)
+        recall = None if batch.recall is None else Recall(*(part.to(self.device) for part in batch.recall))
+        return self.net.draw(context, batch.actions.to(self.device), level, noise, recall)
 
     def _noise_like(self, history: Tensor) -> Tensor:
         """Cut normal noise out of a bank: drawing millions of numbers anew would take a quarter of the step."""
@@ -155,7 +165,11 @@ class Trainer:
 def join(a: Batch, b: Batch) -> Batch:
     """Put two batches one behind the other."""
     rows = {name: torch.cat([getattr(a, name), getattr(b, name)]) for name in ("history", "actions", "truth", "weight")}
-    return Batch(np.concatenate([a.slots, b.slots]), **rows)
+    recall = step = None
+    if a.recall is not None and b.recall is not None and a.step is not None and b.step is not None:
+        recall = Recall(*(torch.cat(pair) for pair in zip(a.recall, b.recall, strict=True)))
+        step = torch.cat([a.step, b.step])
+    return Batch(np.concatenate([a.slots, b.slots]), **rows, recall=recall, step=step)
 
 
 def make_optimisers(config: TrainConfig, net: DreamNet, critic: Critic) -> dict[str, list[torch.optim.Optimizer]]:
@@ -178,14 +192,21 @@ def make_optimisers(config: TrainConfig, net: DreamNet, critic: Critic) -> dict[
 
 def knowable_error(parts: Drawn, truth: Tensor, unseen: float) -> Tensor:
     """Return the L1 error (b,) of the frame. What comes into view cannot be known, so it counts for ``unseen`` only."""
-    known = unseen + (1 - unseen) * parts.seen
+    seen = parts.seen
+    if parts.fetched is not None:  # what a page covers was seen, unless a wall was before it
+        seen = torch.maximum(seen, 0.5 * parts.fetched.inside.amax(1))
+    known = unseen + (1 - unseen) * seen
     return ((parts.frame - truth).abs() * known).mean(dim=(1, 2, 3))
 
 
 def part_error(parts: Drawn, truth: Tensor) -> Tensor:
     """Return the L1 error (b,) of the moved frame where it was seen, and a little of that of the painted one."""
     moved, painted = (parts.moved - truth).abs() * parts.seen, (parts.painted - truth).abs()
-    return (moved + 0.2 * painted).mean(dim=(1, 2, 3))
+    parted = (moved + 0.2 * painted).mean(dim=(1, 2, 3))
+    if parts.fetched is not None:
+        recalled = (parts.fetched.frames - truth[:, None]).abs() * parts.fetched.inside
+        parted = parted + recalled.mean(dim=(2, 3, 4)).sum(1)
+    return parted
 
 
 def texture_error(drawn: Tensor, truth: Tensor) -> Tensor:

@@ -33,6 +33,7 @@ class TrainConfig:
     texture: float = 0.3  # weight of the loss that asks for the right edge energy in every patch
     unseen: float = 0.1  # part of the L1 loss that is left where the flow points outside the last frame
     painting: float = 0.02  # price of painting a pixel that could have been fetched
+    walking: float = 0.2  # weight of the loss of the step that is made, for nets with memory
     polish_lr: float = 0.3  # multiplier of the learning rates once the critic has joined: it keeps them both stable
     muon: bool = True  # Muon for the matrices inside the blocks (off: Adam for everything)
     muon_lr: float = 1e-3  # matrices inside the residual blocks

@@ -52,6 +52,7 @@ class Scene:
     name: str
     frames: NDArray[np.uint8]  # (t, h, w, 3), oldest first; the last one is shown
     actions: NDArray[np.float32]  # (t, a): actions[i] led to frames[i]
+    poses: NDArray[np.float32] | None = None  # (t, 4) x, y, yaw, pitch in map units and degrees, where they are known
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +113,7 @@ class OpenOptions:
     players: int = 1
     device: str = "auto"  # "auto", "cpu", "cuda", "cuda:1", "mps"
     dtype: str = "auto"  # "auto", "float32", "bfloat16"
+    memory: str = ""  # policy of the long-horizon memory; "": the model's own choice
     threads: int = 0  # CPU threads of torch; 0 leaves torch's own choice
 
 

@@ -8,7 +8,7 @@ recording. Knows nothing about windows.
 import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -299,7 +299,7 @@ def fit_scene(scene: Scene | None, model: WorldModel) -> Scene | None:
     frames = scene.frames
     if (frames.shape[2], frames.shape[1]) != size:
         frames = np.stack([np.asarray(Image.fromarray(frame).resize(size, Image.Resampling.BOX)) for frame in frames])
-    return Scene(scene.name, frames, scene.actions)
+    return replace(scene, frames=frames)
 
 
 def verify(

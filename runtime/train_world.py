@@ -86,7 +86,7 @@ def export(world: World, config: TrainConfig, folder: Path) -> Path:
         height_px=config.net.height_px,
         rate_hz=world.rate_hz,
         schema=world.schema.to_dict(),
-        context_frames=config.net.context,
+        context_frames=config.net.history,
         provenance=provenance,
         config=asdict(config.net),
     )
@@ -134,11 +134,7 @@ def _sources(world: World, data: list[Path], workers: int) -> tuple[Iterator[Epi
         return recorded, recorded_episodes(data[-1:], schema=world.schema)
     rank = int(os.environ.get("RANK", 0))
     played = episodes(world, seed=rank, maps="train", workers=workers)
-    return chain(recorded, map(_without_pose, played)), map(_without_pose, episodes(world, seed=0, maps="test"))
-
-
-def _without_pose(episode: tuple[Any, Any, Any]) -> Episode:
-    return episode[0], episode[1]
+    return chain(recorded, played), episodes(world, seed=0, maps="test")
 
 
 @contextmanager

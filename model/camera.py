@@ -1,0 +1,69 @@
+"""The geometry of a pose: where a remembered picture lies in the view from another pose.
+
+A pose is (x, y, yaw, pitch): map units and degrees, yaw counterclockwise, pitch up. The camera shears for pitch, as
+Doom's does, and turns about its vertical axis, so a picture taken at the same spot can be moved into the present view
+exactly; from another spot it is off by the parallax, which is the net's to mend.
+"""
+
+import math
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+Poses = NDArray[np.float64]  # (..., 4): x, y, yaw, pitch
+PLACE = 6  # numbers that describe one pose seen from another
+
+
+def turned(yaw_deg: Poses) -> Poses:
+    """Return angles in -180..180."""
+    return (yaw_deg + 180.0) % 360.0 - 180.0
+
+
+def place(pages: Poses, pose: Poses, reach: float) -> NDArray[np.float32]:
+    """Describe ``pages`` (..., 4) as seen from ``pose`` (..., 4): (..., 6) of about unit size.
+
+    Present (1), ahead and to the right in units of ``reach``, sine and cosine of the turn, difference of pitch.
+    """
+    yaw = np.radians(pose[..., 2])
+    east, north = pages[..., 0] - pose[..., 0], pages[..., 1] - pose[..., 1]
+    ahead, right = east * np.cos(yaw) + north * np.sin(yaw), east * np.sin(yaw) - north * np.cos(yaw)
+    turn = np.radians(pages[..., 2] - pose[..., 2])
+    tilt = (pages[..., 3] - pose[..., 3]) / 30.0
+    parts = (np.ones_like(ahead), ahead / reach, right / reach, np.sin(turn), np.cos(turn), tilt)
+    return np.stack(np.broadcast_arrays(*parts), -1).astype(np.float32)
+
+
+def moved(pose: Poses, ahead: float, right: float, turn_deg: float, tilt_deg: float, limit_deg: float) -> Poses:
+    """Return ``pose`` (4,) after a turn and a tilt (up to ``limit_deg``), and then a step along the new heading."""
+    x, y, yaw, pitch = pose
+    yaw = yaw + turn_deg
+    cos, sin = math.cos(math.radians(yaw)), math.sin(math.radians(yaw))
+    pitch = min(max(pitch + tilt_deg, -limit_deg), limit_deg)
+    return np.array([x + ahead * cos + right * sin, y + ahead * sin - right * cos, yaw, pitch])
+
+
+def look_into(pages: Tensor, pose: Tensor, grid: Tensor, fov_deg: float, lens: float) -> Tensor:
+    """Say where every pixel of the view from ``pose`` lies in pictures taken at ``pages``, were they all at one spot.
+
+    Args:
+        pages: (b, k, 4) poses of the pictures; pose: (b, 4).
+        grid: (2, h, w) as ``coordinates`` gives it; fov_deg: the horizontal angle of view.
+        lens: focal length over half the height of the picture; what a tilt moves the horizon by.
+
+    Returns:
+        (b, k, h, w, 2) for ``grid_sample``; far outside -1..1 where the direction is not in the picture.
+    """
+    half = math.tan(math.radians(fov_deg / 2))
+    tilt = lens * torch.tan(torch.deg2rad(torch.stack([pages[..., 3], pose[:, None, 3].expand_as(pages[..., 3])])))
+    turn = torch.deg2rad(pages[..., 2] - pose[:, None, 2])  # (b, k)
+    bearing = torch.atan(grid[0, 0] * half)  # (w,), to the right
+    there = bearing + turn[..., None]
+    there = torch.remainder(there + math.pi, 2 * math.pi) - math.pi
+    ahead = there.abs() < math.radians(80)
+    there = there.clamp(-math.radians(80), math.radians(80))
+    x = torch.where(ahead, torch.tan(there) / half, torch.full_like(there, 9.0))  # (b, k, w)
+    scale = torch.cos(bearing) / torch.cos(there)
+    y = (grid[1, :, :1] - tilt[1][..., None, None]) * scale[..., None, :] + tilt[0][..., None, None]  # (b, k, h, w)
+    return torch.stack([x[..., None, :].expand_as(y), y], -1)

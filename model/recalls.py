@@ -1,0 +1,116 @@
+"""What the rows of a training batch remember: true frames from before, and frames that the net drew itself.
+
+A dream's bank holds both, as it does in play: the clean prefix that its scene brought, and its own pages since. How far
+back the prefix ends is drawn anew for every dream, so that near and far memories are both learnt. Poses are the true
+ones, put wrong by a little as a dead-reckoned pose is.
+"""
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from dreamloop.model.camera import place
+from dreamloop.model.dataset import FramePool
+from dreamloop.model.dream_net import NetConfig, Recall
+from dreamloop.model.memory import FRESH_TICKS, Bank, MemoryConfig, coverage, greedy
+from dreamloop.model.pixels import to_float
+
+OWN = 48  # pages of its own that a dream keeps
+GAP = (1, 600)  # ticks between the last page of the prefix and the start; drawn log-uniformly
+BLANK = 0.12  # part of the rows that has no prefix
+ASTRAY = (8.0, 8.0, 0.5, 0.3)  # standard deviation of the error of a pose: map units, degrees
+STRIDE_LIMIT = 2.0
+
+
+class Recalls:
+    """Chooses pages for rows of a FramePool with poses, and keeps the pages that ``slots`` dreams drew."""
+
+    def __init__(self, pool: FramePool, net: NetConfig, slots: int, seed: int) -> None:
+        self.pool, self.net = pool, net
+        self.config = MemoryConfig(reach=net.reach, fov_deg=net.fov_deg)
+        self.rng = np.random.default_rng(seed)
+        self.begin = np.zeros(slots, np.int64)  # where the dream began
+        self.prefix = np.zeros(slots, np.int64)  # pages up to here are true; -1: none
+        self.own = torch.zeros(slots, OWN, *pool.frames.shape[1:], dtype=torch.uint8)
+        self.own_at = np.full((slots, OWN), -1, np.int64)
+        self.written = np.zeros(slots, np.int64)
+        self._views: dict[tuple[int, int], NDArray[np.int64]] = {}
+
+    def restart(self, slots: NDArray[np.int64], positions: NDArray[np.int64]) -> None:
+        """Give the dreams that begin at ``positions`` a prefix and no pages of their own."""
+        self.begin[slots], self.prefix[slots] = positions, self._prefixes(positions)
+        self.own_at[slots], self.written[slots] = -1, 0
+
+    def put(self, slots: NDArray[np.int64], positions: NDArray[np.int64], frames: torch.Tensor) -> None:
+        """Keep the frames (b, h, w, 3) that were drawn at ``positions``, where the view is new."""
+        for slot, at, frame in zip(slots, positions, frames, strict=True):
+            views = self._views_at(int(at))
+            row = np.searchsorted(views, at)
+            if row < len(views) and views[row] == at:
+                to = self.written[slot] % OWN
+                self.own[slot, to], self.own_at[slot, to] = frame, at
+                self.written[slot] += 1
+
+    def recall(self, slots: NDArray[np.int64], positions: NDArray[np.int64]) -> Recall:
+        """Return what the rows (slot -1: a fresh start) remember where they are about to draw ``positions``."""
+        k, (h, w) = self.net.pages, self.pool.frames.shape[1:3]
+        poses = np.zeros((len(slots), k, 4))
+        pages = torch.zeros(len(slots), k, h, w, 3, dtype=torch.uint8)
+        present = np.zeros((len(slots), k, 1), np.float32)
+        true = self._pose(positions)
+        fresh = self._prefixes(positions)
+        for row, (slot, at) in enumerate(zip(slots, positions, strict=True)):
+            views = self._views_at(int(at))
+            until = min(fresh[row] if slot < 0 else self.prefix[slot], at - FRESH_TICKS)
+            known = views[: np.searchsorted(views, until, side="right")]
+            mine = self.own_at[slot] if slot >= 0 else np.empty(0, np.int64)
+            usable = np.flatnonzero((mine >= 0) & (mine <= at - FRESH_TICKS))
+            ticks = np.concatenate([known, mine[usable]])
+            if not len(ticks):
+                continue
+            there = self._pose(ticks)
+            for column, pick in enumerate(greedy(coverage(there, true[row], self.config), k)):
+                poses[row, column], present[row, column] = there[pick], 1
+                own = pick - len(known)
+                pages[row, column] = self.own[slot, usable[own]] if own >= 0 else self.pool.frames[ticks[pick]]
+        pose = true + self.rng.normal(size=true.shape) * ASTRAY * self.rng.random((len(true), 1))
+        speed = self.steps(positions - 1)
+        where = place(poses, pose[:, None], self.net.reach) * present
+        return Recall(
+            to_float(pages) * torch.from_numpy(present)[..., None, None],
+            *(torch.from_numpy(x.astype(np.float32)) for x in (poses, pose, where, speed)),
+        )
+
+    def steps(self, positions: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Return the true steps (b, 2) that led to ``positions``, ahead and to the right, in strides."""
+        now, before = self._pose(positions), self._pose(positions - 1)
+        yaw = np.radians(now[:, 2])
+        east, north = (now - before)[:, :2].T / self.net.stride
+        steps = np.stack([east * np.cos(yaw) + north * np.sin(yaw), east * np.sin(yaw) - north * np.cos(yaw)], 1)
+        return np.asarray(np.where(np.abs(steps) < STRIDE_LIMIT, steps, 0.0))
+
+    def _pose(self, positions: NDArray[np.int64]) -> NDArray[np.float64]:
+        return np.asarray(self.pool.poses[torch.from_numpy(positions)].numpy(), np.float64)
+
+    def _prefixes(self, positions: NDArray[np.int64]) -> NDArray[np.int64]:
+        gap = np.exp(self.rng.uniform(*np.log(GAP), len(positions))).astype(np.int64)
+        return np.where(self.rng.random(len(positions)) < BLANK, -1, positions - gap)
+
+    def _views_at(self, position: int) -> NDArray[np.int64]:
+        """Return the positions, in the episode of ``position``, of the frames that a bank would have kept."""
+        span = self.pool.span_of(position)
+        if span not in self._views:
+            bank = Bank(self.config)
+            poses = self._pose(np.arange(*span))
+            kept = [span[0] + tick for tick, pose in enumerate(poses) if bank.write(tick, pose) is not None]
+            self._views[span] = np.array(kept, np.int64)
+        return self._views[span]
+
+
+def turning_of(pool: FramePool) -> torch.Tensor:
+    """Return (2, a): degrees of turn and tilt per unit of every control, fitted to the poses of the pool."""
+    rows = np.concatenate([np.arange(start + 1, end) for start, end in pool.spans])
+    poses = pool.poses.numpy().astype(np.float64)
+    change = np.stack([(poses[rows, 2] - poses[rows - 1, 2] + 180) % 360 - 180, poses[rows, 3] - poses[rows - 1, 3]], 1)
+    fitted = np.linalg.lstsq(pool.actions.numpy()[rows], change, rcond=None)[0].T
+    return torch.from_numpy(np.where(np.abs(fitted) < 0.05, 0, fitted).astype(np.float32))

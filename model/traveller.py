@@ -1,0 +1,112 @@
+"""One player's way through a dream: the pose, reckoned tick by tick, and the pages remembered along it.
+
+The turn of a tick is known from its action; the step is told by the net, which sees walls. Nothing here corrects a
+pose: what the dream draws follows the pose, so the two stay together. Knows nothing about how frames
+are drawn.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from dreamloop.model.camera import Poses, moved, place
+from dreamloop.model.dream_net import NetConfig, Recall
+from dreamloop.model.memory import MemoryConfig, PageMemory, make_policy
+from dreamloop.model.pixels import to_float
+from dreamloop.model.world_model import Frame
+
+FADING = 0.906  # part of a step that is still there a tick later, with no key held
+
+
+def memory_config(net: NetConfig, pages: int = 512) -> MemoryConfig:
+    """Return the memory's settings that fit a net."""
+    return MemoryConfig(pages=pages, reach=net.reach, fov_deg=net.fov_deg)
+
+
+@dataclass(frozen=True, slots=True)
+class Remembered:
+    """What the net is shown: as ``dream_net.Recall``, for one player, in numpy."""
+
+    frames: NDArray[np.uint8]  # (k, h, w, 3)
+    poses: Poses  # (k, 4)
+    pose: Poses  # (4,)
+    place: NDArray[np.float32]  # (k, PLACE)
+    speed: NDArray[np.float32]  # (2,)
+
+
+@dataclass
+class Traveller:
+    """Starts at the origin. ``turning`` (2, a) are degrees of turn and tilt per unit of every control."""
+
+    net: NetConfig
+    turning: NDArray[np.float32]
+    policy: str = "bank"
+    pose: Poses = field(default_factory=lambda: np.zeros(4))
+    speed: NDArray[np.float64] = field(default_factory=lambda: np.zeros(2))  # strides a tick, ahead and to the right
+    tick: int = 0
+    memory: PageMemory = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.memory = PageMemory(make_policy(self.policy, memory_config(self.net)))
+
+    def arrive(self, frames: NDArray[np.uint8], poses: NDArray[Any]) -> None:
+        """Begin at the end of a true walk (t frames and their poses (t, 4)), which is remembered."""
+        for frame, pose in zip(frames, np.asarray(poses, np.float64), strict=True):
+            self.memory.write(self.tick, pose, frame)
+            self.tick += 1
+        self.pose = np.array(poses[-1], np.float64)
+        if len(poses) > 1:
+            step, yaw = np.asarray(poses[-1], np.float64) - poses[-2], np.radians(self.pose[2])
+            ahead, right = step[0] * np.cos(yaw) + step[1] * np.sin(yaw), step[0] * np.sin(yaw) - step[1] * np.cos(yaw)
+            self.speed = np.array([ahead, right]) / self.net.stride
+            if np.abs(self.speed).max() > 2:
+                self.speed = np.zeros(2)
+
+    def remember(self, action: NDArray[np.float32]) -> Remembered:
+        """Say what is remembered of the view that ``action`` will lead to, as far as it is known before it is drawn."""
+        turn, tilt = self.turning @ action
+        ahead, right = FADING * self.speed * self.net.stride
+        pose = moved(self.pose, ahead, right, float(turn), float(tilt), self.net.tilt_limit_deg)
+        k = self.net.pages
+        slots = self.memory.read(self.tick, pose, k)
+        poses = np.zeros((k, 4))
+        frames = np.zeros((k, self.net.height_px, self.net.width_px, 3), np.uint8)
+        present = np.zeros((k, 1), np.float32)
+        for row, slot in enumerate(slots):
+            poses[row], frames[row], present[row] = self.memory.policy.pose_of(slot), self.memory.frames[slot], 1
+        where = place(poses, pose, self.net.reach) * present
+        return Remembered(frames, poses, pose, where, self.speed.astype(np.float32))
+
+    def settle(self, action: NDArray[np.float32], step: NDArray[np.float32], frame: Frame) -> None:
+        """Go the ``step`` (2,) that the net told, in strides, and keep the frame when its view is new."""
+        turn, tilt = self.turning @ action
+        self.speed = np.clip(np.asarray(step, np.float64), -2, 2)
+        ahead, right = self.speed * self.net.stride
+        self.pose = moved(self.pose, float(ahead), float(right), float(turn), float(tilt), self.net.tilt_limit_deg)
+        self.memory.write(self.tick, self.pose, frame)
+        self.tick += 1
+
+    def state(self) -> dict[str, Any]:
+        """Return everything that decides the future; pictures are shared, not copied."""
+        own = {"pose": self.pose.copy(), "speed": self.speed.copy(), "way": self.tick}
+        return own | self.memory.state()
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go back to what ``state()`` returned."""
+        self.pose, self.speed = np.array(state["pose"]), np.array(state["speed"])
+        self.tick = int(state["way"])
+        self.memory.restore(state)
+
+
+def stack_recall(remembered: list[Remembered], device: torch.device) -> Recall:
+    """Stack what several players remember."""
+    frames = to_float(torch.from_numpy(np.stack([one.frames for one in remembered])).to(device))
+    present = torch.from_numpy(np.stack([one.place[:, 0] for one in remembered])).to(device)
+    parts = (np.stack([getattr(one, name) for one in remembered]) for name in ("poses", "pose", "place", "speed"))
+    return Recall(
+        frames * present[..., None, None, None],
+        *(torch.from_numpy(part.astype(np.float32)).to(device) for part in parts),
+    )
