@@ -4,7 +4,7 @@ One looks at the pictures and goes on from a snapshot. Plain bookkeeping: it is 
 back. Knows nothing about models, windows or time.
 """
 
-from collections import deque
+from collections import Counter, deque
 from dataclasses import dataclass
 
 import numpy as np
@@ -61,6 +61,7 @@ class Rewind:
         self._snapshots: deque[Snapshot] = deque()
         self._pictures: deque[Picture] = deque()
         self.nbytes = 0  # of the snapshots
+        self._holders: Counter[int] = Counter()  # arrays that several snapshots share are there once
         self.picture_nbytes = 0
 
     @classmethod
@@ -86,7 +87,7 @@ class Rewind:
     def add(self, snapshot: Snapshot) -> None:
         """Keep the newest snapshot."""
         self._snapshots.append(snapshot)
-        self.nbytes += snapshot.nbytes
+        self._count(snapshot, +1)
         while self.nbytes > self._budget and len(self._snapshots) > 1:
             self._thin()
 
@@ -100,7 +101,7 @@ class Rewind:
         if not self._snapshots or self._snapshots[0].tick > tick:
             return None
         while self._snapshots[-1].tick > tick:
-            self.nbytes -= self._snapshots.pop().nbytes
+            self._count(self._snapshots.pop(), -1)
         latest = self._snapshots[-1]
         while self._pictures and self._pictures[-1].tick > latest.tick:
             self.picture_nbytes -= len(self._pictures.pop().data)
@@ -119,6 +120,7 @@ class Rewind:
     def clear(self) -> None:
         """Forget everything: another scene has begun."""
         self._snapshots.clear()
+        self._holders.clear()
         self._pictures.clear()
         self.nbytes = self.picture_nbytes = 0
 
@@ -131,5 +133,16 @@ class Rewind:
             gap = ticks[2:] - ticks[:-2]
             age = ticks[-1] - ticks[1:-1]
             index = int(np.argmin((gap / age)[: count // 2])) + 1
-        self.nbytes -= self._snapshots[index].nbytes
+        self._count(self._snapshots[index], -1)
         del self._snapshots[index]
+
+    def _count(self, snapshot: Snapshot, sign: int) -> None:
+        """Count the arrays of a snapshot that no other one holds."""
+        for value in snapshot.state.values.values():
+            if isinstance(value, np.ndarray):
+                held = self._holders[id(value)]
+                if held == (0 if sign > 0 else 1):
+                    self.nbytes += sign * value.nbytes
+                self._holders[id(value)] += sign
+                if not self._holders[id(value)]:
+                    del self._holders[id(value)]

@@ -1,5 +1,7 @@
 """Choose the scenes of the Doom world: ten good views on maps that are never trained on, as short recordings.
 
+A scene holds the last ticks before its start, and before them the views of the way there that a memory would keep.
+
 Run ``python -m dreamloop.demos.doom.make_scenes`` to write them anew; the same versions write the same files.
 """
 
@@ -10,12 +12,14 @@ from numpy.typing import NDArray
 
 from dreamloop.input.state import InputState
 from dreamloop.model.frame_codec import frame_hash
+from dreamloop.model.memory import Bank, MemoryConfig
 from dreamloop.model.recording import RecordingWriter
 from dreamloop.runtime.collect import episodes
 from dreamloop.runtime.world import World, find_world
 
 SCENES = 10
-CONTEXT = 12  # ticks of true history in a scene
+CONTEXT = 12  # ticks of unbroken true history in a scene
+WAY = 350  # ticks before it whose views are kept
 SEED = 7  # of the walks; the maps are those of the test set
 
 
@@ -37,15 +41,21 @@ def calm(actions: NDArray[np.float32], attack: int) -> NDArray[np.bool_]:
     return np.asarray(shots == 0)
 
 
+def views(poses: NDArray[np.float32], first: int, end: int) -> list[int]:
+    """Return the ticks from ``first`` to ``end`` whose views are new."""
+    bank = Bank(MemoryConfig())
+    return [tick for tick in range(first, end) if bank.write(tick, poses[tick].astype(np.float64)) is not None]
+
+
 def write(world: World, folder: Path) -> list[Path]:
     """Write the scenes of ``world`` into ``folder`` and return their paths."""
     folder.mkdir(parents=True, exist_ok=True)
     paths = []
     attack = world.schema.columns.index("attack")
-    for number, (frames, actions, poses) in enumerate(episodes(world, SEED, maps="test", ticks=525, limit=SCENES)):
+    for place, (frames, actions, poses) in enumerate(episodes(world, SEED, maps="test", ticks=525, limit=SCENES)):
         score = np.where(calm(actions, attack), rate(frames), 0)
         last = CONTEXT + int(score[CONTEXT:].argmax())
-        path = folder / f"place-{number + 1:02d}.dream"
+        path = folder / f"place-{place + 1:02d}.dream"
         header = {
             "world": world.name,
             "schema": world.schema.to_dict(),
@@ -55,8 +65,9 @@ def write(world: World, folder: Path) -> list[Path]:
             "initial_frame": False,
         }
         with RecordingWriter(path, header, replace=True) as writer:
-            for tick in range(last - CONTEXT + 1, last + 1):
-                state = InputState(tick=tick - last + CONTEXT - 1, dt_s=1 / world.rate_hz)
+            unbroken = range(last - CONTEXT + 1, last + 1)
+            for number, tick in enumerate([*views(poses, max(last - WAY, 0), unbroken.start), *unbroken]):
+                state = InputState(tick=number, dt_s=1 / world.rate_hz)
                 extra = {"pose": [float(value) for value in poses[tick]]}
                 writer.tick(state, actions[tick], frames[tick], frame_hash(frames[tick]), {}, extra)
         paths.append(path)

@@ -1,0 +1,173 @@
+"""The memory: every policy by one contract, the bank against a slow reference, the geometry against trigonometry."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dreamloop.input.errors import ConfigError
+from dreamloop.model.camera import look_into, moved, place
+from dreamloop.model.layers import coordinates
+from dreamloop.model.memory import (
+    BEARINGS,
+    DEPTHS,
+    FRESH_TICKS,
+    POLICIES,
+    Bank,
+    MemoryConfig,
+    PageMemory,
+    coverage,
+    greedy,
+    make_policy,
+)
+
+SMALL = MemoryConfig(pages=12)
+
+
+def walk(seed: int, ticks: int = 200) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    steps = np.stack(
+        [rng.normal(0, 12, ticks), rng.normal(0, 12, ticks), rng.normal(0, 9, ticks), rng.normal(0, 1, ticks)]
+    )
+    return steps.cumsum(1).T
+
+
+def frame_of(tick: int) -> np.ndarray:
+    return np.full((4, 6, 3), tick % 256, np.uint8)
+
+
+@pytest.mark.parametrize("name", sorted(POLICIES))
+def test_every_policy_keeps_the_contract(name: str) -> None:
+    poses, memory = walk(1), PageMemory(make_policy(name, SMALL))
+    written: dict[int, int] = {}
+    for tick, pose in enumerate(poses):
+        slots = memory.read(tick, pose, 3)
+        assert len(slots) == len(set(slots)) <= 3
+        for slot in slots:
+            assert written[slot] <= tick - FRESH_TICKS  # only what was written, and not what the net sees anyway
+            np.testing.assert_array_equal(memory.frames[slot], frame_of(written[slot]))
+            np.testing.assert_array_equal(memory.policy.pose_of(slot), poses[written[slot]])
+        before = dict(memory.frames)
+        memory.write(tick, pose, frame_of(tick))
+        changed = [slot for slot, frame in memory.frames.items() if before.get(slot) is not frame]
+        assert len(changed) <= 1
+        written |= dict.fromkeys(changed, tick)
+        assert len(memory.frames) <= SMALL.pages
+    assert memory.nbytes <= SMALL.pages * frame_of(0).nbytes
+
+
+@pytest.mark.parametrize("name", sorted(POLICIES))
+def test_a_restored_memory_goes_on_the_same_way(name: str) -> None:
+    poses = walk(2)
+    first = PageMemory(make_policy(name, SMALL))
+    for tick, pose in enumerate(poses[:120]):
+        first.read(tick, pose, 2)
+        first.write(tick, pose, frame_of(tick))
+    second = PageMemory(make_policy(name, SMALL))
+    second.restore({key: np.array(value) for key, value in first.state().items()})
+    for tick, pose in enumerate(poses[120:], 120):
+        assert first.read(tick, pose, 2) == second.read(tick, pose, 2)
+        for memory in (first, second):
+            memory.write(tick, pose, frame_of(tick))
+    ours, theirs = first.state(), second.state()
+    assert ours.keys() == theirs.keys()
+    assert all(np.array_equal(ours[key], theirs[key]) for key in ours)
+
+
+def test_a_page_that_a_snapshot_holds_is_never_changed() -> None:
+    memory = PageMemory(Bank(MemoryConfig(pages=2)))
+    memory.write(0, np.zeros(4), frame_of(7))
+    kept = memory.state()["page/0000"]
+    with pytest.raises(ValueError, match="read-only"):
+        kept[:] = 0
+    for tick in range(1, 9):
+        memory.write(tick, np.array([100.0 * tick, 0, 0, 0]), frame_of(tick))
+    assert (kept == 7).all()
+
+
+def test_an_unknown_policy_is_named_with_its_nearest() -> None:
+    with pytest.raises(ConfigError, match="bank"):
+        make_policy("bankk", SMALL)
+
+
+def slow_cover(page: np.ndarray, pose: np.ndarray, config: MemoryConfig) -> list[float]:
+    """Coverage in plain words: for each point, is it in the page's view, and how near was it then?"""
+    result = []
+    for depth in DEPTHS:
+        for bearing in BEARINGS:
+            far = depth * config.reach
+            heading = math.radians(pose[2]) - bearing
+            x, y = pose[0] + far * math.cos(heading) - page[0], pose[1] + far * math.sin(heading) - page[1]
+            yaw = math.radians(page[2])
+            ahead, right = x * math.cos(yaw) + y * math.sin(yaw), x * math.sin(yaw) - y * math.cos(yaw)
+            half = math.tan(math.radians(config.fov_deg / 2))
+            there = math.hypot(x, y)
+            inside = ahead > 0.1 * config.reach and abs(right) < ahead * half
+            apart = math.hypot(page[0] - pose[0], page[1] - pose[1]) / config.reach
+            result.append(min(there, far) / max(there, far) * math.exp(-0.5 * apart) if inside else 0.0)
+    return result
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 10_000))
+def test_the_bank_reads_and_writes_as_its_slow_reference(seed: int) -> None:
+    config = MemoryConfig(pages=64)
+    bank, pages = Bank(config), list[np.ndarray]()
+    for tick, pose in enumerate(walk(seed, 40)):
+        new = all(
+            max(
+                math.hypot(*(page[:2] - pose[:2])) / config.step,
+                abs((page[2] - pose[2] + 180) % 360 - 180) / config.turn_deg,
+                abs(page[3] - pose[3]) / config.turn_deg,
+            )
+            >= 1
+            for page in pages
+        )
+        slot = bank.write(tick, pose)
+        assert (slot is not None) == new
+        if slot is not None:
+            assert slot == len(pages)
+            pages.append(pose)
+    pose = walk(seed + 1, 1)[0]
+    covers = [slow_cover(page, pose, config) for page in pages]
+    np.testing.assert_allclose(coverage(np.array(pages), pose, config), covers, atol=1e-9)
+    chosen = greedy(np.array(covers), 3)
+    have = [0.0] * len(covers[0])
+    for slot in chosen:  # each adds as much as any page could, given those before it
+        gains = [sum(max(c - h, 0) for c, h in zip(cover, have, strict=True)) for cover in covers]
+        assert gains[slot] == pytest.approx(max(gains))
+        have = [max(c, h) for c, h in zip(covers[slot], have, strict=True)]
+
+
+def test_a_full_bank_drops_a_doubled_page_and_keeps_the_lonely_one() -> None:
+    bank = Bank(MemoryConfig(pages=4))
+    for tick, x in enumerate((0.0, 5000.0, 100.0, 133.0)):
+        assert bank.write(tick, np.array([x, 0, 0, 0])) == tick
+    assert bank.write(9, np.array([9000.0, 0, 0, 0])) in (2, 3)
+
+
+def test_a_turned_picture_lies_where_trigonometry_says() -> None:
+    grid = coordinates(96, 128)
+    pose, page = torch.tensor([[0.0, 0.0, 0.0, 0.0]]), torch.tensor([[[0.0, 0.0, 20.0, 0.0]]])
+    where = look_into(page, pose, grid, 90.0, 1.6)[0, 0]
+    column = 64  # nearly straight ahead: seen from a camera turned 20 degrees left it is 20 degrees to the right
+    bearing = math.atan(float(grid[0, 0, column])) + math.radians(20)
+    assert float(where[48, column, 0]) == pytest.approx(math.tan(bearing), abs=1e-4)
+    same = look_into(pose[:, None], pose, grid, 90.0, 1.6)[0, 0]
+    torch.testing.assert_close(same, grid.permute(1, 2, 0), atol=1e-5, rtol=0)
+
+
+def test_what_is_behind_is_not_in_the_picture() -> None:
+    pose, page = torch.zeros(1, 4), torch.tensor([[[0.0, 0.0, 180.0, 0.0]]])
+    where = look_into(page, pose, coordinates(96, 128), 90.0, 1.6)
+    assert bool((where[..., 0].abs() > 1).all())
+
+
+def test_a_step_goes_along_the_new_heading_and_a_tilt_stops_at_its_limit() -> None:
+    pose = moved(np.array([1.0, 2.0, 0.0, 20.0]), 10.0, 0.0, 90.0, 30.0, 25.0)
+    np.testing.assert_allclose(pose, [1.0, 12.0, 90.0, 25.0], atol=1e-9)
+    there = place(np.array([[1.0, 22.0, 90.0, 25.0]]), pose, 10.0)[0]
+    np.testing.assert_allclose(there, [1, 1, 0, 0, 1, 0], atol=1e-6)
