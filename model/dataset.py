@@ -53,11 +53,6 @@ class FramePool:
         self.spans.append((start, end))
         self._head = end
 
-    @property
-    def posed(self) -> bool:
-        """True when every episode says where it was seen from."""
-        return not any(bool(self.poses[start:end].isnan().any()) for start, end in self.spans)
-
     def span_of(self, position: int) -> tuple[int, int]:
         """Return start and end of the episode that ``position`` is in.
 

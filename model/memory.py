@@ -101,7 +101,7 @@ class Table:
 
     def pose_of(self, slot: int) -> Poses:
         """Return the pose (4,) of a page."""
-        return self.poses[slot]
+        return np.asarray(self.poses[slot])
 
     def state(self) -> dict[str, Any]:
         """Return copies of the columns, only as far as they are filled."""

@@ -5,12 +5,14 @@ back the prefix ends is drawn anew for every dream, so that near and far memorie
 ones, put wrong by a little as a dead-reckoned pose is.
 """
 
+import math
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from dreamloop.model.camera import place
-from dreamloop.model.dataset import FramePool
+from dreamloop.model.dataset import DataError, FramePool
 from dreamloop.model.dream_net import NetConfig, Recall
 from dreamloop.model.memory import FRESH_TICKS, Bank, MemoryConfig, coverage, greedy
 from dreamloop.model.pixels import to_float
@@ -73,8 +75,9 @@ class Recalls:
                 poses[row, column], present[row, column] = there[pick], 1
                 own = pick - len(known)
                 pages[row, column] = self.own[slot, usable[own]] if own >= 0 else self.pool.frames[ticks[pick]]
+        true = np.nan_to_num(true)
         pose = true + self.rng.normal(size=true.shape) * ASTRAY * self.rng.random((len(true), 1))
-        speed = self.steps(positions - 1)
+        speed = np.nan_to_num(self.steps(positions - 1))
         where = place(poses, pose[:, None], self.net.reach) * present
         return Recall(
             to_float(pages) * torch.from_numpy(present)[..., None, None],
@@ -82,18 +85,18 @@ class Recalls:
         )
 
     def steps(self, positions: NDArray[np.int64]) -> NDArray[np.float64]:
-        """Return the true steps (b, 2) that led to ``positions``, ahead and to the right, in strides."""
+        """Return the true steps (b, 2) that led to ``positions``, ahead and to the right, in strides; NaN: not told."""
         now, before = self._pose(positions), self._pose(positions - 1)
         yaw = np.radians(now[:, 2])
         east, north = (now - before)[:, :2].T / self.net.stride
         steps = np.stack([east * np.cos(yaw) + north * np.sin(yaw), east * np.sin(yaw) - north * np.cos(yaw)], 1)
-        return np.asarray(np.where(np.abs(steps) < STRIDE_LIMIT, steps, 0.0))
+        return np.asarray(np.where(np.abs(steps) > STRIDE_LIMIT, 0.0, steps))
 
     def _pose(self, positions: NDArray[np.int64]) -> NDArray[np.float64]:
         return np.asarray(self.pool.poses[torch.from_numpy(positions)].numpy(), np.float64)
 
     def _prefixes(self, positions: NDArray[np.int64]) -> NDArray[np.int64]:
-        gap = np.exp(self.rng.uniform(*np.log(GAP), len(positions))).astype(np.int64)
+        gap = np.exp(self.rng.uniform(math.log(GAP[0]), math.log(GAP[1]), len(positions))).astype(np.int64)
         return np.where(self.rng.random(len(positions)) < BLANK, -1, positions - gap)
 
     def _views_at(self, position: int) -> NDArray[np.int64]:
@@ -102,15 +105,23 @@ class Recalls:
         if span not in self._views:
             bank = Bank(self.config)
             poses = self._pose(np.arange(*span))
-            kept = [span[0] + tick for tick, pose in enumerate(poses) if bank.write(tick, pose) is not None]
+            told = bool(np.isfinite(poses).all())  # where nobody knows the way, nothing is remembered
+            kept = [span[0] + tick for tick, pose in enumerate(poses) if told and bank.write(tick, pose) is not None]
             self._views[span] = np.array(kept, np.int64)
         return self._views[span]
 
 
 def turning_of(pool: FramePool) -> torch.Tensor:
-    """Return (2, a): degrees of turn and tilt per unit of every control, fitted to the poses of the pool."""
-    rows = np.concatenate([np.arange(start + 1, end) for start, end in pool.spans])
+    """Return (2, a): degrees of turn and tilt per unit of every control, fitted to the poses of the pool.
+
+    Raises:
+        DataError: no episode has poses.
+    """
     poses = pool.poses.numpy().astype(np.float64)
+    rows = np.concatenate([np.arange(start + 1, end) for start, end in pool.spans])
+    rows = rows[np.isfinite(poses[rows]).all(1) & np.isfinite(poses[rows - 1]).all(1)]
+    if not len(rows):
+        raise DataError("a net with memory learns from play that says where it was seen from; this play has no poses")
     change = np.stack([(poses[rows, 2] - poses[rows - 1, 2] + 180) % 360 - 180, poses[rows, 3] - poses[rows - 1, 3]], 1)
     fitted = np.linalg.lstsq(pool.actions.numpy()[rows], change, rcond=None)[0].T
     return torch.from_numpy(np.where(np.abs(fitted) < 0.05, 0, fitted).astype(np.float32))

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from dreamloop.model.critic import Critic, critic_loss
-from dreamloop.model.dataset import DataError, Episode, FramePool
+from dreamloop.model.dataset import Episode, FramePool
 from dreamloop.model.device import choose_device, choose_dtype
 from dreamloop.model.dream_net import Drawn, DreamNet, Recall, pick_context
 from dreamloop.model.dreams import Batch, Dreams
@@ -57,8 +57,6 @@ class Trainer:
         self.net = DreamNet(config.net).to(self.device).compute_in(dtype)
         self.ema = DreamNet(config.net).to(self.device).compute_in(dtype).requires_grad_(False)
         if config.net.pages:
-            if not pool.posed:
-                raise DataError("a net with memory learns from play that says where it was seen from (poses)")
             self.net.turning.weight.data.copy_(turning_of(pool))
         self.ema.load_state_dict(self.net.state_dict())
         self.critic = Critic().to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -89,7 +87,8 @@ class Trainer:
         young = weight.sqrt()
         loss = (weight * taught + config.texture * (young * flat + (1 - young) * mood_error(drawn, truth))).mean()
         if batch.step is not None and parts.step is not None:
-            astray = (parts.step - batch.step.to(self.device)).abs().mean(1)
+            told = batch.step.to(self.device)
+            astray = torch.where(told.isnan(), 0.0, parts.step - told.nan_to_num()).abs().mean(1)
             loss = loss + config.walking * (weight * astray).mean()
         figures = {name: float(of.detach()[batch.weight == 1].mean()) for name, of in (("l1", error), ("flat", flat))}
         if parts.fetched is not None:

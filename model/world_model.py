@@ -113,8 +113,8 @@ class OpenOptions:
     players: int = 1
     device: str = "auto"  # "auto", "cpu", "cuda", "cuda:1", "mps"
     dtype: str = "auto"  # "auto", "float32", "bfloat16"
-    memory: str = ""  # policy of the long-horizon memory; "": the model's own choice
     threads: int = 0  # CPU threads of torch; 0 leaves torch's own choice
+    memory: str = ""  # policy of the long-horizon memory; "": the model's own choice
 
 
 def list_archs() -> list[str]:

@@ -13,7 +13,7 @@ TINY = NetConfig(
 )
 
 
-def inputs(b: int = 2, seed: int = 0) -> tuple[torch.Tensor, ...]:
+def inputs(b: int = 2, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
     torch.manual_seed(seed)
     noise = torch.stack([draw_noise(TINY, 1, tick) for tick in range(b)])
     return torch.rand(b, 4, 3, 32, 48) * 2 - 1, torch.rand(b, 4, 3), torch.zeros(b), noise

@@ -19,6 +19,7 @@ from dreamloop.model.dataset import DataError, Episode, FramePool
 from dreamloop.model.dream_net import NetConfig
 from dreamloop.model.dreams import Dreams
 from dreamloop.model.pixels import quantise, to_float, to_uint8
+from dreamloop.model.recalls import Recalls, turning_of
 from dreamloop.model.train import Trainer, learning_rate, texture_error, train
 from dreamloop.model.train_config import TrainConfig
 from dreamloop.model.train_store import load_run, load_weights, read_progress, save_run
@@ -84,9 +85,12 @@ def test_a_pool_without_episodes_says_what_to_do() -> None:
         FramePool(10, 4, 4, 1).fill([])
 
 
+NET = NetConfig(ages=(1, 3), action_ticks=2)
+
+
 def test_dreams_age_by_one_and_start_over_from_the_truth() -> None:
     pool = pool_of(100)
-    dreams = Dreams(pool, slots=6, context=3, ticks=2, horizon=4, long_share=0.0, long_age=9, seed=0)
+    dreams = Dreams(pool, NET, slots=6, horizon=4, long_share=0.0, long_age=9, seed=0)
     for _ in range(20):
         batch = dreams.dreamed(6)
         ages, places = dreams.age[batch.slots].copy(), dreams.position[batch.slots].copy()
@@ -102,7 +106,7 @@ def test_dreams_age_by_one_and_start_over_from_the_truth() -> None:
 
 def test_a_long_dream_goes_on_past_the_end_of_its_episode_without_truth() -> None:
     pool = pool_of(20, 20)
-    dreams = Dreams(pool, slots=4, context=3, ticks=2, horizon=4, long_share=1.0, long_age=60, seed=0)
+    dreams = Dreams(pool, NET, slots=4, horizon=4, long_share=1.0, long_age=60, seed=0)
     oldest = 0
     for _ in range(80):
         batch = dreams.dreamed(4)
@@ -113,7 +117,7 @@ def test_a_long_dream_goes_on_past_the_end_of_its_episode_without_truth() -> Non
 
 
 def test_fresh_rows_are_not_put_back() -> None:
-    dreams = Dreams(pool_of(60), slots=3, context=3, ticks=2, horizon=4, long_share=0.0, long_age=9, seed=0)
+    dreams = Dreams(pool_of(60), NET, slots=3, horizon=4, long_share=0.0, long_age=9, seed=0)
     before = dreams.history.clone()
     batch = dreams.fresh(3)
     dreams.put(batch.slots, batch.truth)
@@ -262,3 +266,30 @@ def test_pixels_go_there_and_back() -> None:
     assert to_float(levels).shape == (3, 16, 16)
     wild = torch.tensor([-3.0, 0.1234, 9.0]).view(1, 3, 1, 1)
     assert torch.equal(to_uint8(quantise(wild)), to_uint8(wild))
+
+
+def test_a_net_with_memory_learns_the_turn_and_sees_pages_of_before() -> None:
+    rng = np.random.default_rng(3)
+    actions = rng.uniform(-1, 1, (120, 2)).astype(np.float32)
+    poses = np.zeros((120, 4), np.float32)
+    poses[:, 2], poses[:, 3] = np.cumsum(-12 * actions[:, 0]), np.cumsum(0.5 * actions[:, 1])
+    frames = np.repeat(np.arange(120, dtype=np.uint8), 32 * 32 * 3).reshape(120, 32, 32, 3)
+    pool = FramePool(120, 32, 32, 2)
+    pool.add((frames, actions, poses))
+    torch.testing.assert_close(turning_of(pool), torch.tensor([[-12.0, 0.0], [0.0, 0.5]]), atol=1e-3, rtol=0)
+    recalls = Recalls(pool, NetConfig(pages=2), slots=1, seed=0)
+    for position in range(60, 110):
+        recall = recalls.recall(np.array([-1]), np.array([position]))
+        ages = position - torch.round((recall.frames[0, :, 0, 0, 0] + 1) * 127.5)
+        present = recall.place[0, :, 0] > 0
+        assert (ages[present] >= 9).all(), "a page of the future, or one that the net sees anyway"
+
+
+def test_play_without_poses_has_nothing_to_remember_and_still_teaches() -> None:
+    pool = pool_of(60)
+    with pytest.raises(DataError, match="poses"):
+        turning_of(pool)
+    recalls = Recalls(pool, NetConfig(pages=2), slots=1, seed=0)
+    recall = recalls.recall(np.array([-1]), np.array([40]))
+    assert not recall.place.any()
+    assert all(bool(part.isfinite().all()) for part in recall)

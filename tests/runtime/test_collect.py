@@ -149,7 +149,7 @@ def test_training_mixes_recordings_with_the_simulators_play(toy: World, tmp_path
     paths = collect(toy, 60, tmp_path / "kept", 1, ticks=20, seed=9, show=False)
     seen, held_out = _sources(toy, [tmp_path / "kept"], workers=1)
     for path in paths:
-        frames, actions = next(seen)
+        frames, actions, *_ = next(seen)
         with Recording.open(path) as recording:
             assert np.array_equal(frames, recording.frames(0, 20))
             assert np.array_equal(actions, recording.actions)
