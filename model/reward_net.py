@@ -42,7 +42,7 @@ class RewardConfig:
     kinds: tuple[float, ...]  # the rewards that the simulator was seen to pay; a tick without one is no kind
     step: float  # how far a player typically goes ahead in a tick, in the units of the motions
     end_threshold: float = NEVER  # chance from which on a dream ends here
-    width: int = 24
+    width: int = 16
 
     @property
     def facts(self) -> int:

@@ -22,8 +22,11 @@ from dreamloop.model.reward_net import AGES, ARCH, NEVER, RewardConfig, RewardHe
 from dreamloop.model.world_model import Card
 
 Report = Callable[[dict[str, float]], None]
-LEARNING_RATE = 2e-3
-LEAST = 8  # times that a reward must have been paid to be a kind of its own
+LEARNING_RATE = 1e-3
+PASSES = 6  # over the play; with more of them it learns the few hundred payments by heart
+# Times that a reward must have been paid to be learnt. From 60 kills the net learnt that whoever fires will kill, for
+# so it was in the hands of the scripted player; an agent then stood still and fired at nothing.
+LEAST = 100
 MOST_KINDS = 6
 SIDE_BY_SIDE = 8  # plays that are followed at the same time
 WINDOW_TICKS = 175  # of returns that are compared: five seconds of Doom
@@ -134,9 +137,9 @@ def find_kinds(rewards: NDArray[np.float32]) -> tuple[float, ...]:
 
 
 def kind_of(rewards: NDArray[np.float32], kinds: Sequence[float]) -> NDArray[np.int64]:
-    """Return 0 where nothing was paid, else 1 + the number of the nearest kind."""
-    nearest = np.abs(rewards[:, None] - np.array(kinds, np.float32)).argmin(1) + 1
-    return np.where(rewards == 0, 0, nearest)
+    """Return 1 + the number of the nearest kind; 0 where nothing was paid, or something far from every kind."""
+    far = np.abs(rewards[:, None] - np.array(kinds, np.float32))
+    return np.where(far.min(1) < 0.6 * np.abs(rewards), far.argmin(1) + 1, 0)
 
 
 def train_head(
@@ -147,13 +150,14 @@ def train_head(
     minutes: float,
     now_s: Callable[[], float],
     batch: int = 256,
+    passes: float = PASSES,
     seed: int = 0,
     report: Report = lambda figures: None,
 ) -> RewardHead:
-    """Train a head for ``minutes``: Adam, learning rate down to zero over the time box; ``now_s`` tells the time.
+    """Train a head for ``minutes`` or ``passes`` over the play, whichever is shorter; ``now_s`` tells the time.
 
-    Half of every batch is drawn from the few ticks at which something happened; weights undo that, so that the chances
-    come out as they are.
+    Adam, learning rate down to zero. Half of every batch is drawn from the few ticks at which something happened;
+    weights undo that, so that the chances come out as they are.
     """
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
@@ -178,7 +182,7 @@ def train_head(
         nn.utils.clip_grad_norm_(net.parameters(), 1.0)
         optimiser.step()
         step += 1
-        share = (now_s() - begun_s) / max(60 * minutes, 1e-9)
+        share = max((now_s() - begun_s) / max(60 * minutes, 1e-9), step * batch / (passes * len(rows)))
         if step % 50 == 1:
             report({"share": min(share, 1.0), "step": float(step), "loss": float(loss.detach())})
     head = RewardHead(net, replace(config, end_threshold=_end_threshold(RewardHead(net, config), lessons)))

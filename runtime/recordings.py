@@ -232,7 +232,7 @@ def repair(path: Path, out: Path | None = None) -> Repair:
         marks = list(recording.marks)
         for gap in recording.gaps:
             marks.append(Mark("gap", gap.at, {"bytes": gap.to_byte - gap.from_byte}))
-        late = [] if recording.complete else read_in_flight(path, len(recording), marks)
+        late = read_in_flight(path, len(recording), marks)
         ticks = _copy(recording, out, range(len(recording)), sorted(marks, key=lambda mark: mark.at), keep, late)
         return Repair(out, ticks, pictures, recording.lost_bytes, len(recording.gaps), ticks - len(recording))
 

@@ -96,7 +96,7 @@ def train_reward(
     out: Path | None = None,
     *,
     data: Sequence[Path] = (),
-    episodes: int = 48,
+    episodes: int = 80,
     ticks: int = EPISODE_TICKS,
     seed: int = 0,
     clock: Clock | None = None,

@@ -41,13 +41,14 @@ MOVES = np.array(
     ],
     np.float32,
 )
+FORWARD, SHOOT = 0, 8
 HOLD_TICKS = 4  # that a move is held
 STACK, SHRINK = 3, 4  # pictures that the agent sees; frame pixels per picture pixel, a side
 PLAYERS, STEPS = 8, 32  # of one rollout
 GAMMA, LAMBDA = 0.97, 0.95
-EPOCHS, MINIBATCHES = 4, 4
-CLIP, VALUE_WEIGHT, ENTROPY_WEIGHT = 0.2, 0.5, 0.01
-LEARNING_RATE = 1e-3
+EPOCHS, MINIBATCHES = 6, 4
+CLIP, VALUE_WEIGHT, ENTROPY_WEIGHT = 0.2, 0.5, 0.03
+LEARNING_RATE = 2e-3
 PAY_SCALE = 10.0  # rewards are a twentieth; the value net likes ones
 EPISODE_TICKS = 30 * RATE_HZ
 
@@ -228,7 +229,8 @@ def main() -> int:
     policies: dict[str, Policy] = {
         "trained": trained,
         "random": lambda pictures: int(rng.integers(len(MOVES))),
-        "forward": lambda pictures: 0,
+        "forward": lambda pictures: FORWARD,
+        "shoot": lambda pictures: SHOOT,
     }
     scores = score(policies, options.episodes, options.seed)
     sys.stdout.write(json.dumps({"training": spent | course, "real": scores, "episodes": options.episodes}) + "\n")

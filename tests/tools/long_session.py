@@ -3,8 +3,9 @@
     python tests/tools/long_session.py --world doom --ticks 21000 --out long.dream
 
 Scripted hands play the session of ``dreamloop play`` in a window that nobody sees: they walk and look, go back in time
-about every twenty seconds, save and load, pause, and begin again in other scenes. World time is counted, not waited
-for. ``dreamloop replay long.dream --verify`` afterwards is the test. Prints one line of JSON.
+about every twenty seconds, save and load, and begin again in other scenes. World time is counted, not waited for.
+``dreamloop replay long.dream --verify`` afterwards is the test. Prints one line of JSON, with the process's memory
+after a fifth of the ticks and at the end.
 """
 
 import argparse
@@ -23,6 +24,7 @@ from dreamloop.model.recording import Recording
 from dreamloop.model.world_model import OpenOptions
 from dreamloop.runtime.clock import FakeClock
 from dreamloop.runtime.headless import HeadlessWindow
+from dreamloop.runtime.hud_figures import resident_bytes
 from dreamloop.runtime.session import PlayOptions, Session
 from dreamloop.runtime.world import find_world
 
@@ -32,8 +34,9 @@ WALK = ("w", "w", "w", "a", "s", "d", "e", "q")
 class Hands:
     """Does something to the devices once a tick, and now and then asks for a jump in time or space."""
 
-    def __init__(self, session: Session, window: HeadlessWindow, ticks: int, seed: int) -> None:
-        self._session, self._window, self._ticks = session, window, ticks
+    def __init__(self, session: Session, window: HeadlessWindow, ticks: int, seed: int, back_every_s: float) -> None:
+        self._session, self._window, self._ticks, self._back_every_s = session, window, ticks, back_every_s
+        self.memory_mb: list[float] = []
         self._rng = np.random.default_rng(seed)
         self._tick, self._back_until_s, self._held = -1, 0.0, ""
 
@@ -48,6 +51,8 @@ class Hands:
         if session.pacer.tick == self._tick:
             return
         self._tick = session.pacer.tick
+        if self._tick in (self._ticks // 5, self._ticks):
+            self.memory_mb.append(round(resident_bytes() / 1e6, 1))
         if self._tick >= self._ticks:
             self._window.close()
             return
@@ -64,10 +69,11 @@ class Hands:
 
     def _jump(self, chance: float) -> None:
         """``chance`` is uniform in 0..rate: below 1/20 happens every twenty seconds."""
-        if chance < 1 / 20:
+        often = 1 / self._back_every_s
+        if chance < often:
             self._back_until_s = self._session.clock.now_s() + float(self._rng.uniform(0.2, 3.0))
             self._press("down", "backspace")
-        elif chance < 1 / 20 + 1 / 60:
+        elif chance < often + 1 / 60:
             self._tap(str(self._rng.choice(["f6", "f9", "f9", "b", "r", "n"])))
 
     def _tap(self, key: str) -> None:
@@ -86,6 +92,7 @@ def main() -> int:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--back-every-s", type=float, default=20.0, help="world seconds between two rewinds")
     options = parser.parse_args()
     window, world = HeadlessWindow(), find_world(options.world)
     with tempfile.TemporaryDirectory() as home:
@@ -99,13 +106,15 @@ def main() -> int:
             keep_s=0.0,
         )
         session = Session(world, window, FakeClock(), play)
-        window.on_pump = Hands(session, window, options.ticks, options.seed).look
+        hands = Hands(session, window, options.ticks, options.seed, options.back_every_s)
+        window.on_pump = hands.look
         begun_s = time.perf_counter()
         session.run()
         took_s = time.perf_counter() - begun_s
     with Recording.open(options.out) as recording:
         kinds = Counter(f"{mark.kind}:{mark.values.get('by', '')}".rstrip(":") for mark in recording.marks)
-        report = {"ticks": len(recording), "marks": dict(kinds), "bytes": options.out.stat().st_size, "took_s": took_s}
+        report = {"ticks": len(recording), "marks": dict(kinds), "bytes": options.out.stat().st_size}
+    report |= {"took_s": round(took_s, 1), "memory_mb": hands.memory_mb}
     sys.stdout.write(json.dumps(report) + "\n")
     return 0
 
