@@ -35,6 +35,9 @@ class Poller:
             self._player = IntentPlayer(schema) if schema else None
             self._resolver = PhraseResolver(schema) if schema else None
             self._latches = Latches(schema) if schema else None
+            if schema:
+                for source in self.sources:
+                    source.use(schema)
 
     def feed(self, event: DeviceEvent) -> None:
         """Take one device event from the window."""

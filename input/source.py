@@ -11,10 +11,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from dreamloop.input.control import Phrase
 from dreamloop.input.errors import DreamloopError, MissingPartError, unknown
+
+if TYPE_CHECKING:
+    from dreamloop.input.schema import ActionSchema
 
 EVENT_KINDS = ("down", "up", "motion", "wheel", "pointer", "axis", "added", "removed", "focus_lost", "phrase")
 
@@ -107,6 +110,10 @@ class Source(Protocol):
 
     def handle(self, event: DeviceEvent) -> None:
         """Take an event that the window pushes; events of other devices are ignored."""
+        return None
+
+    def use(self, schema: "ActionSchema") -> None:
+        """Take another schema: the player's own, or one that was changed while playing."""
         return None
 
     def poll(self, tick: Tick, now_s: float) -> None:

@@ -73,13 +73,7 @@ class PocketsphinxRecogniser(Recogniser):
     streaming = False
 
     def __init__(self, phrases: Sequence[str], words: Iterable[str] = ()) -> None:
-        """``phrases`` are what is listened for; ``words`` are others that may be said with them (numbers, fillers).
-
-        Raises:
-            MissingPartError: pocketsphinx is not installed.
-        """
-        if importlib.util.find_spec("pocketsphinx") is None:
-            raise MissingPartError("voice needs a recogniser: pip install 'dreamloop[voice]'")
+        """``phrases`` are what is listened for; ``words`` are others that may be said with them (numbers, fillers)."""
         from pocketsphinx import Decoder
 
         self.name = "pocketsphinx"
@@ -203,13 +197,7 @@ class VoskRecogniser(Recogniser):
     streaming = True
 
     def __init__(self, model: Path, phrases: Sequence[str], words: Iterable[str] = ()) -> None:
-        """Open the model in a folder.
-
-        Raises:
-            MissingPartError: vosk is not installed.
-        """
-        if importlib.util.find_spec("vosk") is None:
-            raise MissingPartError("a vosk model is there but vosk is not: pip install 'dreamloop[voice]'")
+        """Open the model in a folder; vosk must be installed (:func:`check_recogniser`)."""
         import vosk
 
         vosk.SetLogLevel(-1)
@@ -261,9 +249,23 @@ def open_recogniser(phrases: Sequence[str], words: Iterable[str] = (), vosk_mode
     Raises:
         MissingPartError: neither is there; the sentence says the mend.
     """
-    if not phrases:
-        raise MissingPartError("the schema has no phrases, there is nothing to listen for")
-    model = find_vosk_model(vosk_model)
+    model = check_recogniser(phrases, vosk_model)
     if model is not None:
         return VoskRecogniser(model, phrases, words)
     return PocketsphinxRecogniser(phrases, words)
+
+
+def check_recogniser(phrases: Sequence[object], vosk_model: Path | None = None) -> Path | None:
+    """Return the vosk model that ``open_recogniser`` would take, None for pocketsphinx, without opening either.
+
+    Raises:
+        MissingPartError: neither is there; the sentence says the mend.
+    """
+    if not phrases:
+        raise MissingPartError("the schema has no phrases, there is nothing to listen for")
+    model = find_vosk_model(vosk_model)
+    if model is not None and importlib.util.find_spec("vosk") is None:
+        raise MissingPartError("a vosk model is there but vosk is not: pip install 'dreamloop[voice]'")
+    if model is None and importlib.util.find_spec("pocketsphinx") is None:
+        raise MissingPartError("voice needs a recogniser: pip install 'dreamloop[voice]'")
+    return model

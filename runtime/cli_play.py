@@ -110,13 +110,14 @@ def _sources(world: "World", script: Path | None, voice: dict[str, Any] | None) 
     """The window's own devices, with a script or a microphone beside them."""
     from dreamloop.input.poll import WINDOW_SOURCES
     from dreamloop.input.source import open_source
+    from dreamloop.runtime.clock import SystemClock
 
     sources = [open_source(name) for name in WINDOW_SOURCES]
     if script is not None:
         sources.append(open_source("script", path=script, schema=world.schema))
     if voice is not None:
         given = {name: value for name, value in voice.items() if value}
-        sources.append(open_source("voice", schema=world.schema, **given))
+        sources.append(open_source("voice", schema=world.schema, clock=SystemClock().now_s, **given))
     return sources
 
 
