@@ -51,17 +51,18 @@ class LoudnessVad(Vad):
     def __init__(self, above_db: float = 12.0, floor: float = 1e-4) -> None:
         self.name = "loudness"
         self._above, self._floor = above_db, floor
-        self._quiet = floor
+        self._quiet: float | None = None  # what is silence here; the first window is taken for it
 
     def speech(self, window: Sound) -> float:
         loud = float(np.sqrt(np.mean(np.square(window)))) + 1e-9
         # the floor follows a quieter window at once and rises slowly, by about 6 dB in 4 s
-        self._quiet = max(min(loud, self._quiet * 1.0055), self._floor)
+        quiet = loud if self._quiet is None else min(loud, self._quiet * 1.0055)
+        self._quiet = max(quiet, self._floor)
         above_db = 20.0 * np.log10(loud / self._quiet)
         return float(np.clip(above_db / (2.0 * self._above), 0.0, 1.0))
 
     def reset(self) -> None:
-        self._quiet = self._floor
+        self._quiet = None
 
 
 def open_vad() -> Vad:

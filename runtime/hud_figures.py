@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 MOST_CONTROLS = 18  # entries of the action vector that are shown; of a longer one, those that are not idle
 ROWS = {
     "input to frame": "input_to_frame_s",
+    "speech to frame": "speech_to_frame_s",
     "model": "model_s",
     "window": "show_s",
     "loop": "overhead_s",

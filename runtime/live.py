@@ -28,7 +28,7 @@ class LiveInputs:
         """Return what was held, tapped, moved and said in tick ``tick``."""
         self._window.pump()
         state = self._poller.poll(tick, self._dt_s, self._clock.now_s())
-        self._stopwatch.sampled(tick, state.event_s, state.sampled_s)
+        self._stopwatch.sampled(tick, state.event_s, state.sampled_s, bool(state.phrases))
         return state
 
 

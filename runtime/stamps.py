@@ -25,6 +25,7 @@ class FrameStamps:
     model_done_s: float
     handed_s: float  # the frame was given to the window
     presented_s: float  # the window had given it to the screen
+    said: bool = False  # the event was a phrase, and it arrived when its last word ended
 
     @property
     def model_s(self) -> float:
@@ -49,7 +50,12 @@ class FrameStamps:
     @property
     def input_to_frame_s(self) -> float | None:
         """From the device event to the screen ("input to photon"), None for a tick without an event."""
-        return None if self.event_s is None else self.presented_s - self.event_s
+        return None if self.event_s is None or self.said else self.presented_s - self.event_s
+
+    @property
+    def speech_to_frame_s(self) -> float | None:
+        """From the end of speech to the screen, the wait for silence included; None where nothing was said."""
+        return self.presented_s - self.event_s if self.event_s is not None and self.said else None
 
     def timings(self) -> dict[str, float]:
         """Return the moments relative to the sampling, seconds, as a recording keeps them."""
@@ -80,11 +86,12 @@ class Stopwatch:
         self._clock = clock
         self._tick = 0
         self._event_s: float | None = None
+        self._said = False
         self._moments = {"sampled": 0.0, "started": 0.0, "done": 0.0, "handed": 0.0, "presented": 0.0}
 
-    def sampled(self, tick: int, event_s: float | None, sampled_s: float) -> None:
-        """The input of ``tick`` was read at ``sampled_s``; its first device event came at ``event_s``."""
-        self._tick, self._event_s = tick, event_s
+    def sampled(self, tick: int, event_s: float | None, sampled_s: float, said: bool = False) -> None:
+        """The input of ``tick`` was read at ``sampled_s``; its first event, a phrase if ``said``, at ``event_s``."""
+        self._tick, self._event_s, self._said = tick, event_s, said
         self._moments = dict.fromkeys(self._moments, sampled_s)
 
     @contextmanager
@@ -112,10 +119,11 @@ class Stopwatch:
             model_done_s=moments["done"],
             handed_s=moments["handed"],
             presented_s=moments["presented"],
+            said=self._said,
         )
 
 
-DURATIONS = ("input_to_frame_s", "frame_s", "model_s", "show_s", "overhead_s")
+DURATIONS = ("input_to_frame_s", "speech_to_frame_s", "frame_s", "model_s", "show_s", "overhead_s")
 
 
 class StampRing:

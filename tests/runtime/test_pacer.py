@@ -122,7 +122,22 @@ def test_stamps_add_up() -> None:
     assert one.frame_s == pytest.approx(one.model_s + one.show_s + one.overhead_s)
     assert one.input_to_frame_s == pytest.approx(0.03)
     assert stamps(1, 10.0).input_to_frame_s is None
+    assert one.speech_to_frame_s is None
     assert one.timings()["presented_s"] == pytest.approx(0.02)
+
+
+def test_speech_is_told_apart_from_keys() -> None:
+    """Guards against a latency of keys that is spoilt by the wait for silence."""
+    clock = FakeClock(10.0)
+    watch = Stopwatch(clock)
+    watch.sampled(1, 9.8, 10.0, said=True)
+    with watch.show():
+        clock.advance(0.01)
+    said = watch.read()
+    assert said.input_to_frame_s is None
+    assert said.speech_to_frame_s == pytest.approx(0.21)
+    watch.sampled(2, 9.99, 10.0)
+    assert watch.read().speech_to_frame_s is None
 
 
 def test_the_stopwatch_takes_the_six_moments_in_order() -> None:
