@@ -17,8 +17,9 @@ import numpy as np
 from dreamloop.input.errors import MissingPartError
 from dreamloop.input.vad import RATE_HZ, WINDOW, Sound
 
-GONE_S = 1.0  # no sound for so long: the device was unplugged, though its driver may not say so
+GONE_S = 2.0  # no sound for so long: the device was unplugged, though its driver may not say so
 RETRY_S = 2.0
+HELD_UP_S = 0.5  # between two looks: the process was busy, the driver's callback too, and silence says nothing
 OLDEST_S = 0.5  # a driver that says its sound is older than that does not know
 TAPS = 48  # of the filter for devices that cannot do 16 kHz
 
@@ -81,7 +82,7 @@ class Microphone:
         self._clock = clock
         self._blocks: SimpleQueue[Block] = SimpleQueue()
         self._stream: Any = None
-        self._heard_s = self._tried_s = -RETRY_S
+        self._heard_s = self._tried_s = self._looked_s = float("-inf")
         self._told = ""  # the trouble that was told, so that it is told once
         self.name = ""
 
@@ -91,7 +92,10 @@ class Microphone:
 
     def look_after(self, now_s: float) -> str:
         """Open the device, or notice that it is gone. Returns what the player should know, or ""."""
+        since_s, self._looked_s = now_s - self._looked_s, now_s
         if self._stream is not None:
+            if since_s > HELD_UP_S:
+                self._heard_s = now_s
             if now_s - self._heard_s < GONE_S:
                 return ""
             self._shut()

@@ -201,6 +201,14 @@ def test_a_microphone_is_unplugged_and_plugged_in_again() -> None:
     assert len(voice.hearings) == 1, "the listener goes on, only the microphone was away"
 
 
+def test_a_game_that_was_held_up_does_not_take_its_microphone_for_gone() -> None:
+    """While something large is loaded, neither the callback nor the thread gets to run."""
+    voice = Voice(FakeSound("Desk"))
+    voice.now_s += 5 * GONE_S
+    assert voice.live(GONE_S / 2, sound=False) == []
+    assert voice.live(1.0) == []
+
+
 def test_a_microphone_that_comes_later_is_listened_to() -> None:
     driver = FakeSound()
     voice = Voice(driver)
