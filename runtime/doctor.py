@@ -134,10 +134,17 @@ def _microphone() -> Finding:
 
 
 def _speech() -> Finding:
-    found = [f"{name} {_version(name)}" for name in ("vosk", "pocketsphinx") if _installed(name)]
-    if found:
-        return Finding("speech", True, ", ".join(found))
-    return Finding("speech", False, "no recogniser", "pip install 'dreamloop[voice]'")
+    from dreamloop.input.errors import MissingPartError
+    from dreamloop.input.speech import find_vosk_model
+
+    try:
+        model = find_vosk_model()
+    except MissingPartError as error:
+        return Finding("speech", False, str(error).partition("; ")[0], str(error).partition("; ")[2])
+    name = "pocketsphinx" if model is None else "vosk"
+    if not _installed(name):
+        return Finding("speech", False, f"{name} is missing", "pip install 'dreamloop[voice]'")
+    return Finding("speech", True, f"{name} {_version(name)}" + (f" with {model}" if model else ", no vosk model"))
 
 
 def _voice_activity() -> Finding:

@@ -57,6 +57,7 @@ class Speaker:
         self.sounds = sounds
         self.said: list[dict[str, Any]] = []
         self.seen = 0  # lines that were looked at
+        self.since = 0  # tick at which the last phrase began
         self.player: subprocess.Popen[bytes] | None = None
         self.next_s = self.clock.now_s() + LOADING_S
 
@@ -75,9 +76,9 @@ class Speaker:
         for line in self.poller.lines[self.seen :]:
             self.hear(line, now_s)
         self.seen = len(self.poller.lines)
-        last = self.session.ring.last
-        if self.said and last is not None and last.speech_to_frame_s is not None:
-            self.said[-1].setdefault("speech_to_frame_s", round(last.speech_to_frame_s, 4))
+        for stamps in list(self.session.ring._ring)[-20:] if self.said else ():  # several, for a loop that is late
+            if stamps.tick >= self.since and stamps.speech_to_frame_s is not None:
+                self.said[-1].setdefault("speech_to_frame_s", round(stamps.speech_to_frame_s, 4))
         if now_s >= self.next_s:
             self.go_on(now_s)
 
@@ -92,7 +93,7 @@ class Speaker:
         if not self.sounds or not any(line.startswith("voice: listening") for line in self.poller.lines):
             self.window.close()
             return
-        path = self.sounds.pop(0)
+        path, self.since = self.sounds.pop(0), self.session.pacer.tick
         self.said.append({"file": Path(path).stem, "lines": [], "shown": {}})
         self.player = subprocess.Popen(["paplay", path])
         self.next_s = now_s + PATIENCE_S

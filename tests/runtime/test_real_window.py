@@ -221,3 +221,18 @@ def test_a_polite_kill_ends_the_session_as_it_should(game: Game) -> None:
     assert "recording: " in out
     with Recording.open(game.recording) as recording:
         assert recording.complete
+
+
+def test_voice_asked_for_where_there_may_be_no_microphone(display: str, tmp_path: Path) -> None:
+    """The game plays and ends as ever, whatever sound the machine has."""
+    game = Game(display, tmp_path, "--voice", "--push-to-talk")
+    try:
+        game.start()
+        game.hands("key", "space")
+        game.hands("key", "v")
+        with game.end() as recording:
+            assert any("key:space" in tick.state.tapped for tick in recording.ticks)
+    finally:
+        if game.process.poll() is None:
+            game.process.kill()
+        game.process.communicate()
