@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from dreamloop.model.checkpoint import CheckpointError, check_tensors, load_checkpoint
-from dreamloop.model.device import choose_device, choose_dtype
+from dreamloop.model.device import choose_device, choose_dtype, choose_threads
 from dreamloop.model.dream_net import Drawn, DreamNet, NetConfig, draw_noise, pick_context
 from dreamloop.model.pixels import to_float, to_uint8
 from dreamloop.model.train_config import net_config
@@ -48,8 +48,8 @@ class DreamModel:
         self.config = net.config
         self.device = choose_device(options.device)
         self.dtype = choose_dtype(options.dtype, self.device)
-        if options.threads:
-            torch.set_num_threads(options.threads)
+        if self.device.type == "cpu":
+            choose_threads(options.threads)
         self.net = net.to(self.device).compute_in(self.dtype).freeze()
         h, w, n = card.height_px, card.width_px, self.players
         # One buffer for everything that is remembered: the newest frame is the last of each row.

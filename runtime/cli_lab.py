@@ -10,7 +10,7 @@ import typer
 WORLD = "Name of a world, or its folder."
 DEVICE = "auto, cpu, cuda, cuda:1, mps."
 DTYPE = "auto, float32, bfloat16."
-THREADS = "Processor threads of the model; 0: all."
+THREADS = "Processor threads of the model; 0: what is fastest here."
 JSON = "Write the figures to this file, as one JSON object."
 REPORT = "Write a page with plots and pictures to this file (HTML)."
 

@@ -45,7 +45,7 @@ def play(
     scale: Annotated[int, typer.Option(min=0, help="Window pixels per frame pixel; 0: what suits.")] = 0,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")] = "auto",
     dtype: Annotated[str, typer.Option(help="auto, float32, bfloat16.")] = "auto",
-    threads: Annotated[int, typer.Option(min=0, help="Processor threads of the model; 0: all.")] = 0,
+    threads: Annotated[int, typer.Option(min=0, help="Processor threads of the model; 0: what is fastest here.")] = 0,
 ) -> None:
     """Play a world."""
     from dreamloop.model.world_model import OpenOptions
