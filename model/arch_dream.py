@@ -49,7 +49,7 @@ class DreamModel:
         self.device = choose_device(options.device)
         self.dtype = choose_dtype(options.dtype, self.device)
         if self.device.type == "cpu":
-            choose_threads(options.threads)
+            choose_threads(options.threads, options.players)
         self.net = net.to(self.device).compute_in(self.dtype).freeze()
         h, w, n = card.height_px, card.width_px, self.players
         # One buffer for everything that is remembered: the newest frame is the last of each row.
@@ -153,7 +153,8 @@ class DreamModel:
         noise = torch.stack([draw_noise(self.config, seed, tick) for seed, tick in drawn]).to(self.device)
         level = torch.zeros(self.players, device=self.device)
         recall = stack_recall(remembered, self.device) if remembered else None
-        return self.net.draw(context, self.actions, level, noise, recall)
+        with torch.inference_mode():  # less work per operation than no_grad, and there are hundreds
+            return self.net.draw(context, self.actions, level, noise, recall)
 
     def _shown(self, player: int) -> Frame:
         frame: Frame = self.history[player, -1].cpu().numpy().copy()

@@ -1,8 +1,5 @@
 """Where and in which precision a model runs, decided in one place for every architecture."""
 
-import os
-import threading
-
 import torch
 
 from dreamloop.input.errors import unknown
@@ -49,13 +46,14 @@ def choose_dtype(name: str, device: torch.device) -> torch.dtype:
     return DTYPES[name]
 
 
-def choose_threads(threads: int) -> None:
-    """Let torch use ``threads`` processor threads; 0: its own choice, but one on two cores behind a window.
+def choose_threads(threads: int, players: int) -> None:
+    """Let torch use ``threads`` processor threads; 0: all there are, but one for a single player on two cores.
 
-    On a thread other than the first, libgomp's team goes to sleep after every operation as soon as there are more
-    threads than cores, and waking it costs more than it brings: two threads took 28 ms a frame where one took 21.
+    A game steps its model on a thread of its own. There, libgomp's team goes to sleep after every operation as soon as
+    it has more threads than there are cores, and waking it costs more than it brings: two threads took 25 to 29 ms a
+    frame where one took 21.
     """
-    if not threads and threading.current_thread() is not threading.main_thread() and (os.cpu_count() or 1) <= 2:
-        threads = 1
-    if threads:
-        torch.set_num_threads(threads)
+    torch.set_num_threads(threads or (1 if players == 1 and _ALL_THREADS <= 2 else _ALL_THREADS))
+
+
+_ALL_THREADS = torch.get_num_threads()  # as OMP_NUM_THREADS or the machine has it

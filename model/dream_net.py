@@ -225,13 +225,20 @@ class DreamNet(nn.Module):
             return torch.lerp(painted, moved, gate), (moved, painted, trust, seen, None)
         logit = unfold(trust, s)[:, None] + 2.0
         closed = fetched.choice.masked_fill(fetched.inside == 0, -30.0)
-        soft = torch.cat([torch.zeros_like(logit), logit, closed], 1).softmax(1)  # (b, 2 + k, 1, h, w)
-        hard = torch.zeros_like(soft).scatter_(1, soft.argmax(1, keepdim=True), 1.0)
-        gate = hard + (soft - soft.detach())
-        picture = gate[:, 0] * painted + gate[:, 1] * moved
-        for page in range(fetched.frames.shape[1]):
-            picture = picture + gate[:, 2 + page] * fetched.frames[:, page]
-        return picture, (moved, painted, 1 - soft[:, 0], seen, fetched._replace(choice=hard[:, 2:]))
+        logits = torch.cat([torch.zeros_like(logit), logit, closed], 1)  # (b, 2 + k, 1, h, w)
+        soft, sources_of = logits.softmax(1), [painted, moved, *fetched.frames.unbind(1)]
+        best, hard = logits[:, 0], torch.zeros_like(logits[:, 0], dtype=torch.long)
+        for source in range(1, len(sources_of)):  # an argmax over so few channels takes longer
+            better = logits[:, source] > best
+            best, hard = torch.where(better, logits[:, source], best), hard.masked_fill(better, source)
+        picture = painted
+        for source in range(1, len(sources_of)):
+            picture = torch.where(hard == source, sources_of[source], picture)
+        if torch.is_grad_enabled():  # hard; its gradient is that of the soft choice
+            for source, image in enumerate(sources_of):
+                picture = picture + (soft - soft.detach())[:, source] * image
+        taken = torch.stack([(hard == 2 + page).float() for page in range(fetched.frames.shape[1])], 1)
+        return picture, (moved, painted, 1 - soft[:, 0], seen, fetched._replace(choice=taken))
 
 
 class Recall(NamedTuple):
