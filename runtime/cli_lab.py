@@ -82,7 +82,7 @@ def train(
 
 def evaluate(
     world: Annotated[str, typer.Argument(help=WORLD)] = "doom",
-    suite: Annotated[list[str] | None, typer.Option(help="fidelity, drift, control, latency or all.")] = None,
+    suite: Annotated[list[str] | None, typer.Option(help="fidelity, drift, control, memory, latency or all.")] = None,
     json: Annotated[Path | None, typer.Option("--json", help=JSON)] = None,
     report: Annotated[Path | None, typer.Option(help=REPORT)] = None,
     quick: Annotated[float, typer.Option(min=0.001, max=1.0, help="Share of the full work, for a first look.")] = 1.0,
@@ -92,7 +92,7 @@ def evaluate(
     dtype: Annotated[str, typer.Option(help=DTYPE)] = "auto",
     threads: Annotated[int, typer.Option(min=0, help=THREADS)] = 0,
 ) -> None:
-    """Measure a world's model: fidelity, drift, control, latency."""
+    """Measure a world's model: fidelity, drift, control, memory, latency."""
     from dreamloop.model.album import Album
     from dreamloop.model.world_model import OpenOptions
     from dreamloop.runtime.evaluate_world import EvalSize, choose_suites

@@ -19,6 +19,7 @@ from dreamloop.model.device import choose_device
 from dreamloop.model.eval_control import measure_control, opposite_pairs
 from dreamloop.model.eval_drift import WINDOWS, measure_drift
 from dreamloop.model.eval_fidelity import measure_fidelity
+from dreamloop.model.eval_memory import PERIOD, measure_memory
 from dreamloop.model.eval_play import EvaluationError, Play, context_of
 from dreamloop.model.inverse_dynamics import FILE_NAME, load_reader, save_reader
 from dreamloop.model.lanes import Lanes
@@ -27,7 +28,7 @@ from dreamloop.model.world_model import OpenOptions, WorldModel
 from dreamloop.runtime.bench import BenchSize, bench
 from dreamloop.runtime.clock import Clock, SystemClock
 from dreamloop.runtime.measured_on import head
-from dreamloop.runtime.true_play import drills, find_places, true_plays, wander
+from dreamloop.runtime.true_play import drills, find_places, find_revisits, true_plays, wander
 from dreamloop.runtime.world import World
 
 Progress = Callable[[str, float], None]  # what is going on, and the share of it that is done
@@ -46,6 +47,8 @@ class EvalSize:
     wander_ticks: int = 21_000  # of the wandering player whose actions they are given
     stretch_ticks: int = 525  # of a stretch of real play that looks are compared with, 15 s; at most a window
     places: int = 32  # of KCtrl
+    revisits: int = 8  # places to come back to
+    revisit_ticks: int = 1024  # of turning away and back at each of them
     players: int = 16  # dreamed at once where starts are independent
     history_ticks: int = 0  # of true play that a dream starts from; 0: what the model's card asks for
     workers: int = 0  # simulators at the same time; 0: one per core
@@ -61,6 +64,8 @@ class EvalSize:
             free_ticks=max(round(self.free_ticks * factor), 200),
             wander_ticks=max(round(self.wander_ticks * factor), 8 * self.stretch_ticks),
             places=max(round(self.places * factor), 4),
+            revisits=max(round(self.revisits * factor), 2),
+            revisit_ticks=max(round(self.revisit_ticks * factor) // PERIOD, 2) * PERIOD,
             bench=replace(
                 self.bench,
                 rounds=max(round(self.bench.rounds * factor), 2),
@@ -177,6 +182,22 @@ def run_control(work: Work) -> dict[str, Any]:
     return figures | {"idm_weights_hash": reader.card.weights_hash if reader.card else ""}
 
 
+def run_memory(work: Work) -> dict[str, Any]:
+    """Turning away and back, with the memory and without."""
+    size, model = work.size, work.open(1)
+    pairs = opposite_pairs(ActionSchema.from_dict(model.card.schema, where=f"card of {model.card.name}"))
+    axes = [pair for pair in pairs if pair.name.endswith("-/+")]
+    press = (axes or pairs)[0].presses[0]
+    context = context_of(model, size.history_ticks)
+    visits = find_revisits(work.world, press, size.revisits, size.revisit_ticks, work.seed + 3, context)
+
+    def opened(policy: str) -> WorldModel:
+        return replace(work, options=replace(work.options, memory=policy)).open(size.revisits)
+
+    figures = measure_memory(opened, visits, seed=work.seed, album=work.album, progress=work.step("memory"))
+    return {"control": press.control, "history_ticks": context} | figures
+
+
 def run_latency(work: Work) -> dict[str, Any]:
     """The real loop, as ``dreamloop bench`` measures it."""
     measured = bench(
@@ -190,6 +211,7 @@ SUITES: dict[str, Callable[[Work], dict[str, Any]]] = {
     "fidelity": run_fidelity,
     "drift": run_drift,
     "control": run_control,
+    "memory": run_memory,
     "latency": run_latency,
 }
 
@@ -222,7 +244,7 @@ def evaluate(
 
     Args:
         world: whose model; all suites but latency need its simulator.
-        suites: "fidelity", "drift", "control", "latency" or "all".
+        suites: "fidelity", "drift", "control", "memory", "latency" or "all".
         size: how much is measured.
         options: device, dtype and threads; the number of players is a suite's own business.
         seed: of true play, of the starts and of the dreams. Same seed, same machine: same figures.

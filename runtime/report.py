@@ -42,7 +42,7 @@ def write_report(figures: Figures, path: Path, album: Album | None = None) -> Pa
 
 def make_page(figures: Figures, album: Album) -> str:
     """Return the page as text."""
-    sections = {"fidelity": _fidelity, "drift": _drift, "control": _control, "latency": _latency}
+    sections = {"fidelity": _fidelity, "drift": _drift, "control": _control, "memory": _memory, "latency": _latency}
     parts = [_head(figures), _bars(figures)]
     for name, draw in sections.items():
         if name in figures:
@@ -202,6 +202,18 @@ def _control(f: Figures) -> str:
         f'<div class="charts">{chart}{delta}</div>'
         f"<p>The net that reads the motion, on true play it never saw: right sign in {_n(f['idm_accuracy'], 3)}.</p>"
         + _table(["motion", "right sign", "variance explained", "stretches"], reader, numbers=(1, 2, 3))
+    )
+
+
+def _memory(f: Figures) -> str:
+    rows = [[escape(arm), *(_n(value) for value in of["psnr_db"])] for arm, of in f["arms"].items()]
+    rows.append(["copy of the start", *(_n(value) for value in f["copy_first_psnr_db"])])
+    columns = ["memory", *(f"{gap} ticks" for gap in f["gaps"])]
+    return (
+        "<h2>Memory: what is found on turning back</h2>"
+        f"<p>{f['places']} places on maps that were never trained on, {f['history_ticks']} ticks of true history, then "
+        f"'{escape(f['control'])}' away and back; PSNR in dB against the simulator, by ticks dreamed.</p>"
+        + _table(columns, rows, numbers=tuple(range(1, len(columns))))
     )
 
 

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from dreamloop.input.schema import ActionSchema
 from dreamloop.model.eval_control import HOLD_TICKS, Pair, Place, Press
 from dreamloop.model.eval_drift import Wander
+from dreamloop.model.eval_memory import PERIOD, Revisit, sweep
 from dreamloop.model.eval_play import EvaluationError, Play
 from dreamloop.model.look import EVERY, Look, look_of
 from dreamloop.model.world_model import Action, Frame
@@ -111,6 +112,40 @@ def find_places(
     )
 
 
+def find_revisits(world: World, press: Press, count: int, ticks: int, seed: int, context: int) -> list[Revisit]:
+    """Stand still at ``count`` places on unseen maps and turn away and back for ``ticks`` ticks by ``press``.
+
+    Places where the player dies, or does not stand still, are passed over.
+
+    Raises:
+        EvaluationError: too many were.
+    """
+    found: list[Revisit] = []
+    actions = sweep(press.action, ticks)
+    for number in range(4 * count):
+        if len(found) == count:
+            break
+        at = _seed(seed, number)
+        _, env, explorer = simulator_of(Job(world.folder, "test", at, 0))
+        neutral = world.schema.neutral
+        steps = list(simulate(env, explorer, neutral, Job(world.folder, "test", at, context)))
+        way = [step.action for step in steps[1:]] + [neutral] * SETTLE_TICKS
+        frames, poses = _go(env, at, [*way, *actions])
+        start = len(way) + 1
+        if len(frames) < start + ticks:
+            continue
+        strayed = np.abs(np.subtract(poses[start - 1], poses[-1])[:2])
+        if np.isfinite(strayed).all() and strayed.max() > 1:
+            continue
+        walked = Play(
+            f"test map, seed {at}", np.stack(frames[:start]), np.stack([neutral, *way]), np.array(poses[:start])
+        )
+        found.append(Revisit(walked.scene(start, context), actions, np.stack(frames[start + PERIOD - 1 :: PERIOD])))
+    if len(found) < count:
+        raise EvaluationError(f"only {len(found)} of {count} places to come back to were found in '{world.name}'")
+    return found
+
+
 def _size(world: World) -> dict[str, int]:
     return {"width_px": world.width_px, "height_px": world.height_px}
 
@@ -142,12 +177,12 @@ class _Prober:
         job = Job(self.world.folder, "test", seed, ticks)
         steps = list(simulate(self.env, explorer, neutral, job))
         way = [step.action for step in steps[1:]] + [neutral] * SETTLE_TICKS
-        frames, poses = self._go(seed, way)
+        frames, poses = _go(self.env, seed, way)
         if len(frames) < len(way) + 1 or len(steps) < ticks:
             return None
         held = {}
         for press in self.presses:
-            again, moved = self._go(seed, [*way, *[press.action] * HOLD_TICKS])
+            again, moved = _go(self.env, seed, [*way, *[press.action] * HOLD_TICKS])
             whole = len(again) == len(frames) + HOLD_TICKS
             if not whole or not np.array_equal(again[len(frames) - 1], frames[-1]):
                 return None
@@ -157,17 +192,18 @@ class _Prober:
         )
         return Place(walked.scene(len(frames), self.context), held)
 
-    def _go(self, seed: int, actions: Sequence[Action]) -> tuple[list[Frame], list[Any]]:
-        """Play these actions from the reset on; return the frames and poses, fewer when the episode ended."""
-        frame, info = self.env.reset(seed=seed)
-        frames, poses = [frame], [info.get("pose", NOWHERE)]
-        for action in actions:
-            frame, _, terminated, truncated, info = self.env.step(action)
-            if terminated or truncated:
-                break
-            frames.append(frame)
-            poses.append(info.get("pose", NOWHERE))
-        return frames, poses
+
+def _go(env: Any, seed: int, actions: Sequence[Action]) -> tuple[list[Frame], list[Any]]:
+    """Play these actions from the reset on; return the frames and poses, fewer when the episode ended."""
+    frame, info = env.reset(seed=seed)
+    frames, poses = [frame], [info.get("pose", NOWHERE)]
+    for action in actions:
+        frame, _, terminated, truncated, info = env.step(action)
+        if terminated or truncated:
+            break
+        frames.append(frame)
+        poses.append(info.get("pose", NOWHERE))
+    return frames, poses
 
 
 def drills(world: World, count: int, ticks: int, seed: int, maps: str = "train") -> Iterator[Play]:

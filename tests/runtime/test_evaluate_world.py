@@ -115,6 +115,8 @@ SIZE = EvalSize(
     wander_ticks=120,
     stretch_ticks=40,
     places=2,
+    revisits=2,
+    revisit_ticks=128,
     players=3,
     workers=1,
     bench=BenchSize(rounds=1, frames=20, warm_up=2, batch=2, batch_steps=3),
@@ -141,7 +143,7 @@ def roll(tmp_path_factory: pytest.TempPathFactory) -> World:
 def test_all_suites_give_plain_figures_a_report_and_say_what_they_do(roll: World, tmp_path: Path) -> None:
     album, told = Album(), set[str]()
     figures = evaluate(roll, size=SIZE, seed=3, album=album, progress=lambda what, share: told.add(what))
-    assert list(figures)[-4:] == ["fidelity", "drift", "control", "latency"]
+    assert list(figures)[-5:] == ["fidelity", "drift", "control", "memory", "latency"]
     assert json.loads(json.dumps(figures)) == figures
     assert figures["weights_hash"] == roll.card().weights_hash
     assert figures["seed"] == 3
@@ -149,6 +151,9 @@ def test_all_suites_give_plain_figures_a_report_and_say_what_they_do(roll: World
     assert len(figures["drift"]["windows"]) == 10
     assert figures["drift"]["real"]["stretches"] == 3 * 13, "of three ticks, as long as a window"
     assert set(figures["control"]["pairs"]) == {"forward/back", "turn-/+"}
+    assert figures["memory"]["gaps"] == [64, 128]
+    assert set(figures["memory"]["arms"]) == {"bank", "window", "none", "farthest"}
+    assert figures["memory"]["gain_db"] == [0, 0], "this net has no memory, so no arm may differ"
     assert figures["latency"]["frames_per_s"] > 0
     assert figures["latency"]["gflop_per_frame"] > 0
     assert {"true play", "fidelity", "wandering", "drift", "control"} <= told
@@ -170,7 +175,7 @@ def test_an_unknown_suite_names_the_nearest_and_all_others() -> None:
         choose_suites(["control,fidelty"])
     assert all(name in str(caught.value) for name in ("drift", "control", "latency"))
     assert choose_suites(["latency", "fidelity"]) == ["fidelity", "latency"]
-    assert choose_suites([]) == choose_suites(["all"]) == ["fidelity", "drift", "control", "latency"]
+    assert choose_suites([]) == choose_suites(["all"]) == ["fidelity", "drift", "control", "memory", "latency"]
 
 
 def test_without_an_inverse_dynamics_net_there_is_one_sentence(roll: World, tmp_path: Path) -> None:
