@@ -65,8 +65,8 @@ def measure_memory(
     found = {}
     for number, arm in enumerate(arms):
         frames = np.empty_like(truth)
-        for which, drawn in dream(open_model(arm), scenes, actions, seed):
-            frames[which] = drawn[:, PERIOD - 1 :: PERIOD]
+        for rows_of, drawn in dream(open_model(arm), scenes, actions, seed):
+            frames[rows_of] = drawn[:, PERIOD - 1 :: PERIOD]
         found[arm] = frames
         scores = [_psnr(frames[:, i], truth[:, i]) for i in range(returns)]
         figures["arms"][arm] = {"psnr_db": [one[0] for one in scores], "psnr_ci_db": [one[1] for one in scores]}
@@ -77,9 +77,9 @@ def measure_memory(
         figures["forgetting_db"] = bank[0] - bank[-1]
     if album is not None:
         shown = sorted({0, returns // 4, returns // 2, returns - 1})
-        for row, visit in enumerate(visits[:SHOWN]):
-            rows = [("start", [start[row]] * len(shown)), ("truth", [truth[row, i] for i in shown])]
-            rows += [(arm, [frames[row, i] for i in shown]) for arm, frames in found.items()]
+        for which, visit in enumerate(visits[:SHOWN]):
+            rows = [("start", [start[which]] * len(shown)), ("truth", [truth[which, i] for i in shown])]
+            rows += [(arm, [frames[which, i] for i in shown]) for arm, frames in found.items()]
             album.add(Strip("memory", f"Turned away and back: {visit.scene.name}", rows, [f"{gaps[i]}" for i in shown]))
     return figures
 
