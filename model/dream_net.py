@@ -136,7 +136,7 @@ class DreamNet(nn.Module):
         known = fold(picture.to(dtype), self.config.fold)
         x = self.look(torch.cat([known, features, noise], 1).contiguous(memory_format=torch.channels_last))
         x = self.refine(x, cond)
-        return Drawn(picture + unfold(self.mend(x).float(), self.config.fold), *parts, step)
+        return parts._replace(frame=picture + unfold(self.mend(x).float(), self.config.fold), step=step)
 
     @property
     def dtype(self) -> torch.dtype:
@@ -206,23 +206,22 @@ class DreamNet(nn.Module):
             fetched.view(b, k, c, h, w), 4 * unfold(choice, s).view(b, k, 1, h, w), inside.view(b, k, 1, h, w)
         )
 
-    def _compose(
-        self, last: Tensor, head: Tensor, fetched: "Fetched | None"
-    ) -> tuple[Tensor, tuple[Tensor, Tensor, Tensor, Tensor, "Fetched | None"]]:
+    def _compose(self, last: Tensor, head: Tensor, fetched: "Fetched | None") -> tuple[Tensor, "Drawn"]:
         """Take every pixel from the last frame, from one page or from what is painted: a mixture would be blur."""
         s = self.config.fold
         new, flow, trust = head.tensor_split((3 * s * s, 5 * s * s), 1)
         painted = unfold(new, s)
         if not self.config.warp:
             nothing = torch.zeros_like(painted[:, :1])
-            return painted, (painted, painted, nothing, nothing + 1, None)
+            return painted, Drawn(painted, painted, painted, nothing, nothing + 1)
         where = sources(10 * unfold(flow, s), self.grid)
         moved = warp(last, where, self.config.warp_mode)
         seen = (where.detach().abs().amax(-1) <= 1)[:, None].float()
         if fetched is None:
             trust = torch.sigmoid(unfold(trust, s) + 2.0)
             gate = (trust > 0.5).float() + (trust - trust.detach())  # hard; its gradient is that of the soft one
-            return torch.lerp(painted, moved, gate), (moved, painted, trust, seen, None)
+            picture = torch.lerp(painted, moved, gate)
+            return picture, Drawn(picture, moved, painted, trust, seen, where=where)
         logit = unfold(trust, s)[:, None] + 2.0
         closed = fetched.choice.masked_fill(fetched.inside == 0, -30.0)
         logits = torch.cat([torch.zeros_like(logit), logit, closed], 1)  # (b, 2 + k, 1, h, w)
@@ -238,7 +237,8 @@ class DreamNet(nn.Module):
             for source, image in enumerate(sources_of):
                 picture = picture + (soft - soft.detach())[:, source] * image
         taken = torch.stack([(hard == 2 + page).float() for page in range(fetched.frames.shape[1])], 1)
-        return picture, (moved, painted, 1 - soft[:, 0], seen, fetched._replace(choice=taken))
+        fetched = fetched._replace(choice=taken)
+        return picture, Drawn(picture, moved, painted, 1 - soft[:, 0], seen, fetched, where=where, soft=soft)
 
 
 class Recall(NamedTuple):
@@ -269,6 +269,8 @@ class Drawn(NamedTuple):
     seen: Tensor  # (b, 1, h, w) 1 where the flow points inside the last frame, 0 where the mirror begins
     fetched: Fetched | None = None
     step: Tensor | None = None  # (b, 2) ahead and to the right, in strides
+    where: Tensor | None = None  # (b, h, w, 2) where in the last frame the flow points, for ``warp``
+    soft: Tensor | None = None  # (b, 2 + k, 1, h, w) likelihood of painting, the last frame and every page
 
 
 def pick_context(frames: Tensor, ages: tuple[int, ...]) -> Tensor:

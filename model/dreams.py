@@ -28,6 +28,7 @@ class Batch:
     weight: Tensor  # (b,) how much the truth teaches, 1 for a fresh start, 0 for an old dream
     recall: Recall | None = None  # what is remembered, for nets with memory
     step: Tensor | None = None  # (b, 2) the step that leads to the truth, ahead and to the right, in strides
+    before: Tensor | None = None  # (b, h, w, 3) uint8, the true frame before the truth
 
 
 class Dreams:
@@ -92,12 +93,14 @@ class Dreams:
         actions: Tensor,
         weight: NDArray[np.float64],
     ) -> Batch:
-        truth, _ = self.pool.clip(positions, 0, 1)
+        truth, _ = self.pool.clip(positions, -1, 1)
         recall = step = None
         if self.recalls is not None:
             recall = self.recalls.recall(slots, positions)
             step = torch.from_numpy(self.recalls.steps(positions)).float()
-        return Batch(slots, history, actions, truth[:, 0], torch.from_numpy(weight).float(), recall, step)
+        return Batch(
+            slots, history, actions, truth[:, 1], torch.from_numpy(weight).float(), recall, step, before=truth[:, 0]
+        )
 
     def _restart(self, slots: NDArray[np.int64]) -> None:
         if not len(slots):

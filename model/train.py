@@ -6,7 +6,7 @@ arrays. Runs on a CPU, a GPU, or several of either under torchrun.
 
 import json
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from dreamloop.model.device import choose_device, choose_dtype
 from dreamloop.model.dream_net import Drawn, DreamNet, Recall, pick_context
 from dreamloop.model.dreams import Batch, Dreams
 from dreamloop.model.held_out import held_out_figures, sample_sheet
+from dreamloop.model.layers import warp
 from dreamloop.model.pixels import quantise, to_float, to_uint8
 from dreamloop.model.recalls import turning_of
 from dreamloop.model.train_config import TrainConfig
@@ -82,7 +83,10 @@ class Trainer:
         drawn, weight = parts.frame, batch.weight.to(self.device)
         error, flat = knowable_error(parts, truth, config.unseen), texture_error(drawn, truth)
         taught = (
-            error + config.flow * part_error(parts, truth) + config.painting * (1 - parts.trust).mean(dim=(1, 2, 3))
+            error
+            + config.flow * part_error(parts, truth, self._moved_truth(parts, batch), config.true_flow)
+            + config.painting * (1 - parts.trust).mean(dim=(1, 2, 3))
+            + config.choosing * choosing_error(parts, truth)
         )
         young = weight.sqrt()
         loss = (weight * taught + config.texture * (young * flat + (1 - young) * mood_error(drawn, truth))).mean()
@@ -93,15 +97,14 @@ class Trainer:
         figures = {name: float(of.detach()[batch.weight == 1].mean()) for name, of in (("l1", error), ("flat", flat))}
         if parts.fetched is not None:
             figures["recalled"] = float(parts.fetched.choice.mean(dim=(2, 3, 4)).sum(1).mean())
-        polish = share >= config.polish_from
-        if polish:
+        if share >= config.polish_from:
             for parameter in self.critic.parameters():
                 parameter.requires_grad_(False)
             with torch.autocast(self.device.type, torch.bfloat16):
                 fooled = -self.critic(drawn).float().mean()
             loss = loss + config.adversarial * fooled
         self._descend("net", loss, share)
-        if polish:
+        if share >= min(config.rollouts_from, config.polish_from):  # it learns before it is listened to
             figures["critic"] = self._teach_critic(truth, drawn.detach())
         self.dreams.put(batch.slots, to_uint8(drawn.detach()).cpu())
         self._average()
@@ -126,6 +129,12 @@ class Trainer:
         noise = torch.randn(len(fresh), config.net.noise, h, w, device=self.device)
         recall = None if batch.recall is None else Recall(*(part.to(self.device) for part in batch.recall))
         return self.net.draw(context, batch.actions.to(self.device), level, noise, recall)
+
+    def _moved_truth(self, parts: Drawn, batch: Batch) -> Tensor | None:
+        """Move the true last frame as the net moved its own: so a dream that lags behind is taught the right motion."""
+        if parts.where is None or batch.before is None:
+            return None
+        return warp(to_float(batch.before.to(self.device)), parts.where, self.config.net.warp_mode)
 
     def _noise_like(self, history: Tensor) -> Tensor:
         """Cut normal noise out of a bank: drawing millions of numbers anew would take a quarter of the step."""
@@ -168,7 +177,8 @@ def join(a: Batch, b: Batch) -> Batch:
     if a.recall is not None and b.recall is not None and a.step is not None and b.step is not None:
         recall = Recall(*(torch.cat(pair) for pair in zip(a.recall, b.recall, strict=True)))
         step = torch.cat([a.step, b.step])
-    return Batch(np.concatenate([a.slots, b.slots]), **rows, recall=recall, step=step)
+    before = torch.cat([a.before, b.before]) if a.before is not None and b.before is not None else None
+    return Batch(np.concatenate([a.slots, b.slots]), **rows, recall=recall, step=step, before=before)
 
 
 def make_optimisers(config: TrainConfig, net: DreamNet, critic: Critic) -> dict[str, list[torch.optim.Optimizer]]:
@@ -198,14 +208,35 @@ def knowable_error(parts: Drawn, truth: Tensor, unseen: float) -> Tensor:
     return ((parts.frame - truth).abs() * known).mean(dim=(1, 2, 3))
 
 
-def part_error(parts: Drawn, truth: Tensor) -> Tensor:
-    """Return the L1 error (b,) of the moved frame where it was seen, and a little of that of the painted one."""
-    moved, painted = (parts.moved - truth).abs() * parts.seen, (parts.painted - truth).abs()
+def part_error(parts: Drawn, truth: Tensor, moved_truth: Tensor | None = None, share: float = 0.0) -> Tensor:
+    """Return the L1 error (b,) of the moved frame where it was seen, and a little of that of the painted one.
+
+    ``share`` of the former is asked of ``moved_truth`` (b, 3, h, w), the true last frame under the same flow. A dream
+    has left its truth by some pixels, and the flow that comes nearest to that truth is a timid one.
+    """
+    moved, painted = (parts.moved - truth).abs(), (parts.painted - truth).abs()
+    if moved_truth is not None:
+        moved = torch.lerp(moved, (moved_truth - truth).abs(), share)
+    moved = moved * parts.seen
     parted = (moved + 0.2 * painted).mean(dim=(1, 2, 3))
     if parts.fetched is not None:
         recalled = (parts.fetched.frames - truth[:, None]).abs() * parts.fetched.inside
         parted = parted + recalled.mean(dim=(2, 3, 4)).sum(1)
     return parted
+
+
+def choosing_error(parts: Drawn, truth: Tensor) -> Tensor:
+    """Return (b,): the error to expect of what is chosen among the last frame and the pages, per pixel.
+
+    The straight-through gradient of the picture knows only whether the chosen source was right. Here every source is
+    held against the truth, in the small neighbourhood of each pixel; painting is left out, as it wins by being blurred.
+    """
+    if parts.soft is None or parts.fetched is None:
+        return truth.new_zeros(len(truth))
+    sources_of = torch.cat([parts.moved[:, None], parts.fetched.frames], 1).detach()  # (b, 1 + k, 3, h, w)
+    wrong = F.avg_pool2d((sources_of - truth[:, None]).abs().mean(2), 3, stride=1, padding=1)
+    likely = parts.soft[:, 1:, 0] / parts.soft[:, 1:, 0].sum(1, keepdim=True).clamp_min(1e-4)
+    return (likely * wrong).sum(1).mean(dim=(1, 2))
 
 
 def texture_error(drawn: Tensor, truth: Tensor) -> Tensor:
@@ -286,6 +317,7 @@ def train(
     *,
     device: str = "cpu",
     resume: bool = True,
+    start: Mapping[str, Tensor] | None = None,
     report: Report = lambda figures: None,
 ) -> Path:
     """Train until the time box is used up and return the folder with checkpoints, pictures and the log.
@@ -293,6 +325,7 @@ def train(
     Args:
         episodes: true play to learn from; read until the pool of ``config.pool_frames`` is full.
         held_out: true play from places that are never trained on, for the figures in the log.
+        start: weights of a net of the same shape to begin with, instead of random ones.
         report: called with the figures of every step.
     """
     pool, test = (
@@ -300,6 +333,9 @@ def train(
     )
     trainer = Trainer(config, pool, device, choose_dtype("auto", choose_device(device)))
     folder.mkdir(parents=True, exist_ok=True)
+    if start is not None:
+        for net in (trainer.net, trainer.ema):
+            net.load_state_dict(start)
     if resume:
         load_run(folder, trainer)
     started_s = time.monotonic() - trainer.progress.elapsed_s

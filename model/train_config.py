@@ -30,6 +30,8 @@ class TrainConfig:
     context_noise: float = 0.10  # largest standard deviation of the noise on the true context, in -1..1 units
     adversarial: float = 0.03  # weight of the critic beside the L1 loss
     flow: float = 0.5  # weight of the L1 loss of the moved frame alone, before anything is painted over it
+    true_flow: float = 0.5  # part of that loss that moves the true last frame and not the dreamed one
+    choosing: float = 0.5  # weight of the loss of choosing between the last frame and the pages, where there are pages
     texture: float = 0.3  # weight of the loss that asks for the right edge energy in every patch
     unseen: float = 0.1  # part of the L1 loss that is left where the flow points outside the last frame
     painting: float = 0.02  # price of painting a pixel that could have been fetched

@@ -42,6 +42,7 @@ def train(
     out: Annotated[Path | None, typer.Option(help="Folder of the run; default runs/WORLD.")] = None,
     device: Annotated[str, typer.Option(help=DEVICE)] = "auto",
     workers: Annotated[int, typer.Option(min=0, help="Simulators at the same time; 0: one per core.")] = 0,
+    start: Annotated[Path | None, typer.Option(help="A checkpoint to begin with, instead of random weights.")] = None,
     inverse_dynamics: Annotated[
         bool, typer.Option("--inverse-dynamics", help="Train the net that `eval --suite control` reads motion with.")
     ] = False,
@@ -76,6 +77,7 @@ def train(
         out=out,
         device=device,
         workers=workers,
+        start=start,
     )
     typer.echo(f"weights: {path}")
 

@@ -8,7 +8,7 @@ import platform
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -16,13 +16,15 @@ from typing import Any
 import torch
 import torch.distributed as dist
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from torch import Tensor
 
 from dreamloop.input.errors import ConfigError
-from dreamloop.model.checkpoint import save_checkpoint
+from dreamloop.model.checkpoint import CheckpointError, check_tensors, load_checkpoint, save_checkpoint
 from dreamloop.model.dataset import DataError, Episode
 from dreamloop.model.device import choose_device
+from dreamloop.model.dream_net import DreamNet
 from dreamloop.model.train import Report, train
-from dreamloop.model.train_config import TrainConfig, load_train_config
+from dreamloop.model.train_config import TrainConfig, load_train_config, net_config
 from dreamloop.model.train_store import load_weights, read_progress
 from dreamloop.model.world_model import Card
 from dreamloop.runtime.collect import episodes, recorded_episodes
@@ -40,6 +42,7 @@ def train_world(
     out: Path | None = None,
     device: str = "auto",
     workers: int = 0,
+    start: Path | None = None,
     overrides: dict[str, Any] | None = None,
 ) -> Path:
     """Train the weights of a world and return the checkpoint, ready to be played.
@@ -49,24 +52,55 @@ def train_world(
             no simulator). Collected or played, they must bring pictures and the world's action layout.
         out: folder of the run (default ``runs/<world>``); the checkpoint is ``<out>/<world>.safetensors``.
         workers: simulators that run at the same time; 0: one per core.
+        start: a checkpoint to begin with; it decides the shape of the net, and its history goes on in the new card.
 
     Raises:
         DataError: neither a simulator nor recordings.
+        CheckpointError: ``start`` is damaged, or was made for something else.
         ConfigError: a mistake in the configuration, or a run in ``out`` that ``resume`` does not allow to touch.
     """
     world = find_world(name)
     config = load_train_config(config_path or _default(world), minutes=minutes, **(overrides or {}))
     config = replace(config, net=replace(config.net, **_shape(world)))
+    begun = _begun(start, world) if start is not None else None
+    if begun is not None:
+        config = replace(config, net=net_config(begun.card.config))
     folder = out or Path("runs") / world.name
     if not resume and (folder / "run.safetensors").exists():
         raise ConfigError(f"{folder} holds a run already; go on with --resume, or choose another folder with --out")
     seen, held_out = _sources(world, list(data), workers)
     with _processes(), _progress() as report:
-        train(config, seen, held_out, folder, device=str(choose_device(device)), resume=resume, report=report)
-    return export(world, config, folder)
+        train(
+            config,
+            seen,
+            held_out,
+            folder,
+            device=str(choose_device(device)),
+            resume=resume,
+            start=begun.weights if begun else None,
+            report=report,
+        )
+    return export(world, config, folder, begun)
 
 
-def export(world: World, config: TrainConfig, folder: Path) -> Path:
+@dataclass(frozen=True)
+class Begun:
+    """The checkpoint that a run begins with."""
+
+    path: Path
+    weights: dict[str, Tensor]
+    card: Card
+
+
+def _begun(path: Path, world: World) -> Begun:
+    tensors, card = load_checkpoint(path)
+    if card.arch != "dream" or card.schema != world.schema.to_dict():
+        raise CheckpointError(f"{path} was made for {card.arch} '{card.name}' with other controls than '{world.name}'")
+    check_tensors(path, tensors, DreamNet(net_config(card.config)).state_dict())
+    return Begun(path, {name: tensor.float() for name, tensor in tensors.items()}, card)
+
+
+def export(world: World, config: TrainConfig, folder: Path, begun: Begun | None = None) -> Path:
     """Write the averaged weights of a run with their card and return the path."""
     progress = read_progress(folder)
     provenance = {
@@ -79,6 +113,9 @@ def export(world: World, config: TrainConfig, folder: Path) -> Path:
         "command": f"dreamloop train {world.name} --minutes {config.minutes:g}",
         "config": {name: value for name, value in asdict(config).items() if name != "net"},
     }
+    if begun is not None:
+        provenance["command"] += f" --start {begun.path.name}"
+        provenance["started_from"] = {"weights_hash": begun.card.weights_hash, **begun.card.provenance}
     card = Card(
         name=config.name,
         arch="dream",
