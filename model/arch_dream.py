@@ -16,7 +16,7 @@ from torch import Tensor
 
 from dreamloop.model.checkpoint import CheckpointError, check_tensors, load_checkpoint
 from dreamloop.model.device import choose_device, choose_dtype, choose_threads
-from dreamloop.model.dream_net import Drawn, DreamNet, NetConfig, draw_noise, pick_context
+from dreamloop.model.dream_net import DreamNet, NetConfig, draw_noise, pick_context
 from dreamloop.model.pixels import to_float, to_uint8
 from dreamloop.model.train_config import net_config
 from dreamloop.model.traveller import Remembered, Traveller, stack_recall
@@ -87,15 +87,14 @@ class DreamModel:
         self.actions = torch.cat([self.actions[:, 1:], latest[:, None]], 1)
         remembered = [one.remember(action) for one, action in zip(self.travellers, actions, strict=False)]
         self.recall_ms = 1e3 * (time.perf_counter() - started_s)
-        drawn = self._evaluate(remembered)
-        frames = to_uint8(drawn.frame)
+        drawn, step = self._evaluate(remembered)
+        frames = to_uint8(drawn)
         self.history = torch.cat([self.history[:, 1:], frames[:, None]], 1)
         self.ticks = [tick + 1 for tick in self.ticks]
         shown: NDArray[np.uint8] = frames.cpu().numpy()
-        if drawn.step is not None:
-            steps = drawn.step.cpu().numpy()
-            for one, action, step, frame in zip(self.travellers, actions, steps, shown, strict=True):
-                one.settle(action, step, frame)
+        if step is not None:
+            for one, action, gone, frame in zip(self.travellers, actions, step.cpu().numpy(), shown, strict=True):
+                one.settle(action, gone, frame)
         self.step_ms = 1e3 * (time.perf_counter() - started_s)
         return shown
 
@@ -147,14 +146,14 @@ class DreamModel:
     def _traveller(self) -> Traveller:
         return Traveller(self.config, self.net.turning.weight.float().cpu().numpy(), self.memory)
 
-    def _evaluate(self, remembered: list[Remembered]) -> Drawn:
+    def _evaluate(self, remembered: list[Remembered]) -> tuple[Tensor, Tensor | None]:
         context = pick_context(to_float(self.history), self.config.ages)
         drawn = zip(self.seeds, self.ticks, strict=True)
         noise = torch.stack([draw_noise(self.config, seed, tick) for seed, tick in drawn]).to(self.device)
         level = torch.zeros(self.players, device=self.device)
         recall = stack_recall(remembered, self.device) if remembered else None
         with torch.inference_mode():  # less work per operation than no_grad, and there are hundreds
-            return self.net.draw(context, self.actions, level, noise, recall)
+            return self.net.play(context, self.actions, level, noise, recall)
 
     def _shown(self, player: int) -> Frame:
         frame: Frame = self.history[player, -1].cpu().numpy().copy()

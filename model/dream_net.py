@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from dreamloop.model.camera import PLACE, look_into
-from dreamloop.model.layers import Blocks, Conv, Linear, coordinates, fold, sources, unfold, warp
+from dreamloop.model.layers import Blocks, Conv, Linear, coordinates, fold, sources, unfold, warp, warp_chosen
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,25 +118,44 @@ class DreamNet(nn.Module):
         Returns:
             (b, 3, h, w) float32, about -1..1.
         """
-        return self.draw(context, actions, level, noise, recall).frame
+        return self.play(context, actions, level, noise, recall)[0]
+
+    def play(
+        self, context: Tensor, actions: Tensor, level: Tensor, noise: Tensor, recall: "Recall | None" = None
+    ) -> tuple[Tensor, Tensor | None]:
+        """Draw the next frame, fetching of every pixel only what is shown; return it and the step (b, 2), or None."""
+        features, cond, found, step = self._look_around(context, actions, level, noise, recall)
+        if not self.config.warp:
+            return self._finish(found.painted, features, cond, noise), step
+        hard = found.hard
+        fetched = warp_chosen(found.images, found.where, (hard[:, 0] - 1).clamp_min(0), self.config.warp_mode)
+        return self._finish(torch.where(hard == 0, found.painted, fetched), features, cond, noise), step
 
     def draw(
         self, context: Tensor, actions: Tensor, level: Tensor, noise: Tensor, recall: "Recall | None" = None
     ) -> "Drawn":
         """Draw the next frame and return it with its parts, which training teaches one by one."""
-        dtype = self.dtype
-        cond = self.know(torch.cat([actions.flatten(1), 10 * level[:, None]], 1).to(dtype))
-        noise = noise.to(dtype)
-        where = None
+        features, cond, found, step = self._look_around(context, actions, level, noise, recall)
+        parts = self._mix(found)
+        return parts._replace(frame=self._finish(parts.frame, features, cond, noise), step=step)
+
+    def _look_around(
+        self, context: Tensor, actions: Tensor, level: Tensor, noise: Tensor, recall: "Recall | None"
+    ) -> tuple[Tensor, Tensor, "Sources", Tensor | None]:
+        """Return features, condition, where the pixels of the frame may come from, and the step that is made."""
+        cond = self.know(torch.cat([actions.flatten(1), 10 * level[:, None]], 1).to(self.dtype))
+        laid = None
         if recall is not None:
-            where = look_into(recall.poses, recall.pose, self.grid, self.config.fov_deg, self.config.lens)
-        features, step = self._features(context, cond, noise, recall, where)
-        choices = self._fetch(features, recall, where) if recall is not None and where is not None else None
-        picture, parts = self._compose(context[:, 0], self.head(features).float(), choices)
-        known = fold(picture.to(dtype), self.config.fold)
-        x = self.look(torch.cat([known, features, noise], 1).contiguous(memory_format=torch.channels_last))
-        x = self.refine(x, cond)
-        return parts._replace(frame=picture + unfold(self.mend(x).float(), self.config.fold), step=step)
+            laid = look_into(recall.poses, recall.pose, self.grid, self.config.fov_deg, self.config.lens)
+        features, step = self._features(context, cond, noise.to(self.dtype), recall, laid)
+        return features, cond, self._sources(context[:, 0], features, recall, laid), step
+
+    def _finish(self, picture: Tensor, features: Tensor, cond: Tensor, noise: Tensor) -> Tensor:
+        """Mend a composed picture (b, 3, h, w)."""
+        known = fold(picture.to(self.dtype), self.config.fold)
+        seen = torch.cat([known, features, noise.to(self.dtype)], 1)
+        x = self.refine(self.look(seen.contiguous(memory_format=torch.channels_last)), cond)
+        return picture + unfold(self.mend(x).float(), self.config.fold)
 
     @property
     def dtype(self) -> torch.dtype:
@@ -192,53 +211,68 @@ class DreamNet(nn.Module):
         place = recall.place.view(b * k, PLACE, 1, 1).expand(-1, -1, h // s, w // s)
         return torch.cat([pages, inside, place], 1).view(b, -1, h // s, w // s)
 
-    def _fetch(self, features: Tensor, recall: "Recall", where: Tensor) -> "Fetched":
-        """Fetch every pixel from every page, from where the page was laid and a flow beside it."""
-        b, k, c, h, w = recall.frames.shape
+    def _sources(self, last: Tensor, features: Tensor, recall: "Recall | None", laid: Tensor | None) -> "Sources":
+        """Say of every pixel what is painted, where in the last frame and the pages it points, and what it prefers."""
         s = self.config.fold
+        new, flow, trust = self.head(features).float().tensor_split((3 * s * s, 5 * s * s), 1)
+        painted, where = unfold(new, s), sources(10 * unfold(flow, s), self.grid)[:, None]
+        logits = torch.cat([torch.zeros_like(painted[:, None, :1]), unfold(trust, s)[:, None] + 2.0], 1)
+        if recall is None or laid is None:
+            return Sources(painted, last[:, None], where, logits, torch.zeros_like(logits[:, :0]))
+        b, k, _, h, w = recall.frames.shape
         head = self.fetch(features).float().reshape(b * k, 3 * s * s, h // s, w // s)
         flow, choice = head.tensor_split((2 * s * s,), 1)
         beside = (10 * unfold(flow, s) * flow.new_tensor([2 / w, 2 / h]).view(1, 2, 1, 1)).permute(0, 2, 3, 1)
-        at = where.view(b * k, h, w, 2) + beside
-        fetched = warp(recall.frames.reshape(b * k, c, h, w), at.clamp(-1.5, 1.5), self.config.warp_mode)
-        inside = (at.detach().abs().amax(-1) <= 1).float() * recall.place.view(b * k, -1)[:, 0, None, None]
-        return Fetched(
-            fetched.view(b, k, c, h, w), 4 * unfold(choice, s).view(b, k, 1, h, w), inside.view(b, k, 1, h, w)
+        at = laid + beside.view(b, k, h, w, 2)
+        inside = (at.detach().abs().amax(-1) <= 1).float() * recall.place[:, :, 0, None, None]
+        preferred = (4 * unfold(choice, s)).view(b, k, 1, h, w).masked_fill(inside[:, :, None] == 0, -30.0)
+        return Sources(
+            painted,
+            torch.cat([last[:, None], recall.frames], 1),
+            torch.cat([where, at.clamp(-1.5, 1.5)], 1),
+            torch.cat([logits, preferred], 1),
+            inside[:, :, None],
         )
 
-    def _compose(self, last: Tensor, head: Tensor, fetched: "Fetched | None") -> tuple[Tensor, "Drawn"]:
-        """Take every pixel from the last frame, from one page or from what is painted: a mixture would be blur."""
-        s = self.config.fold
-        new, flow, trust = head.tensor_split((3 * s * s, 5 * s * s), 1)
-        painted = unfold(new, s)
+    def _mix(self, found: "Sources") -> "Drawn":
+        """Take every pixel from one source: a mixture would be blur. The gradient is that of the soft choice."""
+        painted, hard = found.painted, found.hard
         if not self.config.warp:
             nothing = torch.zeros_like(painted[:, :1])
-            return painted, Drawn(painted, painted, painted, nothing, nothing + 1)
-        where = sources(10 * unfold(flow, s), self.grid)
-        moved = warp(last, where, self.config.warp_mode)
-        seen = (where.detach().abs().amax(-1) <= 1)[:, None].float()
-        if fetched is None:
-            trust = torch.sigmoid(unfold(trust, s) + 2.0)
-            gate = (trust > 0.5).float() + (trust - trust.detach())  # hard; its gradient is that of the soft one
-            picture = torch.lerp(painted, moved, gate)
-            return picture, Drawn(picture, moved, painted, trust, seen, where=where)
-        logit = unfold(trust, s)[:, None] + 2.0
-        closed = fetched.choice.masked_fill(fetched.inside == 0, -30.0)
-        logits = torch.cat([torch.zeros_like(logit), logit, closed], 1)  # (b, 2 + k, 1, h, w)
-        soft, sources_of = logits.softmax(1), [painted, moved, *fetched.frames.unbind(1)]
-        best, hard = logits[:, 0], torch.zeros_like(logits[:, 0], dtype=torch.long)
-        for source in range(1, len(sources_of)):  # an argmax over so few channels takes longer
-            better = logits[:, source] > best
-            best, hard = torch.where(better, logits[:, source], best), hard.masked_fill(better, source)
-        picture = painted
-        for source in range(1, len(sources_of)):
-            picture = torch.where(hard == source, sources_of[source], picture)
-        if torch.is_grad_enabled():  # hard; its gradient is that of the soft choice
-            for source, image in enumerate(sources_of):
-                picture = picture + (soft - soft.detach())[:, source] * image
-        taken = torch.stack([(hard == 2 + page).float() for page in range(fetched.frames.shape[1])], 1)
-        fetched = fetched._replace(choice=taken)
-        return picture, Drawn(picture, moved, painted, 1 - soft[:, 0], seen, fetched, where=where, soft=soft)
+            return Drawn(painted, painted, painted, nothing, nothing + 1)
+        fetched = [
+            warp(found.images[:, i], found.where[:, i], self.config.warp_mode) for i in range(found.where.shape[1])
+        ]
+        soft, picture = found.logits.softmax(1), painted
+        for source, image in enumerate(fetched, 1):
+            picture = torch.where(hard == source, image, picture)
+        for source, image in enumerate([painted, *fetched]):
+            picture = picture + (soft - soft.detach())[:, source] * image
+        seen = (found.where[:, 0].detach().abs().amax(-1) <= 1)[:, None].float()
+        pages = None
+        if len(fetched) > 1:
+            taken = torch.stack([(hard == 2 + page).float() for page in range(len(fetched) - 1)], 1)
+            pages = Fetched(torch.stack(fetched[1:], 1), taken, found.inside)
+        return Drawn(picture, fetched[0], painted, 1 - soft[:, 0], seen, pages, where=found.where[:, 0], soft=soft)
+
+
+class Sources(NamedTuple):
+    """Where every pixel of a frame may come from: paint, the last frame (source 1), k pages (from source 2 on)."""
+
+    painted: Tensor  # (b, 3, h, w)
+    images: Tensor  # (b, 1 + k, 3, h, w) the last frame and the pages
+    where: Tensor  # (b, 1 + k, h, w, 2) where in each the net points, for ``warp``
+    logits: Tensor  # (b, 2 + k, 1, h, w) how much paint and each image are preferred
+    inside: Tensor  # (b, k, 1, h, w) 1 where a page holds the place that is pointed at
+
+    @property
+    def hard(self) -> Tensor:
+        """The source (b, 1, h, w) that is preferred."""
+        best, hard = self.logits[:, 0], torch.zeros_like(self.logits[:, 0], dtype=torch.long)
+        for source in range(1, self.logits.shape[1]):  # an argmax over so few channels takes longer
+            better = self.logits[:, source] > best
+            best, hard = torch.where(better, self.logits[:, source], best), hard.masked_fill(better, source)
+        return hard
 
 
 class Recall(NamedTuple):
@@ -255,7 +289,7 @@ class Fetched(NamedTuple):
     """The pages, every pixel fetched from where the net points."""
 
     frames: Tensor  # (b, k, 3, h, w)
-    choice: Tensor  # (b, k, 1, h, w) how much each is preferred; in a Drawn, 1 where it was taken
+    choice: Tensor  # (b, k, 1, h, w) 1 where it was taken
     inside: Tensor  # (b, k, 1, h, w) 1 where the page holds the place that is pointed at
 
 

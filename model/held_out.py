@@ -40,12 +40,12 @@ def rollout(
         now = nearby[:, -1].cpu().numpy()
         told = [one.remember(action) for one, action in zip(travellers, now, strict=False)]
         recall = stack_recall(told, device) if told else None
-        parts = net.draw(pick_context(frames, config.ages), nearby, level, noise, recall)
-        frame = quantise(parts.frame)
+        drawn_now, step = net.play(pick_context(frames, config.ages), nearby, level, noise, recall)
+        frame = quantise(drawn_now)
         frames = torch.cat([frames[:, 1:], frame[:, None]], 1)
         drawn.append(to_uint8(frame).cpu())
-        if parts.step is not None:
-            steps = parts.step.cpu().numpy()
+        if step is not None:
+            steps = step.cpu().numpy()
             for row, one in enumerate(travellers):
                 one.settle(now[row], steps[row], drawn[-1][row].numpy())
     return torch.stack(drawn, 1)

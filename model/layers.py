@@ -100,3 +100,24 @@ def warp(image: Tensor, where: Tensor, mode: str = "bicubic") -> Tensor:
     outside is the mirrored inside: a wall that comes into view then begins as more wall, not as a smear of its edge.
     """
     return F.grid_sample(image, where, mode=mode, padding_mode="reflection", align_corners=False)
+
+
+def warp_chosen(images: Tensor, where: Tensor, which: Tensor, mode: str = "bicubic") -> Tensor:
+    """Fetch every pixel from one of s images only, for play: ``warp`` of each, but a third of the work for three.
+
+    Args:
+        images: (b, s, 3, h, w).
+        where: (b, s, h, w, 2), -1..1 over each image.
+        which: (b, h, w) index of the image that a pixel is fetched from, 0..s-1.
+
+    Returns:
+        (b, 3, h, w): at every pixel, ``warp(images[:, i], where[:, i])`` of its own i, up to rounding.
+    """
+    b, s, c, h, w = images.shape
+    edge = 2  # rows that a bicubic filter looks past a border; beyond it lies the mirrored inside
+    padded = torch.cat([images[..., [1, 0], :], images, images[..., [-1, -2], :]], 3)
+    tall = padded.transpose(1, 2).reshape(b, c, s * (h + 2 * edge), w)
+    at = where.gather(1, which[:, None, ..., None].expand(-1, 1, -1, -1, 2)).squeeze(1)
+    y = torch.remainder(at[..., 1] + 1, 4)  # 0..2 is the image, 2..4 its mirror
+    row = (2 - (y - 2).abs()) * (h / 2) + edge + which * (h + 2 * edge)
+    return warp(tall, torch.stack([at[..., 0], row * (2 / tall.shape[2]) - 1], -1), mode)

@@ -4,9 +4,12 @@ import dataclasses
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from dreamloop.model.dream_net import DreamNet, NetConfig, count_flop, draw_noise, pick_context
-from dreamloop.model.layers import Conv, coordinates, fold, sources, unfold, warp
+from dreamloop.model.camera import PLACE
+from dreamloop.model.dream_net import DreamNet, NetConfig, Recall, count_flop, draw_noise, pick_context
+from dreamloop.model.layers import Conv, coordinates, fold, sources, unfold, warp, warp_chosen
 
 TINY = NetConfig(
     height_px=32, width_px=48, actions=3, widths=(8, 8, 16), down=(1, 0, 1), up=(1, 0, 0), refine=1, cond=8
@@ -101,3 +104,39 @@ def test_flop_are_counted_by_hand_for_one_convolution() -> None:
     small, large = (count_flop(DreamNet(dataclasses.replace(TINY, refine=n))) for n in (1, 2))
     block = 2 * 2 * 9 * 8 * 8 * (8 * 12) + 2 * 8 * 16  # two 3x3 convolutions at 1/4 of the size, and its film
     assert large - small == block
+
+
+@given(st.integers(1, 4), st.integers(0, 1000))
+@settings(max_examples=20, deadline=None)
+def test_fetching_what_is_shown_is_fetching_everything_and_choosing(images: int, seed: int) -> None:
+    """Play's fast way against training's slow one: borders are mirrored alike, no image bleeds into another."""
+    random = torch.Generator().manual_seed(seed)
+    pictures = torch.rand(2, images, 3, 12, 16, generator=random)
+    where = 3 * torch.rand(2, images, 12, 16, 2, generator=random) - 1.5
+    which = torch.randint(images, (2, 12, 16), generator=random)
+    slow = torch.stack([warp(pictures[:, i], where[:, i]) for i in range(images)], 1)
+    slow = slow.gather(1, which[:, None, None].expand(-1, 1, 3, -1, -1))[:, 0]
+    torch.testing.assert_close(warp_chosen(pictures, where, which), slow, atol=1e-4, rtol=0)
+
+
+@pytest.mark.parametrize("pages", [0, 2])
+def test_play_shows_what_training_draws(pages: int) -> None:
+    """A net that is taught one picture and plays another learns in vain."""
+    net = DreamNet(dataclasses.replace(TINY, pages=pages))
+    for layer in (net.head, net.fetch) if pages else (net.head,):
+        torch.nn.init.normal_(layer.weight, std=0.05)
+    context, actions, level, noise = inputs(seed=3)
+    recall = None
+    if pages:
+        net.fetch.bias.data.view(pages, -1)[:, 2 * TINY.fold**2 :] = 0.5  # about as welcome as the last frame
+        frames = torch.rand(2, pages, 3, 32, 48) * 2 - 1
+        recall = Recall(
+            frames, torch.rand(2, pages, 4), torch.rand(2, 4), torch.ones(2, pages, PLACE), torch.zeros(2, 2)
+        )
+    with torch.no_grad():
+        drawn = net.draw(context, actions, level, noise, recall)
+        frame, step = net.play(context, actions, level, noise, recall)
+    torch.testing.assert_close(frame, drawn.frame, atol=2e-3, rtol=0)
+    assert (step is None) == (pages == 0)
+    if drawn.fetched is not None:
+        assert 0.0 < float(drawn.fetched.choice.mean()) < 1.0
