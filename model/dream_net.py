@@ -118,7 +118,7 @@ class DreamNet(nn.Module):
         Returns:
             (b, 3, h, w) float32, about -1..1.
         """
-        return self.play(context, actions, level, noise, recall)[0]
+        return self.draw(context, actions, level, noise, recall).frame
 
     def play(
         self, context: Tensor, actions: Tensor, level: Tensor, noise: Tensor, recall: "Recall | None" = None
