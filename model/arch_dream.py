@@ -4,6 +4,7 @@ Knows nothing about windows or files of recordings; how the net draws a frame is
 """
 
 import time
+from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -21,6 +22,8 @@ from dreamloop.model.pixels import to_float, to_uint8
 from dreamloop.model.train_config import net_config
 from dreamloop.model.traveller import Remembered, Traveller, stack_recall
 from dreamloop.model.world_model import Card, Frame, ModelError, ModelState, OpenOptions, Scene, check_actions
+
+NEARS = 600  # pages per player whose nearness is kept, 6 KB each
 
 
 def build(card: Card, weights: Path | None, options: OpenOptions) -> "DreamModel":
@@ -58,6 +61,7 @@ class DreamModel:
         self.seeds, self.ticks = [0] * n, [0] * n
         self.memory = options.memory or "bank"
         self.travellers = [self._traveller() for _ in range(n)] if self.config.pages else []
+        self._nears: OrderedDict[int, tuple[Frame, Tensor]] = OrderedDict()  # of pages, by the identity of the picture
         self.step_ms = self.recall_ms = 0.0
 
     def reset(self, player: int, scene: Scene | None, seed: int) -> Frame:
@@ -144,7 +148,9 @@ class DreamModel:
         return [memory.frames[slot] for slot in memory.reading if slot in memory.frames]
 
     def _traveller(self) -> Traveller:
-        return Traveller(self.config, self.net.turning.weight.float().cpu().numpy(), self.memory)
+        turning = self.net.turning.weight.float().cpu().numpy()
+        pushing = self.net.pushing.weight.float().cpu().numpy() if self.config.depth else None
+        return Traveller(self.config, turning, pushing, self.memory)
 
     def _evaluate(self, remembered: list[Remembered]) -> tuple[Tensor, Tensor | None]:
         context = pick_context(to_float(self.history), self.config.ages)
@@ -153,7 +159,28 @@ class DreamModel:
         level = torch.zeros(self.players, device=self.device)
         recall = stack_recall(remembered, self.device) if remembered else None
         with torch.inference_mode():  # less work per operation than no_grad, and there are hundreds
+            if recall is not None and self.config.depth:
+                recall = recall._replace(near=self._near(context[:, 0], remembered))
             return self.net.play(context, self.actions, level, noise, recall)
+
+    def _near(self, last: Tensor, remembered: list[Remembered]) -> Tensor:
+        """Return how near things are in the last frames (n, 3, h, w) and in the pages; pages are looked at once."""
+        now = self.net.near(last[:, None])
+        near = now.new_zeros(len(now), self.config.laid, *now.shape[2:])
+        near[:, :1] = now
+        for row, one in enumerate(remembered):
+            for column, page in enumerate(one.pages):
+                near[row, 1 + column] = self._near_of(page)
+        return near
+
+    def _near_of(self, page: Frame) -> Tensor:
+        known = self._nears.get(id(page))
+        if known is None or known[0] is not page:
+            frame = to_float(torch.from_numpy(np.array(page)).to(self.device))
+            known = self._nears[id(page)] = (page, self.net.near(frame[None, None])[0, 0])
+            if len(self._nears) > NEARS * self.players:
+                self._nears.popitem(last=False)
+        return known[1]
 
     def _shown(self, player: int) -> Frame:
         frame: Frame = self.history[player, -1].cpu().numpy().copy()
@@ -192,5 +219,14 @@ def tiny_weights() -> dict[str, Tensor]:
 
 
 _TINY = NetConfig(
-    height_px=32, width_px=48, actions=3, widths=(8, 8, 16), down=(1, 0, 1), up=(1, 0, 0), refine=1, cond=8, pages=2
+    pages=2,
+    depth=True,
+    height_px=32,
+    width_px=48,
+    actions=3,
+    widths=(8, 8, 16),
+    down=(1, 0, 1),
+    up=(1, 0, 0),
+    refine=1,
+    cond=8,
 )

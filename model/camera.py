@@ -2,7 +2,7 @@
 
 A pose is (x, y, yaw, pitch): map units and degrees, yaw counterclockwise, pitch up. The camera shears for pitch, as
 Doom's does, and turns about its vertical axis, so a picture taken at the same spot can be moved into the present view
-exactly; from another spot it is off by the parallax, which is the net's to mend.
+exactly; from another spot it is off by the parallax, for which the distance of what it shows must be known.
 """
 
 import math
@@ -11,9 +11,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn import functional as F
 
 Poses = NDArray[np.float64]  # (..., 4): x, y, yaw, pitch
 PLACE = 6  # numbers that describe one pose seen from another
+FADING = 0.906  # part of a step that is still there a tick later, with no key held
+GUESSES = 4  # how often the distance of what a pixel shows is guessed anew
+OUTSIDE = 9.0  # a coordinate that is surely in no picture
 
 
 def turned(yaw_deg: Poses) -> Poses:
@@ -67,3 +71,59 @@ def look_into(pages: Tensor, pose: Tensor, grid: Tensor, fov_deg: float, lens: f
     scale = torch.cos(bearing) / torch.cos(there)
     y = (grid[1, :, :1] - tilt[1][..., None, None]) * scale[..., None, :] + tilt[0][..., None, None]  # (b, k, h, w)
     return torch.stack([x[..., None, :].expand_as(y), y], -1)
+
+
+def lay(pages: Tensor, near: Tensor, pose: Tensor, grid: Tensor, fov_deg: float, lens: float, reach: float) -> Tensor:
+    """Say where every pixel of the view from ``pose`` lies in pictures taken at ``pages``, as far away as they show it.
+
+    What a pixel of the present view shows is first looked for as if it were endlessly far; what the page has there is
+    at some distance, at which it is looked for again, and so on: a fixed point, which parallax moves to.
+
+    Args:
+        pages: (b, k, 4) poses of the pictures; pose: (b, 4); all the same height above the ground.
+        near: (b, k, h', w') nearness of what they show, ``reach`` over the distance along their axes.
+        grid: (2, h, w) as ``coordinates`` gives it; fov_deg, lens: as for :func:`look_into`.
+
+    Returns:
+        (b, k, h, w, 2) for ``grid_sample``; far outside -1..1 where the direction is not in the picture.
+    """
+    b, k = pages.shape[:2]
+    half = math.tan(math.radians(fov_deg / 2))
+    yaw, turn = torch.deg2rad(pose[:, None, 2]), torch.deg2rad(pages[..., 2] - pose[:, None, 2])
+    east, north = (pages[..., :2] - pose[:, None, :2]).unbind(-1)
+    ahead = (east * yaw.cos() + north * yaw.sin()) / reach
+    right = (east * yaw.sin() - north * yaw.cos()) / reach
+    tilts = lens * torch.tan(torch.deg2rad(torch.stack([pages[..., 3], pose[:, None, 3].expand(b, k)])))
+    cos, sin, ahead, right, tilt, own_tilt = (
+        x[..., None, None] for x in (turn.cos(), turn.sin(), ahead, right, *tilts)
+    )
+    across, down = grid[0] * half, grid[1] - own_tilt
+    told, found = torch.zeros_like(down), None
+    for _ in range(GUESSES):
+        depth = (1 - ahead * told) * cos - (across - right * told) * sin
+        before = depth > 0.15
+        depth = depth.clamp_min(0.15)
+        beside = ((1 - ahead * told) * sin + (across - right * told) * cos) / depth
+        found = torch.stack([beside / half, down / depth + tilt], -1)
+        there = F.grid_sample(
+            near.reshape(b * k, 1, *near.shape[-2:]),
+            found.view(b * k, *found.shape[2:]),
+            padding_mode="border",
+            align_corners=False,
+        ).view_as(told)
+        told = there / (cos + beside * sin + ahead * there).clamp_min(0.1)
+    assert found is not None
+    return torch.where(before[..., None], found, torch.full_like(found, OUTSIDE)).clamp(-OUTSIDE, OUTSIDE)
+
+
+def pushes(actions: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return what may push a player on: the controls (..., a) and their products in pairs, (..., a * (a + 1) / 2)."""
+    first, second = np.triu_indices(actions.shape[-1], 1)
+    return np.concatenate([actions, actions[..., first] * actions[..., second]], -1)
+
+
+def coasting(speed: Poses, turn_deg: Poses) -> Poses:
+    """Return what is left of the last step (..., 2), ahead and to the right, after a turn, in the new heading."""
+    cos, sin = np.cos(np.radians(turn_deg)), np.sin(np.radians(turn_deg))
+    ahead, right = speed[..., 0], speed[..., 1]
+    return FADING * np.stack([ahead * cos - right * sin, ahead * sin + right * cos], -1)

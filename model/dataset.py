@@ -1,10 +1,11 @@
 """Frames in memory for training: one flat pool, filled from simulators or recordings, sampled as short clips.
 
-An episode is (frames, actions), or (frames, actions, poses): ``actions[i]`` led to ``frames[i]``. Knows nothing about
-where episodes come from.
+An episode is (frames, actions), and may go on with poses, and then with distances: ``actions[i]`` led to ``frames[i]``.
+Knows nothing about where episodes come from.
 """
 
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,8 +13,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from dreamloop.input.errors import DreamloopError
+from dreamloop.model.depth import FINE
 
-Episode = tuple[NDArray[np.uint8], NDArray[np.float32], *tuple[NDArray[np.float32], ...]]  # (t,h,w,3), (t,a)[, (t,4)]
+# Frames (t, h, w, 3), actions (t, a), and where they are told, poses (t, 4) and distances (t, h / FINE, w / FINE).
+Episode = tuple[NDArray[np.uint8], NDArray[np.float32], *tuple[NDArray[Any], ...]]
 
 
 class DataError(DreamloopError):
@@ -23,10 +26,14 @@ class DataError(DreamloopError):
 class FramePool:
     """Episodes back to back in two arrays; the oldest ones are overwritten when the pool is full."""
 
-    def __init__(self, frames: int, height_px: int, width_px: int, actions: int) -> None:
+    def __init__(self, frames: int, height_px: int, width_px: int, actions: int, *, distances: bool = False) -> None:
         self.frames = torch.zeros(frames, height_px, width_px, 3, dtype=torch.uint8)
         self.actions = torch.zeros(frames, actions)
         self.poses = torch.full((frames, 4), torch.nan)  # x, y, yaw, pitch in map units and degrees; NaN: not told
+        size = (frames, height_px // FINE, width_px // FINE) if distances else (0,)
+        self.distances = torch.full(
+            size, torch.nan, dtype=torch.float16
+        )  # of what is in view, map units; NaN: not told
         self.spans: list[tuple[int, int]] = []  # start and end of every whole episode in the pool
         self._head = 0
 
@@ -39,7 +46,7 @@ class FramePool:
         Raises:
             DataError: the episode is longer than the pool, or of another size.
         """
-        frames, actions, *poses = episode
+        frames, actions, *more = episode
         length = len(frames)
         if length > len(self.frames) or frames.shape[1:] != self.frames.shape[1:]:
             raise DataError(f"an episode of shape {frames.shape} does not fit a pool of {tuple(self.frames.shape)}")
@@ -49,7 +56,9 @@ class FramePool:
         self.spans = [span for span in self.spans if span[1] <= start or span[0] >= end]
         self.frames[start:end] = torch.from_numpy(np.ascontiguousarray(frames))
         self.actions[start:end] = torch.from_numpy(np.ascontiguousarray(actions))
-        self.poses[start:end] = torch.from_numpy(poses[0]) if poses else torch.nan
+        self.poses[start:end] = torch.from_numpy(more[0]) if more else torch.nan
+        if len(self.distances):
+            self.distances[start:end] = torch.from_numpy(more[1]) if len(more) > 1 else torch.nan
         self.spans.append((start, end))
         self._head = end
 

@@ -15,7 +15,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from dreamloop.model.camera import PLACE, look_into
+from dreamloop.model.camera import PLACE, lay, look_into
+from dreamloop.model.depth import FINE, DepthNet
 from dreamloop.model.layers import Blocks, Conv, Linear, coordinates, fold, sources, unfold, warp, warp_chosen
 
 
@@ -48,12 +49,18 @@ class NetConfig:
     reach: float = 128.0  # map units that count as one
     stride: float = 16.0  # map units of the longest step of one tick
     tilt_limit_deg: float = 25.0
+    depth: bool = False  # pages are laid as far away as they show things, and the last frame is one of them
     prefix: int = 256  # ticks of true history that a scene should bring, to be remembered
 
     @property
     def context(self) -> int:
         """How many past frames must be kept."""
         return max(self.ages)
+
+    @property
+    def laid(self) -> int:
+        """How many pictures are laid into the view: the pages, and with depth the last frame before them."""
+        return self.pages + 1 if self.pages and self.depth else self.pages
 
     @property
     def history(self) -> int:
@@ -66,6 +73,7 @@ class DreamNet(nn.Module):
 
     grid: Tensor
     places: Tensor
+    fine: Tensor
 
     def __init__(self, config: NetConfig) -> None:
         super().__init__()
@@ -75,6 +83,7 @@ class DreamNet(nn.Module):
         h, w = config.height_px // s, config.width_px // s
         self.register_buffer("grid", coordinates(config.height_px, config.width_px), persistent=False)
         self.register_buffer("places", coordinates(h, w), persistent=False)
+        self.register_buffer("fine", coordinates(config.height_px // FINE, config.width_px // FINE), persistent=False)
         pixels = 3 * s * s
         self.know = nn.Sequential(
             Linear(config.actions * config.action_ticks + 1, config.cond),
@@ -93,10 +102,13 @@ class DreamNet(nn.Module):
         self.refine = Blocks(config.refine, widths[0], config.cond)
         self.mend = Conv(widths[0], pixels, 1, gain=0.02)
         if config.pages:
-            k = config.pages
+            k = config.laid
             self.recall = Conv(k * (pixels + 1 + PLACE), widths[0], 1, gain=0.0)
             self.fetch = Conv(widths[0], k * 3 * s * s, 1, gain=0.02)  # per page: flow and choice
             self.turning = Linear(config.actions, 2, gain=0.0)  # degrees of turn and tilt that an action makes
+            if config.depth:
+                self.depth = DepthNet(s)
+                self.pushing = Linear(config.actions * (config.actions + 1) // 2, 2, gain=0.0)  # strides, by ``pushes``
             self.ground = Conv(widths[-1], 8, 1)
             cells = (h // 2 ** (len(widths) - 1)) * (w // 2 ** (len(widths) - 1))
             self.walk = nn.Sequential(
@@ -144,11 +156,32 @@ class DreamNet(nn.Module):
     ) -> tuple[Tensor, Tensor, "Sources", Tensor | None]:
         """Return features, condition, where the pixels of the frame may come from, and the step that is made."""
         cond = self.know(torch.cat([actions.flatten(1), 10 * level[:, None]], 1).to(self.dtype))
-        laid = None
-        if recall is not None:
-            laid = look_into(recall.poses, recall.pose, self.grid, self.config.fov_deg, self.config.lens)
+        recall, laid = self._lay(context[:, 0], recall)
         features, step = self._features(context, cond, noise.to(self.dtype), recall, laid)
         return features, cond, self._sources(context[:, 0], features, recall, laid), step
+
+    def _lay(self, last: Tensor, recall: "Recall | None") -> tuple["Recall | None", Tensor | None]:
+        """Put the last frame before the pages, and say where in each of them every pixel of the view lies."""
+        config = self.config
+        if recall is None:
+            return None, None
+        if not config.depth:
+            return recall, look_into(recall.poses, recall.pose, self.grid, config.fov_deg, config.lens)
+        with torch.no_grad():
+            near = recall.near
+            if near is None:
+                near = self.near(torch.cat([last[:, None], recall.frames], 1))
+            laid = lay(recall.poses, near, recall.pose, self.fine, config.fov_deg, config.lens, config.reach)
+            b, k, h, w, _ = laid.shape
+            wide = F.interpolate(laid.view(b * k, h, w, 2).permute(0, 3, 1, 2), scale_factor=FINE, mode="bilinear")
+            laid = wide.permute(0, 2, 3, 1).reshape(b, k, FINE * h, FINE * w, 2)
+        return recall._replace(frames=torch.cat([last[:, None], recall.frames], 1)), laid
+
+    def near(self, frames: Tensor) -> Tensor:
+        """Return the nearness (b, k, h / FINE, w / FINE) of frames (b, k, 3, h, w)."""
+        b, k = frames.shape[:2]
+        told: Tensor = self.depth(frames.flatten(0, 1), self.dtype)
+        return told.view(b, k, *told.shape[-2:])
 
     def _finish(self, picture: Tensor, features: Tensor, cond: Tensor, noise: Tensor) -> Tensor:
         """Mend a composed picture (b, 3, h, w)."""
@@ -279,10 +312,11 @@ class Recall(NamedTuple):
     """What is remembered of the place that is about to be drawn, for k pages; an absent page is zeros."""
 
     frames: Tensor  # (b, k, 3, h, w) float32 in -1..1
-    poses: Tensor  # (b, k, 4) where they were taken
+    poses: Tensor  # (b, laid, 4) where they were taken; with depth the last frame's comes first, here and in ``place``
     pose: Tensor  # (b, 4) where the frame that is drawn will be taken
-    place: Tensor  # (b, k, PLACE) as ``camera.place`` gives it
+    place: Tensor  # (b, laid, PLACE) as ``camera.place`` gives it
     speed: Tensor  # (b, 2) the step of the last tick, ahead and to the right, in strides
+    near: Tensor | None = None  # (b, laid, h / FINE, w / FINE) how near the things in them are, where it is known
 
 
 class Fetched(NamedTuple):

@@ -53,7 +53,8 @@ def rollout(
 
 def _travellers(net: DreamNet, history: Tensor, poses: Tensor | None, policy: str) -> list[Traveller]:
     turning = net.turning.weight.detach().float().cpu().numpy()
-    travellers = [Traveller(net.config, turning, policy) for _ in history]
+    pushing = net.pushing.weight.detach().float().cpu().numpy() if net.config.depth else None
+    travellers = [Traveller(net.config, turning, pushing, policy) for _ in history]
     for row, one in enumerate(travellers):
         if poses is None:
             one.arrive(history[row, -1:].numpy(), np.zeros((1, 4)))

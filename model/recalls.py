@@ -6,12 +6,13 @@ ones, put wrong by a little as a dead-reckoned pose is.
 """
 
 import math
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from dreamloop.model.camera import place
+from dreamloop.model.camera import coasting, moved, place, pushes
 from dreamloop.model.dataset import DataError, FramePool
 from dreamloop.model.dream_net import NetConfig, Recall
 from dreamloop.model.memory import FRESH_TICKS, Bank, MemoryConfig, coverage, greedy
@@ -36,6 +37,7 @@ class Recalls:
         self.own = torch.zeros(slots, OWN, *pool.frames.shape[1:], dtype=torch.uint8)
         self.own_at = np.full((slots, OWN), -1, np.int64)
         self.written = np.zeros(slots, np.int64)
+        self.pushing = pushing_of(pool, self) if net.depth else np.zeros((2, 0), np.float32)
         self._views: dict[tuple[int, int], NDArray[np.int64]] = {}
 
     def restart(self, slots: NDArray[np.int64], positions: NDArray[np.int64]) -> None:
@@ -56,9 +58,10 @@ class Recalls:
     def recall(self, slots: NDArray[np.int64], positions: NDArray[np.int64]) -> Recall:
         """Return what the rows (slot -1: a fresh start) remember where they are about to draw ``positions``."""
         k, (h, w) = self.net.pages, self.pool.frames.shape[1:3]
-        poses = np.zeros((len(slots), k, 4))
+        first, laid = self.net.laid - k, self.net.laid  # with depth, the last frame comes before the pages
+        poses = np.zeros((len(slots), laid, 4))
         pages = torch.zeros(len(slots), k, h, w, 3, dtype=torch.uint8)
-        present = np.zeros((len(slots), k, 1), np.float32)
+        present = np.zeros((len(slots), laid, 1), np.float32)
         true = self._pose(positions)
         fresh = self._prefixes(positions)
         for row, (slot, at) in enumerate(zip(slots, positions, strict=True)):
@@ -72,17 +75,37 @@ class Recalls:
                 continue
             there = self._pose(ticks)
             for column, pick in enumerate(greedy(coverage(there, true[row], self.config), k)):
-                poses[row, column], present[row, column] = there[pick], 1
+                poses[row, first + column], present[row, first + column] = there[pick], 1
                 own = pick - len(known)
                 pages[row, column] = self.own[slot, usable[own]] if own >= 0 else self.pool.frames[ticks[pick]]
-        true = np.nan_to_num(true)
-        pose = true + self.rng.normal(size=true.shape) * ASTRAY * self.rng.random((len(true), 1))
+        astray = self.rng.normal(size=true.shape) * ASTRAY * self.rng.random((len(true), 1))
         speed = np.nan_to_num(self.steps(positions - 1))
+        if first:
+            last = self._pose(positions - 1)
+            told = np.isfinite(true).all(1) & np.isfinite(last).all(1)
+            true = self._foreseen(positions, last, np.nan_to_num(true), speed)
+            poses[:, 0], present[told, 0] = np.nan_to_num(last) + astray, 1
+        pose = np.nan_to_num(true) + astray
         where = place(poses, pose[:, None], self.net.reach) * present
         return Recall(
-            to_float(pages) * torch.from_numpy(present)[..., None, None],
+            to_float(pages) * torch.from_numpy(present[:, first:])[..., None, None],
             *(torch.from_numpy(x.astype(np.float32)) for x in (poses, pose, where, speed)),
         )
+
+    def _foreseen(
+        self,
+        positions: NDArray[np.int64],
+        last: NDArray[np.float64],
+        true: NDArray[np.float64],
+        speed: NDArray[np.float64],
+    ) -> NDArray[np.float64]:
+        """Return the poses (b, 4) that a player foresees before the frame is drawn: walls are not in them."""
+        steps = foreseen_step(
+            speed, true[:, 2] - np.nan_to_num(last)[:, 2], self.pool.actions[positions].numpy(), self.pushing
+        )
+        steps *= self.net.stride
+        rows = zip(np.nan_to_num(last), steps, true, strict=True)
+        return np.stack([moved(a, step[0], step[1], b[2] - a[2], b[3] - a[3], 90.0) for a, step, b in rows])
 
     def steps(self, positions: NDArray[np.int64]) -> NDArray[np.float64]:
         """Return the true steps (b, 2) that led to ``positions``, ahead and to the right, in strides; NaN: not told."""
@@ -109,6 +132,37 @@ class Recalls:
             kept = [span[0] + tick for tick, pose in enumerate(poses) if told and bank.write(tick, pose) is not None]
             self._views[span] = np.array(kept, np.int64)
         return self._views[span]
+
+
+def foreseen_step(
+    speed: NDArray[np.float64],
+    turn_deg: NDArray[np.float64],
+    actions: NDArray[np.float32],
+    pushing: NDArray[np.float32],
+) -> NDArray[np.float64]:
+    """Return the steps (b, 2) in strides that follow from the last ones (b, 2), a turn (b,) and actions (b, a)."""
+    return np.asarray(coasting(speed, turn_deg) + pushes(actions) @ pushing.T)
+
+
+def pushing_of(pool: FramePool, recalls: Recalls) -> NDArray[np.float32]:
+    """Return (2, a * (a + 1) / 2): strides ahead and to the right per unit of ``pushes``, fitted to the pool.
+
+    Fitted again without the ticks that the fit before explains badly, in which there was a wall.
+    """
+    rows = np.concatenate([np.arange(start + 2, end) for start, end in pool.spans])
+    steps, before = recalls.steps(rows), recalls.steps(rows - 1)
+    turn = (pool.poses[rows, 2] - pool.poses[rows - 1, 2]).numpy()
+    known = np.isfinite(steps).all(1) & np.isfinite(before).all(1)
+    given = pushes(pool.actions[rows].numpy()[known])
+    gained = steps[known] - coasting(before[known], turn[known])
+    fitted: NDArray[np.floating[Any]] = np.zeros((given.shape[1], 2))
+    trusted = np.ones(len(given), bool)
+    for _ in range(3):
+        square = given[trusted].T @ given[trusted] + 1e-3 * np.eye(given.shape[1])
+        fitted = np.linalg.solve(square, given[trusted].T @ gained[trusted])
+        wrong = np.abs(gained - given @ fitted).max(1)
+        trusted = wrong <= max(3 * float(np.median(wrong)), 0.02)
+    return fitted.T.astype(np.float32)
 
 
 def turning_of(pool: FramePool) -> torch.Tensor:

@@ -18,14 +18,15 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from dreamloop.model.critic import Critic, critic_loss
-from dreamloop.model.dataset import Episode, FramePool
+from dreamloop.model.dataset import DataError, Episode, FramePool
+from dreamloop.model.depth import depth_error, nearness
 from dreamloop.model.device import choose_device, choose_dtype
 from dreamloop.model.dream_net import Drawn, DreamNet, Recall, pick_context
 from dreamloop.model.dreams import Batch, Dreams
 from dreamloop.model.held_out import held_out_figures, sample_sheet
 from dreamloop.model.layers import warp
 from dreamloop.model.pixels import quantise, to_float, to_uint8
-from dreamloop.model.recalls import turning_of
+from dreamloop.model.recalls import Recalls, pushing_of, turning_of
 from dreamloop.model.train_config import TrainConfig
 from dreamloop.model.train_store import load_run, save_run
 
@@ -59,6 +60,8 @@ class Trainer:
         self.ema = DreamNet(config.net).to(self.device).compute_in(dtype).requires_grad_(False)
         if config.net.pages:
             self.net.turning.weight.data.copy_(turning_of(pool))
+        if config.net.depth:
+            self.net.pushing.weight.data.copy_(torch.from_numpy(pushing_of(pool, Recalls(pool, config.net, 0, 0))))
         self.ema.load_state_dict(self.net.state_dict())
         self.critic = Critic().to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.optimisers = make_optimisers(config, self.net, self.critic)
@@ -78,6 +81,8 @@ class Trainer:
     def step(self) -> dict[str, float]:
         """Draw one batch, improve the net (and the critic, in its time), and return the losses."""
         config, share = self.config, self.progress.share(self.config)
+        if config.net.depth and share < config.depth_until:
+            return self._teach_depth(share)
         batch = self._pick(share)
         parts, truth = self._draw(batch), to_float(batch.truth.to(self.device))
         drawn, weight = parts.frame, batch.weight.to(self.device)
@@ -127,7 +132,7 @@ class Trainer:
         context = history + level[:, None, None, None, None] * self._noise_like(history)
         h, w = config.net.height_px // config.net.fold, config.net.width_px // config.net.fold
         noise = torch.randn(len(fresh), config.net.noise, h, w, device=self.device)
-        recall = None if batch.recall is None else Recall(*(part.to(self.device) for part in batch.recall))
+        recall = None if batch.recall is None else Recall(*(part.to(self.device) for part in parts_of(batch.recall)))
         return self.net.draw(context, batch.actions.to(self.device), level, noise, recall)
 
     def _moved_truth(self, parts: Drawn, batch: Batch) -> Tensor | None:
@@ -151,8 +156,20 @@ class Trainer:
         self._descend("critic", loss, self.progress.share(self.config))
         return float(loss.detach())
 
+    def _teach_depth(self, share: float) -> dict[str, float]:
+        """Teach how far things are, from true frames; later it is not taught any more."""
+        config, rows = self.config, self.pool.sample(self.config.depth_batch, 0, 1, self.dreams.rng)
+        at = torch.from_numpy(rows)
+        frames = to_float(self.pool.frames[at].to(self.device))
+        truth = nearness(self.pool.distances[at].float().to(self.device), config.net.reach)[:, None]
+        loss = depth_error(self.net.depth(frames, self.net.dtype), truth)
+        self._descend("depth", loss, share)
+        self.ema.depth.load_state_dict(self.net.depth.state_dict())
+        self.progress.step += 1
+        return {"depth": float(loss.detach())}
+
     def _descend(self, who: str, loss: Tensor, share: float) -> None:
-        module: nn.Module = self.net if who == "net" else self.critic
+        module: nn.Module = {"net": self.net, "critic": self.critic, "depth": self.net}[who]
         loss.backward()  # type: ignore[no-untyped-call]
         average_gradients(module)
         nn.utils.clip_grad_norm_(module.parameters(), self.config.clip)
@@ -170,12 +187,39 @@ class Trainer:
         torch._foreach_lerp_(ours, theirs, 1 - decay)
 
 
+def adopt(net: DreamNet, weights: Mapping[str, Tensor]) -> None:
+    """Begin with given weights. What the net has beside them stays; more pictures in view begin like the first one.
+
+    Raises:
+        DataError: a weight of another shape.
+    """
+    own = net.state_dict()
+    for name, mine in own.items():
+        told = weights.get(name)
+        if told is None:
+            continue
+        laid = net.config.laid
+        if name in ("recall.weight", "fetch.weight", "fetch.bias") and told.shape != mine.shape:
+            dim = 1 if name == "recall.weight" else 0
+            part = mine.shape[dim] // laid
+            first, had = told.narrow(dim, 0, part), told.shape[dim] // part
+            told = torch.cat([first] * (laid - had) + [told], dim)
+        if told.shape != mine.shape:
+            raise DataError(f"the weight {name} to begin with is of shape {tuple(told.shape)}, not {tuple(mine.shape)}")
+        mine.copy_(told)
+
+
+def parts_of(recall: Recall) -> list[Tensor]:
+    """Return the parts that a training batch tells; how near things are, the net reads off the pictures."""
+    return [part for part in recall if part is not None]
+
+
 def join(a: Batch, b: Batch) -> Batch:
     """Put two batches one behind the other."""
     rows = {name: torch.cat([getattr(a, name), getattr(b, name)]) for name in ("history", "actions", "truth", "weight")}
     recall = step = None
     if a.recall is not None and b.recall is not None and a.step is not None and b.step is not None:
-        recall = Recall(*(torch.cat(pair) for pair in zip(a.recall, b.recall, strict=True)))
+        recall = Recall(*(torch.cat(pair) for pair in zip(parts_of(a.recall), parts_of(b.recall), strict=True)))
         step = torch.cat([a.step, b.step])
     before = torch.cat([a.before, b.before]) if a.before is not None and b.before is not None else None
     return Batch(np.concatenate([a.slots, b.slots]), **rows, recall=recall, step=step, before=before)
@@ -185,12 +229,15 @@ def make_optimisers(config: TrainConfig, net: DreamNet, critic: Critic) -> dict[
     """Muon (Jordan et al. 2024) for the matrices inside, Adam for the rest and the critic."""
     inside = ("down.", "up.", "refine.", "shrink.", "grow.", "merge.")
     matrices = [p for name, p in net.named_parameters() if config.muon and name.startswith(inside) and p.ndim == 2]
-    chosen = {id(p) for p in matrices}
+    seeing = [p for name, p in net.named_parameters() if name.startswith("depth.")]
+    chosen = {id(p) for p in [*matrices, *seeing]}
     rest = [p for p in net.parameters() if id(p) not in chosen]
     optimisers: dict[str, list[torch.optim.Optimizer]] = {
         "net": [torch.optim.Adam(rest, lr=config.adam_lr, betas=(0.9, 0.99))],
         "critic": [torch.optim.Adam(critic.parameters(), lr=config.critic_lr, betas=(0.0, 0.99))],
     }
+    if seeing:
+        optimisers["depth"] = [torch.optim.Adam(seeing, lr=config.depth_lr, betas=(0.9, 0.99))]
     if matrices:
         muon = torch.optim.Muon(matrices, lr=config.muon_lr, weight_decay=0.01, adjust_lr_fn="match_rms_adamw")
         optimisers["net"].insert(0, muon)
@@ -281,6 +328,8 @@ def edge_energy(x: Tensor, patch: int) -> Tensor:
 def learning_rate(config: TrainConfig, share: float, step: int, who: str) -> float:
     """Multiplier of the learning rates: a short warm-up, then flat (lower once a critic joins), then linear down."""
     warm = min((step + 1) / 100, 1.0)
+    if who == "depth":
+        return warm * (1 - 0.95 * share / config.depth_until)
     fall = 1 - 0.95 * max(share - config.decay_from, 0) / (1 - config.decay_from)
     calm = config.polish_lr if who == "net" and share >= config.polish_from else 1.0
     return warm * fall * calm
@@ -335,7 +384,7 @@ def train(
     folder.mkdir(parents=True, exist_ok=True)
     if start is not None:
         for net in (trainer.net, trainer.ema):
-            net.load_state_dict(start)
+            adopt(net, start)
     if resume:
         load_run(folder, trainer)
     started_s = time.monotonic() - trainer.progress.elapsed_s
@@ -363,7 +412,8 @@ def train(
 
 def make_pool(config: TrainConfig, frames: int, episodes: Iterable[Episode]) -> FramePool:
     """Fill a pool of ``frames`` frames from ``episodes``."""
-    pool = FramePool(frames, config.net.height_px, config.net.width_px, config.net.actions)
+    net = config.net
+    pool = FramePool(frames, net.height_px, net.width_px, net.actions, distances=net.depth)
     pool.fill(episodes)
     return pool
 

@@ -19,6 +19,9 @@ class TrainConfig:
     minutes: float = 60.0  # time box of the whole run, over all resumes
     steps: int = 0  # end after so many steps instead of by the clock (0: by the clock); for comparing arms
     batch: int = 32  # frames drawn per step
+    depth_until: float = 0.06  # share of the time in which nets that read depth learn just that
+    depth_batch: int = 64
+    depth_lr: float = 2e-3
     rollouts_from: float = 0.40  # share of the time after which a part of the batch is drawn on the net's own frames
     polish_from: float = 0.55  # share of the time after which a critic joins
     decay_from: float = 0.80  # share of the time after which the learning rates fall linearly to a twentieth

@@ -12,13 +12,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from dreamloop.model.camera import Poses, moved, place
+from dreamloop.model.camera import FADING, Poses, coasting, moved, place, pushes
 from dreamloop.model.dream_net import NetConfig, Recall
 from dreamloop.model.memory import MemoryConfig, PageMemory, make_policy
 from dreamloop.model.pixels import to_float
 from dreamloop.model.world_model import Frame
-
-FADING = 0.906  # part of a step that is still there a tick later, with no key held
 
 
 def memory_config(net: NetConfig, pages: int = 512) -> MemoryConfig:
@@ -31,9 +29,10 @@ class Remembered:
     """What the net is shown: as ``dream_net.Recall``, for one player, in numpy."""
 
     frames: NDArray[np.uint8]  # (k, h, w, 3)
-    poses: Poses  # (k, 4)
+    pages: tuple[Frame, ...]  # the pages as they are kept, at most k
+    poses: Poses  # (laid, 4)
     pose: Poses  # (4,)
-    place: NDArray[np.float32]  # (k, PLACE)
+    place: NDArray[np.float32]  # (laid, PLACE)
     speed: NDArray[np.float32]  # (2,)
 
 
@@ -43,6 +42,7 @@ class Traveller:
 
     net: NetConfig
     turning: NDArray[np.float32]
+    pushing: NDArray[np.float32] | None = None  # strides per unit of what ``pushes`` gives; None: keys push nobody
     policy: str = "bank"
     pose: Poses = field(default_factory=lambda: np.zeros(4))
     speed: NDArray[np.float64] = field(default_factory=lambda: np.zeros(2))  # strides a tick, ahead and to the right
@@ -68,17 +68,23 @@ class Traveller:
     def remember(self, action: NDArray[np.float32]) -> Remembered:
         """Say what is remembered of the view that ``action`` will lead to, as far as it is known before it is drawn."""
         turn, tilt = self.turning @ action
-        ahead, right = FADING * self.speed * self.net.stride
+        step = FADING * self.speed
+        if self.pushing is not None:
+            step = coasting(self.speed, turn) + self.pushing @ pushes(action)
+        ahead, right = step * self.net.stride
         pose = moved(self.pose, ahead, right, float(turn), float(tilt), self.net.tilt_limit_deg)
         k = self.net.pages
         slots = self.memory.read(self.tick, pose, k)
-        poses = np.zeros((k, 4))
+        first = self.net.laid - k
+        poses, present = np.zeros((self.net.laid, 4)), np.zeros((self.net.laid, 1), np.float32)
+        poses[:first], present[:first] = self.pose, 1
         frames = np.zeros((k, self.net.height_px, self.net.width_px, 3), np.uint8)
-        present = np.zeros((k, 1), np.float32)
+        pages = tuple(self.memory.frames[slot] for slot in slots)
         for row, slot in enumerate(slots):
-            poses[row], frames[row], present[row] = self.memory.policy.pose_of(slot), self.memory.frames[slot], 1
+            poses[first + row], present[first + row] = self.memory.policy.pose_of(slot), 1
+            frames[row] = pages[row]
         where = place(poses, pose, self.net.reach) * present
-        return Remembered(frames, poses, pose, where, self.speed.astype(np.float32))
+        return Remembered(frames, pages, poses, pose, where, self.speed.astype(np.float32))
 
     def settle(self, action: NDArray[np.float32], step: NDArray[np.float32], frame: Frame) -> None:
         """Go the ``step`` (2,) that the net told, in strides, and keep the frame when its view is new."""
@@ -104,7 +110,8 @@ class Traveller:
 def stack_recall(remembered: list[Remembered], device: torch.device) -> Recall:
     """Stack what several players remember."""
     frames = to_float(torch.from_numpy(np.stack([one.frames for one in remembered])).to(device))
-    present = torch.from_numpy(np.stack([one.place[:, 0] for one in remembered])).to(device)
+    k = len(remembered[0].frames)
+    present = torch.from_numpy(np.stack([one.place[-k:, 0] for one in remembered])).to(device)
     parts = (np.stack([getattr(one, name) for one in remembered]) for name in ("poses", "pose", "place", "speed"))
     return Recall(
         frames * present[..., None, None, None],

@@ -32,8 +32,9 @@ from dreamloop.model.world_model import Action, Frame
 from dreamloop.runtime.world import World, load_world
 
 EPISODE_TICKS = 1050  # 30 seconds of Doom
+# Frames (t, h, w, 3), actions (t, a), poses (t, 4), and distances where the simulator tells them.
+Episode = tuple[NDArray[np.uint8], NDArray[np.float32], NDArray[np.float32], *tuple[NDArray[Any], ...]]
 RecordedEpisode = tuple[NDArray[np.uint8], NDArray[np.float32]]  # (t, h, w, 3), (t, a)
-Episode = tuple[NDArray[np.uint8], NDArray[np.float32], NDArray[np.float32]]  # (t,h,w,3), (t,a), poses (t,4)
 
 
 class CollectError(DreamloopError):
@@ -133,7 +134,8 @@ def episodes(
 
     Yields:
         frames (t, h, w, 3) uint8, actions (t, a) float32 and poses (t, 4) float32 (x, y, angle and pitch in
-        degrees; NaN where the simulator tells none). actions[i] led to frames[i]; frames[0] is the reset's.
+        degrees; NaN where the simulator tells none), and what ``distance`` in info tells, where
+        it does. actions[i] led to frames[i]; frames[0] is the reset's.
     """
     job_of = _Jobs(world, seed, maps, ticks, env_options or {})
     numbers = iter(count() if limit is None else range(limit))
@@ -303,7 +305,10 @@ def _play_episode(job: Job) -> Episode:
     steps = list(simulate(env, explorer, world.schema.neutral, job))
     nowhere = (np.nan,) * 4
     poses = np.array([step.info.get("pose", nowhere) for step in steps], np.float32)
-    return np.stack([step.frame for step in steps]), np.stack([step.action for step in steps]), poses
+    frames, actions = np.stack([step.frame for step in steps]), np.stack([step.action for step in steps])
+    if all("distance" in step.info for step in steps):
+        return frames, actions, poses, np.stack([step.info["distance"] for step in steps])
+    return frames, actions, poses
 
 
 def _write_episode(job: Job, path: Path, keep: FrameMode) -> tuple[Path, int]:

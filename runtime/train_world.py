@@ -6,7 +6,7 @@ Starts the simulators, shows the progress and writes the card; how a net learns 
 import os
 import platform
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from itertools import chain
@@ -52,7 +52,7 @@ def train_world(
             no simulator). Collected or played, they must bring pictures and the world's action layout.
         out: folder of the run (default ``runs/<world>``); the checkpoint is ``<out>/<world>.safetensors``.
         workers: simulators that run at the same time; 0: one per core.
-        start: a checkpoint to begin with; it decides the shape of the net, and its history goes on in the new card.
+        start: a checkpoint of the same family to begin with; its history goes on in the new card.
 
     Raises:
         DataError: neither a simulator nor recordings.
@@ -63,12 +63,10 @@ def train_world(
     config = load_train_config(config_path or _default(world), minutes=minutes, **(overrides or {}))
     config = replace(config, net=replace(config.net, **_shape(world)))
     begun = _begun(start, world) if start is not None else None
-    if begun is not None:
-        config = replace(config, net=net_config(begun.card.config))
     folder = out or Path("runs") / world.name
     if not resume and (folder / "run.safetensors").exists():
         raise ConfigError(f"{folder} holds a run already; go on with --resume, or choose another folder with --out")
-    seen, held_out = _sources(world, list(data), workers)
+    seen, held_out = _sources(world, list(data), workers, {"distances": True} if config.net.depth else {})
     with _processes(), _progress() as report:
         train(
             config,
@@ -161,7 +159,9 @@ def _processes() -> Iterator[None]:
         dist.destroy_process_group()
 
 
-def _sources(world: World, data: list[Path], workers: int) -> tuple[Iterator[Episode], Iterator[Episode]]:
+def _sources(
+    world: World, data: list[Path], workers: int, options: Mapping[str, Any] | None = None
+) -> tuple[Iterator[Episode], Iterator[Episode]]:
     """Return the episodes to learn from, recordings first, and the held-out ones."""
     data = find_recordings(data)
     recorded = recorded_episodes(data, schema=world.schema)
@@ -170,8 +170,8 @@ def _sources(world: World, data: list[Path], workers: int) -> tuple[Iterator[Epi
             raise DataError(f"the world '{world.name}' has no simulator to learn from; give recordings with --data")
         return recorded, recorded_episodes(data[-1:], schema=world.schema)
     rank = int(os.environ.get("RANK", 0))
-    played = episodes(world, seed=rank, maps="train", workers=workers)
-    return chain(recorded, played), episodes(world, seed=0, maps="test")
+    played = episodes(world, seed=rank, maps="train", workers=workers, env_options=options)
+    return chain(recorded, played), episodes(world, seed=0, maps="test", env_options=options)
 
 
 @contextmanager

@@ -35,7 +35,7 @@ Progress = Callable[[float], None]
 def true_plays(world: World, count: int, ticks: int, seed: int, maps: str = "test", workers: int = 1) -> Iterator[Play]:
     """Play ``count`` episodes of ``ticks`` ticks with the scripted player, each on a map of its own."""
     played = episodes(world, seed, maps=maps, ticks=ticks, limit=count, workers=workers)
-    for i, (frames, actions, poses) in enumerate(played):
+    for i, (frames, actions, poses, *_) in enumerate(played):
         yield Play(f"{maps} map {i + 1}", frames, actions, poses)
 
 
@@ -62,7 +62,7 @@ def wander(
     actions: list[NDArray[np.float32]] = []
     looks: list[Look] = []
     done = 0
-    for frames, did, _ in episodes(world, seed, maps="test", ticks=episode_ticks + 1, workers=workers):
+    for frames, did, *_ in episodes(world, seed, maps="test", ticks=episode_ticks + 1, workers=workers):
         actions.append(did[1:])
         done += len(did) - 1
         for first in range(0, len(frames) - stretch_ticks, stretch_ticks):

@@ -52,7 +52,7 @@ def write(world: World, folder: Path) -> list[Path]:
     folder.mkdir(parents=True, exist_ok=True)
     paths = []
     attack = world.schema.columns.index("attack")
-    for place, (frames, actions, poses) in enumerate(episodes(world, SEED, maps="test", ticks=525, limit=SCENES)):
+    for place, (frames, actions, poses, *_) in enumerate(episodes(world, SEED, maps="test", ticks=525, limit=SCENES)):
         score = np.where(calm(actions, attack), rate(frames), 0)
         last = CONTEXT + int(score[CONTEXT:].argmax())
         path = folder / f"place-{place + 1:02d}.dream"

@@ -342,3 +342,21 @@ def test_an_engine_that_never_starts_is_given_up(tmp_path: Path, monkeypatch: py
     monkeypatch.chdir(tmp_path)
     with pytest.raises(vizdoom.ViZDoomErrorException, match="File exists"):
         DoomEnv()._start(DyingEngine(99))
+
+
+def test_distances_are_those_of_walls_and_the_weapon_is_not_in_them() -> None:
+    """The depth net learns from these: a wrong scale would lay every remembered frame wrong."""
+    env = make_env(maps="test", seed=4, distances=True)
+    try:
+        _, info = env.reset(seed=4)
+        told, clear = [], []
+        for _ in range(12):  # turn about; the sight says how far the walls are, in steps of 16
+            _, _, _, _, info = env.step(np.array([0, 0, 0, 0, 0, 1, 0, 0, 0], np.float32))
+            assert info["distance"].shape == (48, 64)
+            told.append(float(np.nanmax(info["distance"][22:24, 31:33])))
+            clear.append(float(info["clear"][0]))
+    finally:
+        env.close()
+    right = [abs(a - b) < 0.1 * b + 24 for a, b in zip(told, clear, strict=True)]
+    assert np.mean(right) >= 0.7  # pillars and things stand before some walls
+    assert np.isnan(info["distance"][44:, 30:34]).any()

@@ -9,7 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dreamloop.input.errors import ConfigError
-from dreamloop.model.camera import look_into, moved, place
+from dreamloop.model.camera import coasting, lay, look_into, moved, place
+from dreamloop.model.dataset import DataError, FramePool
+from dreamloop.model.dream_net import DreamNet, NetConfig
 from dreamloop.model.layers import coordinates
 from dreamloop.model.memory import (
     BEARINGS,
@@ -23,6 +25,8 @@ from dreamloop.model.memory import (
     greedy,
     make_policy,
 )
+from dreamloop.model.recalls import Recalls, foreseen_step
+from dreamloop.model.train import adopt
 
 SMALL = MemoryConfig(pages=12)
 
@@ -171,3 +175,74 @@ def test_a_step_goes_along_the_new_heading_and_a_tilt_stops_at_its_limit() -> No
     np.testing.assert_allclose(pose, [1.0, 12.0, 90.0, 25.0], atol=1e-9)
     there = place(np.array([[1.0, 22.0, 90.0, 25.0]]), pose, 10.0)[0]
     np.testing.assert_allclose(there, [1, 1, 0, 0, 1, 0], atol=1e-6)
+
+
+def views(turn_deg: float, ahead: float, right: float, tilt_deg: float) -> tuple[torch.Tensor, torch.Tensor]:
+    """A page at the origin that looks east, and the pose (1, 4) of a view of it."""
+    pose = moved(np.array([0.0, 0.0, 0.0, 5.0]), ahead, right, turn_deg, tilt_deg, 30.0)
+    return torch.tensor([[[0.0, 0.0, 0.0, 5.0]]]), torch.tensor(pose, dtype=torch.float32)[None]
+
+
+@given(st.floats(-40, 40), st.floats(-10, 10), st.floats(0.0, 4.0))
+@settings(max_examples=30, deadline=None)
+def test_from_the_same_spot_it_does_not_matter_how_far_things_are(turn: float, tilt: float, near: float) -> None:
+    """Laying by distance must agree with the exact movement of a turn."""
+    pages, pose = views(turn, 0.0, 0.0, tilt)
+    grid = coordinates(12, 16)
+    laid = lay(pages, torch.full((1, 1, 12, 16), near), pose, grid, 90.0, 1.6, 128.0)
+    plain = look_into(pages, pose, grid, 90.0, 1.6)
+    there = plain.abs().amax(-1) <= 1
+    torch.testing.assert_close(laid[there], plain[there], atol=1e-3, rtol=0)
+
+
+@pytest.mark.parametrize(("ahead", "right"), [(32.0, 0.0), (-48.0, 0.0), (0.0, 20.0), (24.0, -16.0)])
+def test_a_wall_is_laid_where_a_step_brings_it(ahead: float, right: float) -> None:
+    """The parallax of a wall straight ahead, by trigonometry."""
+    pages, pose = views(0.0, ahead, right, 0.0)
+    grid, wall = coordinates(24, 32), 192.0
+    laid = lay(pages, torch.full((1, 1, 24, 32), 128.0 / wall), pose, grid, 90.0, 1.6, 128.0)[0, 0]
+    left = wall - ahead  # from the new place
+    across = (grid[0] * left + right) / wall
+    horizon = 1.6 * math.tan(math.radians(5.0))
+    down = (grid[1] - horizon) * left / wall + horizon
+    torch.testing.assert_close(laid, torch.stack([across, down], -1), atol=2e-3, rtol=0)
+
+
+def test_what_is_behind_the_page_is_in_no_picture() -> None:
+    """A pixel that cannot be in the page must not be fetched from it."""
+    pages, pose = views(180.0, 0.0, 0.0, 0.0)
+    laid = lay(pages, torch.ones(1, 1, 12, 16), pose, coordinates(12, 16), 90.0, 1.6, 128.0)
+    assert (laid.abs().amax(-1) > 1).all()
+
+
+def test_a_step_is_foreseen_from_the_last_one_and_the_keys() -> None:
+    """The fitted pushes must give a body with friction back, whatever it turns, walls aside."""
+    rng = np.random.default_rng(0)
+    pool = FramePool(900, 8, 8, 3)
+    actions = np.repeat(rng.integers(0, 2, (90, 3)), 10, 0).astype(np.float32)
+    pose, speed, poses = np.zeros(4), np.zeros(2), []
+    for action in actions:
+        turn = float(rng.normal(0, 3))
+        push = np.array([action[0] * (1 + action[2]), action[1]]) / 16
+        speed = coasting(speed, np.asarray(turn)) + push
+        if rng.random() < 0.05:
+            speed = speed * 0.0  # a wall
+        pose = moved(pose, *(speed * 16), turn, 0.0, 30.0)
+        poses.append(pose)
+    pool.add((np.zeros((900, 8, 8, 3), np.uint8), actions, np.array(poses, np.float32)))
+    pushing = Recalls(pool, NetConfig(height_px=8, width_px=8, actions=3, pages=1, depth=True), 0, 0).pushing
+    for action, step in (((1, 0, 0), (1, 0)), ((1, 0, 1), (2, 0)), ((0, 1, 0), (0, 1)), ((0, 0, 1), (0, 0))):
+        found = foreseen_step(np.zeros((1, 2)), np.zeros(1), np.array([action], np.float32), pushing)[0]
+        np.testing.assert_allclose(found * 16, step, atol=0.05)
+
+
+def test_a_net_without_depth_gives_its_weights_to_one_with_it() -> None:
+    """The picture that is new in view begins like the first page; everything else is taken as it is."""
+    old, new = (DreamNet(NetConfig(height_px=32, width_px=32, pages=2, depth=depth)) for depth in (False, True))
+    adopt(new, old.state_dict())
+    pages = new.fetch.weight.unflatten(0, (3, -1))
+    assert torch.equal(pages[1:].flatten(0, 1), old.fetch.weight)
+    assert torch.equal(pages[0], pages[1])
+    assert torch.equal(new.mend.weight, old.mend.weight)
+    with pytest.raises(DataError, match="weight head"):
+        adopt(new, {"head.weight": torch.zeros(1)})

@@ -108,7 +108,7 @@ def test_episodes_become_whole_recordings(toy: World, tmp_path: Path) -> None:
 
 def test_the_files_hold_what_the_generator_plays(toy: World, tmp_path: Path) -> None:
     paths = collect(toy, 30, tmp_path / "out", 1, seed=7, ticks=15, show=False)
-    for path, (frames, actions, poses) in zip(paths, episodes(toy, 7, ticks=15, limit=2), strict=True):
+    for path, (frames, actions, poses, *_) in zip(paths, episodes(toy, 7, ticks=15, limit=2), strict=True):
         recording = Recording.open(path)
         assert np.array_equal(recording.frames(0, 15), frames)
         assert np.array_equal(recording.actions, actions)
