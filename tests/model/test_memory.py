@@ -227,7 +227,7 @@ def test_a_step_is_foreseen_from_the_last_one_and_the_keys() -> None:
         speed = coasting(speed, np.asarray(turn)) + push
         if rng.random() < 0.05:
             speed = speed * 0.0  # a wall
-        pose = moved(pose, *(speed * 16), turn, 0.0, 30.0)
+        pose = moved(pose, 16 * speed[0], 16 * speed[1], turn, 0.0, 30.0)
         poses.append(pose)
     pool.add((np.zeros((900, 8, 8, 3), np.uint8), actions, np.array(poses, np.float32)))
     pushing = Recalls(pool, NetConfig(height_px=8, width_px=8, actions=3, pages=1, depth=True), 0, 0).pushing
@@ -240,8 +240,8 @@ def test_a_net_without_depth_gives_its_weights_to_one_with_it() -> None:
     """The picture that is new in view begins like the first page; everything else is taken as it is."""
     old, new = (DreamNet(NetConfig(height_px=32, width_px=32, pages=2, depth=depth)) for depth in (False, True))
     adopt(new, old.state_dict())
-    pages = new.fetch.weight.unflatten(0, (3, -1))
-    assert torch.equal(pages[1:].flatten(0, 1), old.fetch.weight)
+    pages = new.fetch.weight.view(3, -1, 64)
+    assert torch.equal(pages[1:].reshape(-1, 64), old.fetch.weight)
     assert torch.equal(pages[0], pages[1])
     assert torch.equal(new.mend.weight, old.mend.weight)
     with pytest.raises(DataError, match="weight head"):
