@@ -123,7 +123,7 @@ def before_and_after(net: DreamNet, pool: FramePool, n: int = 192) -> dict[str, 
 def sample_sheet(net: DreamNet, pool: FramePool, path: Path, n: int = 4) -> None:
     """Write a picture: for n starts, truth above dream at ticks 1, 2, 4 ... 256 (as far as the episodes last)."""
     config = net.config
-    before = max(config.context, config.action_ticks)
+    before = max(config.history, config.action_ticks)  # as a scene does
     marks = [1, 4, 8, 16, 32, 64, 128, 256]
     at = pool.sample(n, before, marks[-1], np.random.default_rng(3))
     frames, _ = pool.clip(at, -before, marks[-1])

@@ -188,7 +188,7 @@ class Trainer:
 
 
 def adopt(net: DreamNet, weights: Mapping[str, Tensor]) -> None:
-    """Begin with given weights. What the net has beside them stays; more pictures in view begin like the first one.
+    """Begin with given weights. What the net has beside them stays; more pictures in view are fetched as they are laid.
 
     Raises:
         DataError: a weight of another shape.
@@ -202,8 +202,10 @@ def adopt(net: DreamNet, weights: Mapping[str, Tensor]) -> None:
         if name in ("recall.weight", "fetch.weight", "fetch.bias") and told.shape != mine.shape:
             dim = 1 if name == "recall.weight" else 0
             part = mine.shape[dim] // laid
-            first, had = told.narrow(dim, 0, part), told.shape[dim] // part
-            told = torch.cat([first] * (laid - had) + [told], dim)
+            unmoved = torch.zeros_like(told.narrow(dim, 0, part))
+            if name == "fetch.bias":
+                unmoved[2 * net.config.fold**2 :] = 0.5  # about as welcome as the last frame
+            told = torch.cat([unmoved] * (laid - told.shape[dim] // part) + [told], dim)
         if told.shape != mine.shape:
             raise DataError(f"the weight {name} to begin with is of shape {tuple(told.shape)}, not {tuple(mine.shape)}")
         mine.copy_(told)

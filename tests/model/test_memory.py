@@ -237,12 +237,14 @@ def test_a_step_is_foreseen_from_the_last_one_and_the_keys() -> None:
 
 
 def test_a_net_without_depth_gives_its_weights_to_one_with_it() -> None:
-    """The picture that is new in view begins like the first page; everything else is taken as it is."""
+    """The picture that is new in view is fetched as it is laid; everything else is taken as it is."""
     old, new = (DreamNet(NetConfig(height_px=32, width_px=32, pages=2, depth=depth)) for depth in (False, True))
     adopt(new, old.state_dict())
     pages = new.fetch.weight.view(3, -1, 64)
     assert torch.equal(pages[1:].reshape(-1, 64), old.fetch.weight)
-    assert torch.equal(pages[0], pages[1])
+    assert not pages[0].any()
+    assert not new.fetch.bias[:32].any()
+    assert (new.fetch.bias[32:48] > 0).all()
     assert torch.equal(new.mend.weight, old.mend.weight)
     with pytest.raises(DataError, match="weight head"):
         adopt(new, {"head.weight": torch.zeros(1)})
