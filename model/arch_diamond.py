@@ -7,6 +7,7 @@ files of recordings; the nets are in diamond_net.py, the samplers in diamond_sam
 
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -20,13 +21,22 @@ from dreamloop.input.errors import unknown
 from dreamloop.input.schema import ActionSchema
 from dreamloop.input.state import InputState
 from dreamloop.model.checkpoint import CheckpointError
-from dreamloop.model.device import choose_device, choose_dtype
+from dreamloop.model.device import choose_engine
 from dreamloop.model.diamond_config import DiamondConfig, choose, read_config
 from dreamloop.model.diamond_net import DiamondNet
 from dreamloop.model.diamond_sampler import Noise, Sampler, SamplerConfig, unit
 from dreamloop.model.noise import SeededNoise
-from dreamloop.model.published import fill, one_file, read_weights
-from dreamloop.model.world_model import Card, Frame, ModelError, ModelState, OpenOptions, Scene, check_actions
+from dreamloop.model.published import fill, one_file, random_weights, read_weights
+from dreamloop.model.world_model import (
+    STEP_CHOICES,
+    Card,
+    Frame,
+    ModelError,
+    ModelState,
+    OpenOptions,
+    Scene,
+    check_actions,
+)
 
 STICK = ("up", "down", "left", "right", "fire")
 UNUSED = ("rew_end_model.", "actor_critic.")  # parts of the published checkpoints that dreaming does without
@@ -49,6 +59,14 @@ def build(card: Card, weights: Path | None, options: OpenOptions) -> "DiamondMod
     nets = empty_nets(config)
     fill(path, nets, tensors)
     return DiamondModel(nets, config, card, options)
+
+
+def build_untrained(card: Card, options: OpenOptions) -> "DiamondModel":
+    """Open a model with seeded random weights, for timing."""
+    config = read_config(card.config)
+    nets = empty_nets(config)
+    nets.load_state_dict(random_weights(nets.state_dict()), assign=True)
+    return DiamondModel(nets, config, replace(card, weights_hash="untrained"), options)
 
 
 def _check_choices(path: Path, config: DiamondConfig, tensors: Mapping[str, Tensor]) -> None:
@@ -74,10 +92,15 @@ class Stage:
     """One net with its sampler: a picture out of noise, some true frames, and actions or a small picture."""
 
     def __init__(self, net: DiamondNet, config: SamplerConfig, device: torch.device, dtype: torch.dtype) -> None:
-        self.net, self.sampler, self.dtype = _prepared(net, device, dtype), Sampler(config), dtype
-        # Without actions the same numbers lead every frame, so they are worked out once.
-        self.constant = None if net.config.actions else self.net.lead(self.sampler.levels, None)
+        self.net, self.dtype = _prepared(net, device, dtype), dtype
+        self.use(config)
         self.ms = 0.0  # time of the last frame
+
+    def use(self, config: SamplerConfig) -> None:
+        """Draw with this sampler from the next frame on."""
+        self.sampler = Sampler(config)
+        # Without actions the same numbers lead every frame, so they are worked out once.
+        self.constant = None if self.net.config.actions else self.net.lead(self.sampler.levels, None)
 
     def draw(self, frames: Tensor, noise: Noise, actions: Tensor | None = None, small: Tensor | None = None) -> Tensor:
         """Return the next picture as levels (n, h, w, 3) after ``frames`` (n, t, h, w, 3), led by ``actions``
@@ -102,17 +125,14 @@ class DiamondModel:
     """A WorldModel. All players are drawn in one evaluation of each net."""
 
     def __init__(self, nets: nn.ModuleDict, config: DiamondConfig, card: Card, options: OpenOptions) -> None:
-        if options.threads:
-            torch.set_num_threads(options.threads)
         self.card, self.players, self.config = card, options.players, config
-        self.device = choose_device(options.device)
-        dtype = choose_dtype(options.dtype, self.device)
+        self.device, self.dtype = choose_engine(options, large=True)
         net = cast(DiamondNet, nets.get_submodule("denoiser.inner_model"))
-        self.dynamics = Stage(net, config.sampler, self.device, dtype)
+        self.dynamics = Stage(net, config.sampler, self.device, self.dtype)
         self.upsampler: Stage | None = None
         if config.upsampler is not None:
             net = cast(DiamondNet, nets.get_submodule("upsampler.inner_model"))
-            self.upsampler = Stage(net, config.upsampler_sampler, self.device, dtype)
+            self.upsampler = Stage(net, config.upsampler_sampler, self.device, self.dtype)
         self.schema = ActionSchema.from_dict(card.schema, where=f"card of {card.name}")
         self._check_schema()
         self._allocate()
@@ -129,6 +149,20 @@ class DiamondModel:
             self.large = torch.zeros(n, *size, dtype=torch.uint8, device=self.device)
         self.actions = torch.zeros(n, frames, self.config.denoiser.actions, device=self.device)
         self.seeds, self.ticks = [0] * n, [0] * n
+
+    @property
+    def steps(self) -> int:
+        """Steps of the dynamics' sampler; may be changed between two frames."""
+        return self.dynamics.sampler.config.steps
+
+    @steps.setter
+    def steps(self, count: int) -> None:
+        self.dynamics.use(replace(self.dynamics.sampler.config, steps=count))
+
+    @property
+    def step_choices(self) -> tuple[int, ...]:
+        """Numbers of steps that are worth offering, most first."""
+        return tuple(sorted({*STEP_CHOICES, self.config.sampler.steps}, reverse=True))
 
     def reset(self, player: int, scene: Scene | None, seed: int) -> Frame:
         """Start over in ``scene``; a scene with less history than the net sees is padded with its first frame."""
@@ -185,7 +219,7 @@ class DiamondModel:
 
     def stats(self) -> Mapping[str, float]:
         """Return the time of each stage of the last step and the size of what is remembered."""
-        figures = {"dynamics_ms": self.dynamics.ms}
+        figures = {"dynamics_ms": self.dynamics.ms, "steps": float(self.steps)}
         if self.upsampler is not None:
             figures["upsampler_ms"] = self.upsampler.ms
         parts = (self.history, self.large, self.actions)

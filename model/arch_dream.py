@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from dreamloop.model.checkpoint import CheckpointError, check_tensors, load_checkpoint
-from dreamloop.model.device import choose_device, choose_dtype, choose_threads
+from dreamloop.model.device import choose_engine
 from dreamloop.model.dream_net import DreamNet, NetConfig, draw_noise, pick_context
 from dreamloop.model.pixels import to_float, to_uint8
 from dreamloop.model.train_config import net_config
@@ -49,10 +49,7 @@ class DreamModel:
     def __init__(self, net: DreamNet, card: Card, options: OpenOptions) -> None:
         self.card, self.players = card, options.players
         self.config = net.config
-        self.device = choose_device(options.device)
-        self.dtype = choose_dtype(options.dtype, self.device)
-        if self.device.type == "cpu":
-            choose_threads(options.threads, options.players)
+        self.device, self.dtype = choose_engine(options)
         self.net = net.to(self.device).compute_in(self.dtype).freeze()
         h, w, n = card.height_px, card.width_px, self.players
         # One buffer for everything that is remembered: the newest frame is the last of each row.

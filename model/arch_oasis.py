@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from dreamloop.input.errors import ConfigError
 from dreamloop.input.schema import ActionSchema
 from dreamloop.model.checkpoint import CheckpointError, weights_hash
-from dreamloop.model.device import choose_device, choose_dtype
+from dreamloop.model.device import choose_engine
 from dreamloop.model.noise import SeededNoise
 from dreamloop.model.oasis_cache import KeyValueCache
 from dreamloop.model.oasis_config import OasisConfig
@@ -28,9 +28,18 @@ from dreamloop.model.oasis_dit import Dynamics
 from dreamloop.model.oasis_sampler import advance, plan
 from dreamloop.model.oasis_vae import Autoencoder, to_levels
 from dreamloop.model.pixels import to_float
-from dreamloop.model.published import fill, read_tensors, read_weights
+from dreamloop.model.published import fill, random_weights, read_tensors, read_weights
 from dreamloop.model.table import adjust
-from dreamloop.model.world_model import Card, Frame, ModelError, ModelState, OpenOptions, Scene, check_actions
+from dreamloop.model.world_model import (
+    STEP_CHOICES,
+    Card,
+    Frame,
+    ModelError,
+    ModelState,
+    OpenOptions,
+    Scene,
+    check_actions,
+)
 
 DYNAMICS, AUTOENCODER = "oasis500m.safetensors", "vit-l-20.safetensors"
 ROTARY = "rotary_emb.freqs"  # the published files hold frequencies under several names; they are worked out here
@@ -59,6 +68,13 @@ def build(card: Card, weights: Path | None, options: OpenOptions) -> "OasisModel
     for name, net in nets.items():
         fill(parts[name], net, {key: value for key, value in tensors[name].items() if not key.endswith(ROTARY)})
     return OasisModel(nets, card, options)
+
+
+def build_untrained(card: Card, options: OpenOptions) -> "OasisModel":
+    """Open a model with seeded random weights, for timing."""
+    nets = empty_nets(read_config(card), card)
+    nets.load_state_dict(random_weights(nets.state_dict()), assign=True)
+    return OasisModel(nets, replace(card, weights_hash="untrained"), options)
 
 
 def read_config(card: Card) -> OasisConfig:
@@ -93,19 +109,16 @@ class OasisModel:
     """A WorldModel. The noisy frames of all players are evaluated together."""
 
     def __init__(self, nets: nn.ModuleDict, card: Card, options: OpenOptions) -> None:
-        if options.threads:
-            torch.set_num_threads(options.threads)
         self.card, self.players, self.config = card, options.players, read_config(card)
-        self.device = choose_device(options.device)
-        dtype = choose_dtype(options.dtype, self.device)
+        self.device, self.dtype = choose_engine(options, large=True)
         self.size = ActionSchema.from_dict(card.schema, where=f"card of {card.name}").size
         if self.size != self.config.actions:
             raise ModelError(f"the schema has {self.size} entries, the net takes {self.config.actions}")
-        nets = nets.to(device=self.device, dtype=dtype).eval().requires_grad_(False)
+        nets = nets.to(device=self.device, dtype=self.dtype).eval().requires_grad_(False)
         self.dynamics: Dynamics = nets["dynamics"]  # type: ignore[assignment]
         self.autoencoder: Autoencoder = nets["autoencoder"]  # type: ignore[assignment]
         self.steps = self.config.steps
-        self._allocate(dtype)
+        self._allocate(self.dtype)
 
     def _allocate(self, dtype: torch.dtype) -> None:
         config, n = self.config, self.players
@@ -130,6 +143,11 @@ class OasisModel:
     def steps(self, count: int) -> None:
         self._plan = plan(count)
         self._labels = torch.tensor([step.label for step in self._plan], device=self.device)
+
+    @property
+    def step_choices(self) -> tuple[int, ...]:
+        """Numbers of evaluations that are worth offering, most first."""
+        return tuple(sorted({*STEP_CHOICES, self.config.steps}, reverse=True))
 
     @torch.no_grad()
     def reset(self, player: int, scene: Scene | None, seed: int) -> Frame:
@@ -211,7 +229,11 @@ class OasisModel:
     def stats(self) -> Mapping[str, float]:
         """Return the time of each stage of the last step, evaluations a frame and the size of what is remembered."""
         memory = self.cache.nbytes + self.latents.nbytes + self.actions.nbytes
-        return self._ms | {"evaluations": float(self.steps + 1), "memory_bytes": float(memory)}
+        return self._ms | {
+            "steps": float(self.steps),
+            "evaluations": float(self.steps + 1),
+            "memory_bytes": float(memory),
+        }
 
     def _denoise(self, actions: Tensor) -> Tensor:
         """Return clean latents (n, c, h, w), all players at once; what was stored of earlier frames is only read."""

@@ -3,9 +3,27 @@
 import torch
 
 from dreamloop.input.errors import unknown
-from dreamloop.model.world_model import ModelError
+from dreamloop.model.world_model import ModelError, OpenOptions
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+_ALL_THREADS = torch.get_num_threads()  # as OMP_NUM_THREADS or the machine has it
+
+
+def choose_engine(options: OpenOptions, *, large: bool = False) -> tuple[torch.device, torch.dtype]:
+    """Return where and in which dtype a model of these options runs, and settle its processor threads.
+
+    Args:
+        options: as a model is opened with.
+        large: its layers are large enough to keep several threads busy, even behind a window (:func:`choose_threads`).
+
+    Raises:
+        ModelError: a device or dtype that is not here.
+    """
+    device = choose_device(options.device)
+    dtype = choose_dtype(options.dtype, device)
+    if device.type == "cpu":
+        choose_threads(options.threads or (_ALL_THREADS if large else 0), options.players)
+    return device, dtype
 
 
 def choose_device(name: str) -> torch.device:
@@ -54,6 +72,3 @@ def choose_threads(threads: int, players: int) -> None:
     frame where one took 21.
     """
     torch.set_num_threads(threads or (1 if players == 1 and _ALL_THREADS <= 2 else _ALL_THREADS))
-
-
-_ALL_THREADS = torch.get_num_threads()  # as OMP_NUM_THREADS or the machine has it

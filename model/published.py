@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
+import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
@@ -71,6 +72,16 @@ def fill(path: Path, module: nn.Module, tensors: Mapping[str, Tensor]) -> None:
     check_tensors(path, tensors, module.state_dict())
     plain = {name: tensor.float() for name, tensor in tensors.items()}
     module.load_state_dict(plain, assign=True)
+
+
+def random_weights(shapes: Mapping[str, Tensor], seed: int = 0) -> dict[str, Tensor]:
+    """Return seeded random numbers for every tensor, of a size that keeps a deep net's output within bounds."""
+    stream = torch.Generator().manual_seed(seed)
+    made = {}
+    for name, shape in shapes.items():
+        values = torch.rand(shape.shape, generator=stream).sub_(0.5)
+        made[name] = values.div_(max(shape[0].numel() if shape.dim() else 1, 1) ** 0.5)
+    return made
 
 
 def _has_card(path: Path) -> bool:

@@ -106,6 +106,24 @@ class WorldModel(Protocol):
         ...
 
 
+@runtime_checkable
+class Stepped(Protocol):
+    """What a WorldModel has besides when it draws a frame in several steps, whose number is the player's choice.
+
+    The number belongs to the session and not to a player's state: it stays when a state is loaded.
+    """
+
+    steps: int  # may be changed between two frames; fewer are faster and worse
+
+    @property
+    def step_choices(self) -> tuple[int, ...]:
+        """Numbers of steps that are worth offering, most first; its own default is among them."""
+        ...
+
+
+STEP_CHOICES = (10, 4, 2, 1)
+
+
 @dataclass(frozen=True, slots=True)
 class OpenOptions:
     """How to open a model."""
@@ -132,15 +150,30 @@ def open_model(arch: str, card: Card, weights: Path | None = None, options: Open
         ModelError: unknown architecture.
         CheckpointError: weights that are missing, damaged or foreign (model/checkpoint.py).
     """
+    model: WorldModel = _plug(arch).build(card, weights, options or OpenOptions())
+    return model
+
+
+def open_untrained(arch: str, card: Card, options: OpenOptions | None = None) -> WorldModel:
+    """Open a model of the size on ``card`` with seeded random weights: it costs what the real one costs.
+
+    Raises:
+        ModelError: unknown architecture, or one whose plug has no ``build_untrained(card, options)``.
+    """
+    plug = _plug(arch)
+    if not hasattr(plug, "build_untrained"):
+        raise ModelError(f"the architecture '{arch}' offers no random weights; it is measured with its own")
+    model: WorldModel = plug.build_untrained(card, options or OpenOptions())
+    return model
+
+
+def _plug(arch: str) -> Any:
     points: Sequence[Any] = [point for point in entry_points(group="dreamloop.models") if point.name == arch]
     if points:
-        plug = points[0].load()
-    elif arch in list_archs():
-        plug = importlib.import_module(f"dreamloop.model.arch_{arch}")
-    else:
-        raise ModelError(unknown("model architecture", arch, list_archs()))
-    model: WorldModel = plug.build(card, weights, options or OpenOptions())
-    return model
+        return points[0].load()
+    if arch in list_archs():
+        return importlib.import_module(f"dreamloop.model.arch_{arch}")
+    raise ModelError(unknown("model architecture", arch, list_archs()))
 
 
 def check_actions(actions: NDArray[np.float32], players: int, size: int) -> None:

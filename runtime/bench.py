@@ -2,7 +2,7 @@
 
 Two kinds of rounds take turns, so that a busy minute of the machine hits both: *free*, as fast as the model goes, for
 frames a second and for the cost of everything around the model; and *paced*, at the world's own rate, for the time
-from a device event to the frame that shows it. Knows nothing about how a model works, except for counting its FLOP.
+from a device event to the frame that shows it. Knows nothing about how a model works.
 """
 
 from collections.abc import Callable, Sequence
@@ -40,6 +40,7 @@ class BenchSize:
     batch_steps: int = 20
     record_ticks: int = 350  # handed to the recorder at the world's rate
     soak_minutes: float = 0.0
+    alone: int = 0  # only so many steps of the model, without the loop: for models that take seconds a frame
 
 
 class AllStamps(StampRing):
@@ -91,6 +92,8 @@ def bench(
     options: OpenOptions | None = None,
     seed: int = 0,
     window: bool = False,
+    stages: Sequence[str] = (),
+    untrained: bool = False,
     clock: Clock | None = None,
     progress: Progress = lambda what, share: None,
 ) -> dict[str, Any]:
@@ -102,6 +105,8 @@ def bench(
         options: device, dtype and threads; the number of players is the bench's own business.
         seed: of the session and of the hands.
         window: play in a real window; otherwise in one that nobody sees, and upload and present are not in the time.
+        stages: of the world, that draw every frame once more.
+        untrained: seeded random weights of the full size, where the published ones are not at hand.
         clock: what tells the time.
         progress: called with what is going on and the share of it that is done.
 
@@ -109,7 +114,18 @@ def bench(
         DreamloopError: the world cannot be opened, or there is no display for a real window.
     """
     size, clock, options = size or BenchSize(), clock or SystemClock(), replace(options or OpenOptions(), players=1)
-    model = world.open_model(options)
+
+    def open_for(players: int) -> WorldModel:
+        opening = replace(options, players=players)
+        return world.open_untrained(opening) if untrained else world.open_chain(stages, opening)
+
+    model = open_for(1)
+    if size.alone:
+        progress("the model alone", None)
+        lonely = replace(size, batch_steps=size.alone)
+        step_ms = model_step_ms(world, model, lonely, clock, seed, warm_up=1)
+        counted = {"model_alone": {"1": step_ms}} | arithmetic(world, model, step_ms["p50"], clock)
+        return head(world, model, seed, clock) | {"batch": 1, "untrained": untrained, "latency": counted}
     player = _Player(world, model, clock, seed, window)
     rounds: dict[str, list[list[FrameStamps]]] = {FREE: [], PACED: []}
     for turn in range(size.rounds):
@@ -120,18 +136,16 @@ def bench(
     latency = _loop_figures(rounds[FREE], rounds[PACED], 1 / world.rate_hz)
     progress("the model alone", 0.0)
     alone = {"1": model_step_ms(world, model, size, clock, seed)}
-    alone[str(size.batch)] = model_step_ms(
-        world, world.open_model(replace(options, players=size.batch)), size, clock, seed
-    )
+    alone[str(size.batch)] = model_step_ms(world, open_for(size.batch), size, clock, seed)
     latency["model_alone"] = alone
     progress("arithmetic", 0.5)
-    latency |= arithmetic(model, alone["1"]["p50"], clock)
+    latency |= arithmetic(world, model, alone["1"]["p50"], clock)
     progress("recording", 0.0)
     latency["recording_ms"] = recording_ms(world, clock, size.record_ticks)
     latency |= {"window": "real" if window else "headless", "rounds": size.rounds, "frames": size.frames}
     if size.soak_minutes:
         latency["soak"] = soak(player, size.soak_minutes, clock, progress)
-    return head(world, model, seed, clock) | {"batch": 1, "latency": latency}
+    return head(world, model, seed, clock) | {"batch": 1, "untrained": untrained, "latency": latency}
 
 
 class _Player:
@@ -203,19 +217,29 @@ def percentiles(seconds: Any) -> dict[str, float]:
     return {"p50": p50, "p95": p95, "p99": p99}
 
 
-def model_step_ms(world: World, model: WorldModel, size: BenchSize, clock: Clock, seed: int) -> dict[str, float]:
-    """Return the time of a step of the model alone, all players at once, and frames a second over all of them."""
+def model_step_ms(
+    world: World, model: WorldModel, size: BenchSize, clock: Clock, seed: int, warm_up: int = 3
+) -> dict[str, Any]:
+    """Return the time of a step of the model alone, all players at once, and frames a second over all of them.
+
+    ``stages_ms`` is what the model itself says of its parts: the median of every figure that ends in "_ms".
+    """
     scene = world.scene(None, model.card.context_frames)
     for player in range(model.players):
         model.reset(player, scene, seed + player)
     actions = np.tile(world.schema.neutral, (model.players, 1))
-    seconds = []
-    for step in range(size.batch_steps + 3):
+    seconds: list[float] = []
+    told: dict[str, list[float]] = {}
+    for step in range(size.batch_steps + warm_up):
         begun_s = clock.now_s()
         model.step(actions)
-        if step >= 3:
+        if step >= warm_up:
             seconds.append(clock.now_s() - begun_s)
-    return percentiles(seconds) | {"frames_per_s": model.players / float(np.median(seconds))}
+            for name, value in model.stats().items():
+                if name.endswith("_ms"):
+                    told.setdefault(name.removesuffix("_ms"), []).append(value)
+    parts = {name: float(np.median(values)) for name, values in told.items()}
+    return percentiles(seconds) | {"frames_per_s": model.players / float(np.median(seconds)), "stages_ms": parts}
 
 
 def recording_ms(world: World, clock: Clock, ticks: int) -> dict[str, float]:
@@ -241,33 +265,37 @@ def recording_ms(world: World, clock: Clock, ticks: int) -> dict[str, float]:
     return percentiles(seconds)
 
 
-def arithmetic(model: WorldModel, step_ms: float, clock: Clock) -> dict[str, Any]:
-    """Return GFLOP a frame, what is achieved of the machine's measured peak, and that peak; None where uncounted."""
-    flop = count_frame_flop(model)
-    if flop is None:
-        return {"gflop_per_frame": None, "achieved_tflop_per_s": None, "peak": None, "peak_share": None}
+def arithmetic(world: World, model: WorldModel, step_ms: float, clock: Clock) -> dict[str, Any]:
+    """Return what a frame of one player costs, and how near to the roof its ``step_ms`` comes; None where uncounted.
+
+    ``gflop_per_frame`` and ``gbyte_per_frame`` are those of the products in one step (runtime/roofline.py), ``roof_ms``
+    the time that they must take on this machine, ``roof_share`` that time over the step's.
+    """
     import torch
 
-    from dreamloop.runtime.peak import measure_peak
+    from dreamloop.runtime.peak import measure_bandwidth, measure_peak
+    from dreamloop.runtime.roofline import count_products
 
-    peak = measure_peak(str(getattr(model, "device", "cpu")), getattr(model, "dtype", torch.float32), clock.now_s)
+    actions = np.tile(world.schema.neutral, (model.players, 1))
+    products = count_products(lambda: model.step(actions))
+    flop, nbytes = sum(products.flop) / model.players, sum(products.nbytes) / model.players
+    if not flop:
+        names = ("gflop_per_frame", "achieved_tflop_per_s", "peak", "peak_share", "gbyte_per_frame")
+        return dict.fromkeys((*names, "roof_ms", "roof_share"))
+    device = str(getattr(model, "device", "cpu"))
+    peak = measure_peak(device, getattr(model, "dtype", torch.float32), clock.now_s)
+    peak["gbyte_per_s"] = measure_bandwidth(device, clock.now_s) / 1e9
     achieved = flop / (step_ms / 1e3) / 1e12
+    roof_ms = 1e3 * products.roof_s(1e12 * peak["tflop_per_s"], 1e9 * peak["gbyte_per_s"]) / model.players
     return {
         "gflop_per_frame": flop / 1e9,
         "achieved_tflop_per_s": achieved,
         "peak": peak,
         "peak_share": achieved / peak["tflop_per_s"],
+        "gbyte_per_frame": nbytes / 1e9,
+        "roof_ms": roof_ms,
+        "roof_share": roof_ms / step_ms,
     }
-
-
-def count_frame_flop(model: WorldModel) -> float | None:
-    """Return the FLOP of one frame of one player; None for an architecture whose arithmetic nobody counts."""
-    if model.card.arch != "dream":
-        return None
-    from dreamloop.model.dream_net import DreamNet, count_flop
-    from dreamloop.model.train_config import net_config
-
-    return count_flop(DreamNet(net_config(model.card.config)))
 
 
 def soak(player: _Player, minutes: float, clock: Clock, progress: Progress) -> dict[str, float]:

@@ -49,10 +49,21 @@ def train(
     reward: Annotated[
         bool, typer.Option("--reward", help="Train the net that says what a tick of the dream is worth.")
     ] = False,
+    stage: Annotated[str | None, typer.Option(help="Train a stage that draws the frames once more: upsample.")] = None,
 ) -> None:
     """Train the world's weights, from its simulator or from recordings; or one of the small nets beside them."""
     from dreamloop.runtime.train_world import train_world
     from dreamloop.runtime.world import find_world
+
+    if stage is not None:
+        from dreamloop.runtime.stage_world import train_world_stage
+
+        with _progress() as progress:
+            figures = train_world_stage(
+                find_world(world), stage, minutes or 15.0, out, resume=resume, progress=progress
+            )
+        _print(figures)
+        return
 
     if inverse_dynamics:
         from dreamloop.runtime.evaluate_world import train_inverse_dynamics
@@ -119,6 +130,11 @@ def bench(
     window: Annotated[bool, typer.Option("--window", help="In a real window; its time is then inside.")] = False,
     rounds: Annotated[int, typer.Option(min=1, help="Rounds of each kind.")] = 5,
     frames: Annotated[int, typer.Option(min=20, help="Frames of a round.")] = 120,
+    alone: Annotated[int, typer.Option(min=0, help="Only so many steps of the model, without the loop.")] = 0,
+    untrained: Annotated[
+        bool, typer.Option("--untrained", help="Seeded random weights of the full size, where there are no others.")
+    ] = False,
+    stage: Annotated[list[str] | None, typer.Option(help="With this stage of the world behind the model.")] = None,
     soak: Annotated[float, typer.Option(min=0.0, help="Then play for so many minutes: does anything grow?")] = 0.0,
     seed: Annotated[int, typer.Option(min=0, help="Of the dream and of the hands that play.")] = 0,
     device: Annotated[str, typer.Option(help=DEVICE)] = "auto",
@@ -131,10 +147,19 @@ def bench(
     from dreamloop.runtime.bench import bench as measure
     from dreamloop.runtime.world import find_world
 
-    size = BenchSize(rounds=rounds, frames=frames, soak_minutes=soak)
+    size = BenchSize(rounds=rounds, frames=frames, soak_minutes=soak, alone=alone)
     options = OpenOptions(device=device, dtype=dtype, threads=threads)
     with _progress() as progress:
-        figures = measure(find_world(world), size=size, options=options, seed=seed, window=window, progress=progress)
+        figures = measure(
+            find_world(world),
+            size=size,
+            options=options,
+            seed=seed,
+            window=window,
+            stages=stage or (),
+            untrained=untrained,
+            progress=progress,
+        )
     _finish(figures, json, report, None)
 
 

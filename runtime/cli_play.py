@@ -30,7 +30,11 @@ def play(
     keep_frames: Annotated[str, typer.Option(help="Pictures in the recording: lossless, jpeg, none.")] = "lossless",
     schema: Annotated[Path | None, typer.Option(help="Your own bindings (TOML).")] = None,
     weights: Annotated[Path | None, typer.Option(help="Other weights: a file, or a folder of published ones.")] = None,
+    stage: Annotated[
+        list[str] | None, typer.Option(help="Draw frames with this stage of the world; several in turn; none.")
+    ] = None,
     scene: Annotated[str | None, typer.Option(help="Scene to start in: name or number.")] = None,
+    load: Annotated[Path | None, typer.Option(help="Begin from a saved game (.dreamsave).")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of the dream; another one every time unless given.")] = None,
     voice: Annotated[bool, typer.Option("--voice", help="Listen to the microphone.")] = False,
     voice_model: Annotated[Path | None, typer.Option(help="Folder of a vosk model.")] = None,
@@ -66,6 +70,7 @@ def play(
     options = PlayOptions(
         seed=seed if seed is not None else (0 if alone else _any_seed()),
         scene=scene,
+        stages=_stages(found, stage),
         schema=schema,
         model=OpenOptions(device=device, dtype=dtype, threads=threads),
         record=record,
@@ -75,20 +80,30 @@ def play(
         rewind=not alone,
         keep_s=0.0 if alone else KEEP_S,
     )
+    start = _saved_start(load) if load is not None else None
     if no_display:
         clip = _clip_path(found)
         typer.echo("There is no display, so the world's scripted demo is played into a clip.")
     if alone:
-        _play_alone(found, options, frames or round(CLIP_S * found.rate_hz), clip, script)
+        _play_alone(found, options, frames or round(CLIP_S * found.rate_hz), clip, script, start)
         return
     heard = {"model": voice_model, "device": microphone, "push_to_talk": push_to_talk}
     sources = _sources(found, script, heard if voice else None)
-    _play_in_window(found, options, sources, frames, fullscreen, scaling, scale)
+    _play_in_window(found, options, sources, frames, fullscreen, scaling, scale, start)
 
 
 def _check(option: str, got: str, allowed: Sequence[str]) -> None:
     if got not in allowed:
         raise ConfigError(unknown(f"value of {option}", got, allowed))
+
+
+def _stages(world: "World", asked: Sequence[str] | None) -> tuple[str, ...]:
+    """The stages that were asked for, the world's own when none were, nothing for "none"."""
+    if asked is None:
+        return (world.stage,) if world.stage else ()
+    names = tuple(name for name in asked if name != "none")
+    world.stage_paths(names)  # says now what is wrong
+    return names
 
 
 def _any_seed() -> int:
@@ -121,7 +136,23 @@ def _sources(world: "World", script: Path | None, voice: dict[str, Any] | None) 
     return sources
 
 
-def _play_alone(world: "World", options: "PlayOptions", frames: int, clip: Path | None, script: Path | None) -> None:
+def _saved_start(path: Path) -> "Start":
+    """Begin from a saved game; what is wrong with the file is said before a window opens."""
+    from dreamloop.model.savegame import read_savegame
+    from dreamloop.runtime.session import Start
+
+    state, about = read_savegame(path)
+    return Start(lambda model: model.load(0, state), {"from": path.name, "tick": about.get("tick")})
+
+
+def _play_alone(
+    world: "World",
+    options: "PlayOptions",
+    frames: int,
+    clip: Path | None,
+    script: Path | None,
+    start: "Start | None" = None,
+) -> None:
     """Play without a window: world time is counted, not waited for."""
     from contextlib import ExitStack
 
@@ -132,13 +163,13 @@ def _play_alone(world: "World", options: "PlayOptions", frames: int, clip: Path 
 
     script = script or world.demo_script
     sources = [open_source("script", path=script, schema=world.schema)] if script else []
-    scale = max(512 // world.width_px, 1)
+    scale = max(512 // world.shown_px(options.stages)[0], 1)
     wall = SystemClock()
     with ExitStack() as stack:
         film = stack.enter_context(ClipWriter(clip, world.rate_hz, scale)) if clip else None
         window = HeadlessWindow(frames + 1, film.add if film else None)  # and the frame of the start
         started_s = wall.now_s()
-        report = _run(world, window, FakeClock(), options, sources)
+        report = _run(world, window, FakeClock(), options, sources, start)
         took_s = wall.now_s() - started_s
     rate = report.frames / took_s
     typer.echo(f"{report.frames} frames in {took_s:.1f} s: {rate:.1f} a second, loading included")
@@ -164,7 +195,7 @@ def _play_in_window(
         world.card()  # says so before a window opens
     clock = SystemClock()
     window_options = WindowOptions(fullscreen, scaling, scale, None if frames is None else frames + 1)  # type: ignore[arg-type]
-    size = (world.width_px, world.height_px)
+    size = world.shown_px(options.stages)
     window = PygameWindow(f"{world.title} - dreamloop", size, clock, window_options)
     _say_end(_run(world, window, clock, options, sources, start))
 

@@ -1,6 +1,6 @@
 """The commands for recordings: ``replay``, ``export``, ``recordings ...``. Thin: each calls one module."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -31,6 +31,7 @@ def replay(
     other: Annotated[
         str | None, typer.Option("--with", help="Another model beside it: a checkpoint, or a world.")
     ] = None,
+    stage: Annotated[list[str] | None, typer.Option(help="Draw its pictures with this stage of its world.")] = None,
     world: Annotated[str | None, typer.Option(help="World it was played in, when it does not say.")] = None,
 ) -> None:
     """Show a recording in a window with a time line, or verify it by dreaming it again."""
@@ -44,7 +45,7 @@ def replay(
         if verify:
             _verify(recording, find_world(world) if world else world_of(recording))
             return
-        _show(recording, world, dream, other)
+        _show(recording, world, dream, other, stage or ())
 
 
 def export(
@@ -218,12 +219,15 @@ def _verify(recording: "Recording", world: "World") -> None:
         raise typer.Exit(1)
 
 
-def _show(recording: "Recording", world_name: str | None, dream: bool, other: str | None) -> None:
+def _show(
+    recording: "Recording", world_name: str | None, dream: bool, other: str | None, stages: Sequence[str]
+) -> None:
     """Show it in a window; when the person takes over, play on from there in the same window."""
+    from dreamloop.model.stage import open_stage
     from dreamloop.runtime.clock import SystemClock
     from dreamloop.runtime.doctor import has_display
     from dreamloop.runtime.redream import world_of
-    from dreamloop.runtime.replay import Replay
+    from dreamloop.runtime.replay import DrawnPictures, Replay
     from dreamloop.runtime.window import PygameWindow
     from dreamloop.runtime.world import find_world
 
@@ -233,7 +237,10 @@ def _show(recording: "Recording", world_name: str | None, dream: bool, other: st
     def world() -> "World":
         return find_world(world_name) if world_name else world_of(recording)
 
+    drawn = [open_stage(path) for _, path in world().stage_paths(stages)] if stages else []
     pictures = _pictures(recording, world, dream, other)
+    if drawn:
+        pictures = DrawnPictures(pictures, drawn)
     clock = SystemClock()
     width, height = (int(recording.header.get(name, 0)) or 128 for name in ("width_px", "height_px"))
     window = PygameWindow(f"{recording.path.name} - dreamloop", (width, height), clock)

@@ -283,13 +283,8 @@ def simulator_of(job: Job) -> tuple[World, Any, Any]:
     key = (job.folder, job.maps, repr(sorted(job.env_options.items())))
     if key not in _simulators:
         world = load_world(job.folder)
-        env = world.make_env(
-            maps=job.maps,
-            seed=job.seed,
-            width_px=world.width_px,
-            height_px=world.height_px,
-            **job.env_options,
-        )
+        size = {"width_px": world.width_px, "height_px": world.height_px}
+        env = world.make_env(maps=job.maps, seed=job.seed, **{**size, **job.env_options})
         _simulators[key] = (world, env, world.make_explorer(job.seed))
     return _simulators[key]
 

@@ -36,6 +36,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("bookmark", ("b",), "bookmark"),
     Command("keep", ("k",), "keep the last minutes"),
     Command("reload_schema", ("f5",), "read the controls again"),
+    Command("steps", ("f7",), "fewer steps a frame"),
     Command("scaling", ("f8",), "sharp or smooth"),
     Command("fullscreen", ("f11",), "full screen"),
     Command("screenshot", ("f12",), "screenshot"),

@@ -76,6 +76,7 @@ class Journal:
         """Keep one tick; nothing here waits for a disk."""
         stamps = self._stopwatch.read()
         self._ring.add(stamps)
+        frame = self._model.own_frame(frame)  # it decides; what the stages drew of it can be drawn again
         self._recorder.add(state, action, frame, stamps.timings())
         if self.keeps_way_back:
             self._rewind.see(state.tick, frame)

@@ -13,7 +13,9 @@ from typing import Any, TypeVar
 import numpy as np
 
 from dreamloop.input.errors import DreamloopError
-from dreamloop.model.world_model import Action, Frame, ModelError, ModelState, Scene, WorldModel
+from dreamloop.model.failure import in_words
+from dreamloop.model.stage import Chain
+from dreamloop.model.world_model import Action, Frame, ModelState, Scene, WorldModel
 from dreamloop.runtime.pacer import PUMP_S
 from dreamloop.runtime.stamps import Stopwatch
 
@@ -88,8 +90,7 @@ class ModelThread:
             return result
         if isinstance(job.error, DreamloopError) or not isinstance(job.error, Exception):
             raise job.error
-        what = f"{type(job.error).__name__}: {job.error}".strip().splitlines()[0]
-        raise ModelError(f"the model failed ({what})") from job.error
+        raise in_words(job.error) from job.error
 
     def step(self, action: Action) -> Frame:
         """Take one tick with ``action`` (a,) and return the frame (h, w, 3) that shows it."""
@@ -106,6 +107,18 @@ class ModelThread:
     def reset(self, scene: Scene | None, seed: int) -> Frame:
         """Start over and return the first frame."""
         return self.call(lambda: self._model.reset(0, scene, seed))
+
+    def own_frame(self, shown: Frame) -> Frame:
+        """Return the frame that decides the future behind the one that is ``shown`` now: without stages, that one."""
+        return self._model.decided(0) if isinstance(self._model, Chain) else shown
+
+    def draw(self, frame: Frame) -> Frame:
+        """Return a frame (h, w, 3) of the dynamics' as the stages draw it."""
+        chain = self._model
+        if not isinstance(chain, Chain):
+            return frame
+        drawn: Frame = self.call(lambda: chain.draw(frame[np.newaxis])[0])
+        return drawn
 
     def save(self) -> ModelState:
         """Return everything that decides the future."""

@@ -1,4 +1,4 @@
-"""The machine's arithmetic: the fastest matrix product and convolution that it was seen to do, for one dtype.
+"""The machine's arithmetic: the fastest matrix product, convolution and copy that it was seen to do.
 
 A net is compared with this and not with a data sheet. Knows nothing about models.
 """
@@ -17,6 +17,13 @@ def measure_peak(device: str, dtype: torch.dtype, now_s: Callable[[], float]) ->
     matmul = max(_matmul(n, device, dtype, now_s) for n in MATRICES)
     conv = _conv(device, dtype, now_s)
     return {"tflop_per_s": max(matmul, conv), "matmul_tflop_per_s": matmul, "conv_tflop_per_s": conv}
+
+
+def measure_bandwidth(device: str, now_s: Callable[[], float]) -> float:
+    """Return how many bytes a second the memory moves: a copy of 256 MiB, read and written."""
+    source = torch.zeros(256 << 20, dtype=torch.uint8, device=device)
+    target = torch.empty_like(source)
+    return 2 * source.nbytes / _fastest(lambda: target.copy_(source), device, now_s)
 
 
 def _matmul(n: int, device: str, dtype: torch.dtype, now_s: Callable[[], float]) -> float:

@@ -22,6 +22,11 @@ def saved_game(world: str) -> Path:
     return _folder("saves") / f"{world}.dreamsave"
 
 
+def rescued_game(world: str) -> Path:
+    """File of the game that was going on when a world's model failed."""
+    return _folder("saves") / f"{world}-rescued.dreamsave"
+
+
 def kept() -> Path:
     """Folder of recordings that were kept with a key, and of sessions recorded without a name."""
     return _folder("recordings")

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 from dreamloop.input.errors import DreamloopError
 from dreamloop.input.schema_files import player_schema, remapping_path
 from dreamloop.model.savegame import pack_state, read_savegame, write_savegame
+from dreamloop.model.stage import dynamics_of
+from dreamloop.model.world_model import Stepped
 from dreamloop.runtime import places
 from dreamloop.runtime.rewind import Picture
 
@@ -54,6 +56,7 @@ class PlayerCommands:
             "load": self._load,
             "bookmark": self._bookmark,
             "keep": self._keep,
+            "steps": self._steps,
             "reload_schema": self._reload_schema,
             "screenshot": self._screenshot,
             "hud": session.overlays.toggle_hud,
@@ -164,7 +167,7 @@ class PlayerCommands:
         self._held_s += passed_s
         speed = min(BACK_SPEED + self._held_s, BACK_FASTEST)
         self._back = max(self._back - passed_s * speed * session.world.rate_hz, 0.0)
-        session.window.show(self._past[int(self._back)].frame)
+        session.window.show(session.model.draw(self._past[int(self._back)].frame))
 
     def _rewind_end(self) -> None:
         session = self._session
@@ -243,6 +246,19 @@ class PlayerCommands:
         path = places.screenshots() / f"{session.world.name}_{session.clock.stamp()}.png"
         session.window.screenshot(path)
         session.overlays.notice(f"screenshot {path}")
+
+    def _steps(self) -> None:
+        """Let the model draw in the next smaller number of steps, after the smallest in the largest again."""
+        session = self._session
+        model = dynamics_of(session.model.model)
+        if not isinstance(model, Stepped):
+            raise DreamloopError("this world's frames are not drawn in steps")
+        choices = model.step_choices
+        fewer = [steps for steps in choices if steps < model.steps]
+        steps = fewer[0] if fewer else choices[0]
+        session.model.call(lambda: setattr(model, "steps", steps))
+        session.recorder.mark("steps", steps=steps)
+        session.overlays.notice(f"{steps} step{'s' if steps > 1 else ''} a frame")
 
     # -- controls --------------------------------------------------------------------------------------------------
 

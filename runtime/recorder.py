@@ -339,7 +339,7 @@ class SessionRecorder:
         ticks = [item for item in self._ring.from_snapshot() if isinstance(item, TickItem)]
         if not ticks:
             return "nothing to keep yet"
-        header = self._header
+        header = {**self._header, **self._ring.header()}
         if self._ring.first:
             header = {**header, "initial_frame": False, "first_tick": ticks[0].data.state.tick}
         try:

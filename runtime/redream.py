@@ -26,6 +26,7 @@ from dreamloop.model.world_model import (
     ModelState,
     OpenOptions,
     Scene,
+    Stepped,
     WorldModel,
     open_model,
 )
@@ -202,6 +203,7 @@ class Redream:
     def _start(self) -> bool:
         """Bring the model to the beginning; True when tick 0 is the frame of the reset itself."""
         header = self._recording.header
+        self._use_steps(header.get("steps"))
         if any(mark.kind in ("state", "reset") for mark in self._marks.get(0, ())):
             return False
         if "first_tick" in header or "seed" not in header or header.get("source", "play") != "play":
@@ -225,6 +227,8 @@ class Redream:
                 self._wanted[to] -= 1
                 if self._wanted[to] <= 0:
                     self._states.pop(to, None)
+        elif mark.kind == "steps":
+            self._use_steps(values.get("steps"))
         elif mark.kind in ("load", "state"):
             packed = values.get("state")
             self._load(unpack_state(packed, str(self._recording.path))[0] if packed else None)
@@ -232,6 +236,11 @@ class Redream:
 
     def _reset(self, scene: str | None, seed: int) -> None:
         self._frame = self._model.reset(0, fit_scene(self._scenes(scene), self._model), seed)
+
+    def _use_steps(self, steps: Any) -> None:
+        """Draw in so many steps a frame, as the recorded model did; of another kind of model that means nothing."""
+        if isinstance(steps, int) and steps >= 1 and isinstance(self._model, Stepped):
+            self._model.steps = steps
 
     def _load(self, state: ModelState | None) -> None:
         foreign = state is not None and state.weights_hash != self._model.card.weights_hash

@@ -18,6 +18,7 @@ from dreamloop.input.errors import DreamloopError
 from dreamloop.input.schema import ActionSchema
 from dreamloop.model.frame_codec import decode_frame, encode_frame
 from dreamloop.model.recording import Recording
+from dreamloop.model.stage import Stage
 from dreamloop.model.world_model import Frame
 from dreamloop.runtime.clock import Clock
 from dreamloop.runtime.headless import GameWindow
@@ -134,6 +135,35 @@ class DreamedPictures:
                     return
         except DreamloopError as error:
             self.error = error
+
+
+class DrawnPictures:
+    """Pictures as the stages of the world draw them. They are recorded as the dynamics made them."""
+
+    def __init__(self, pictures: Pictures, stages: Sequence[Stage]) -> None:
+        self._pictures, self._stages = pictures, stages
+
+    @property
+    def ready(self) -> int:
+        """As many as there are to draw."""
+        return self._pictures.ready
+
+    @property
+    def error(self) -> DreamloopError | None:
+        """Why dreaming them again failed."""
+        return getattr(self._pictures, "error", None)
+
+    def frame(self, index: int) -> Frame:
+        """Return the picture of tick ``index``, drawn."""
+        frames = self._pictures.frame(index)[np.newaxis]
+        for stage in self._stages:
+            frames = stage.draw(frames)
+        drawn: Frame = frames[0]
+        return drawn
+
+    def close(self) -> None:
+        """Close what they are drawn from."""
+        self._pictures.close()
 
 
 class SideBySide:

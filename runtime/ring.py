@@ -14,6 +14,8 @@ from dreamloop.model.savegame import pack_state
 from dreamloop.model.tick_codec import TickData
 from dreamloop.model.world_model import Frame, ModelState
 
+SETTINGS = ("steps",)  # marks whose values are facts of the header from then on
+
 
 @dataclass(slots=True)
 class TickItem:
@@ -58,6 +60,7 @@ class Ring:
     nbytes: int = 0
     items: deque[tuple[Item, int]] = field(default_factory=deque)
     ticks: int = 0
+    settings: dict[str, Any] = field(default_factory=dict)  # facts of the header that forgotten marks have changed
 
     def add(self, item: Item, nbytes: int) -> None:
         """Add the newest item and forget the oldest ones."""
@@ -68,6 +71,15 @@ class Ring:
             old, size = self.items.popleft()
             self.nbytes -= size
             self.ticks -= isinstance(old, TickItem)
+            if isinstance(old, MarkItem) and old.kind in SETTINGS:
+                self.settings |= old.values
+
+    def header(self) -> dict[str, Any]:
+        """Return the facts of the header that were other where the ring is written from than at the start."""
+        items = [item for item, _ in self.items]
+        before = items[: len(items) - len(list(self.from_snapshot()))]
+        changed = [item.values for item in before if isinstance(item, MarkItem) and item.kind in SETTINGS]
+        return {name: value for values in (self.settings, *changed) for name, value in values.items()}
 
     def from_snapshot(self) -> Iterator[Item]:
         """Yield the items from the oldest snapshot on; all of them when there is none, or when nothing is forgotten."""

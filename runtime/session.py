@@ -11,15 +11,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from dreamloop.input.errors import DreamloopError
 from dreamloop.input.poll import Poller
 from dreamloop.input.schema import ActionSchema
 from dreamloop.input.schema_files import player_schema
 from dreamloop.input.source import Source
 from dreamloop.input.state import InputState
 from dreamloop.model.frame_codec import FrameMode
-from dreamloop.model.savegame import pack_state
-from dreamloop.model.world_model import Frame, OpenOptions, Scene, WorldModel
-from dreamloop.runtime import session_header
+from dreamloop.model.savegame import pack_state, write_savegame
+from dreamloop.model.stage import dynamics_of
+from dreamloop.model.world_model import Frame, ModelError, OpenOptions, Scene, WorldModel
+from dreamloop.runtime import places, session_header
 from dreamloop.runtime.clock import Clock
 from dreamloop.runtime.headless import GameWindow
 from dreamloop.runtime.help import help_rows
@@ -50,6 +52,7 @@ class PlayOptions:
     schema: Path | None = None  # the player's own bindings
     model: OpenOptions = field(default_factory=OpenOptions)
     record: Path | None = None  # file of the recording
+    stages: tuple[str, ...] = ()  # of the world, that draw every frame once more
     frames: FrameMode = "lossless"  # how the recording keeps pictures
     paced: bool = True  # False: as fast as the model goes
     help: bool = True  # show the controls at the beginning
@@ -106,7 +109,7 @@ class Session:
     ) -> None:
         self.world, self.window, self.clock = world, window, clock
         self.options = options or PlayOptions()
-        self._make_model = make_model or (lambda: world.open_model(self.options.model))
+        self._make_model = make_model or (lambda: world.open_chain(self.options.stages, self.options.model))
         self._make_recorder = make_recorder or self._session_recorder
         self._start = start
         self.poller = Poller(sources)
@@ -139,9 +142,25 @@ class Session:
                 stage = LiveStage(self.window, self.stopwatch)
                 inputs = LiveInputs(self.window, self.poller, self.clock, self.pacer.dt_s, self.stopwatch)
                 play(stage, inputs, self.schema, self.model, self._journal, self.pacer)
+            except ModelError as error:
+                raise self._rescued(error) from error
             except WindowClosedError:
                 self.notes.append("the window was closed while the model was busy")
         return self._report()
+
+    def _rescued(self, error: ModelError) -> ModelError:
+        """Save the game as it last was, a fifth of a second ago at most, and say so beside the error."""
+        latest = self.rewind.latest
+        if latest is None:
+            return error
+        path = places.rescued_game(self.world.name)
+        about = {"world": self.world.name, "scene": self.scene, "session": self.identity, "tick": latest.tick}
+        try:
+            write_savegame(path, latest.state, about)
+        except DreamloopError as refused:
+            return type(error)(f"{error}; the game could not be saved ({refused})")
+        self.recorder.mark("end", reason=str(error))
+        return type(error)(f"{error}. The game is saved: dreamloop play {self.world.name} --load {path}")
 
     def _open(self, stack: ExitStack) -> None:
         """Load the model with a progress screen, then start everything that needs its card."""
@@ -163,7 +182,7 @@ class Session:
     def _begin_first(self, stack: ExitStack) -> None:
         """Begin in the scene, or where ``start`` says, and open the recording with what led there."""
         scene = None if self._start else self.load_scene(self.options.scene)
-        start = self._start.bring if self._start else lambda model: model.reset(0, scene, self.options.seed)
+        start = self._bring if self._start else lambda model: model.reset(0, scene, self.options.seed)
         first = self.model.call(lambda: start(self.model.model))
         header = session_header.build(self.world, self.model.model, self.wanted, scene, self.options.seed)
         header["initial_frame"] = self._start is None
@@ -180,14 +199,19 @@ class Session:
         else:
             self.recorder.mark("takeover", **self._start.mark)
             self.recorder.mark("state", state=pack_state(self.model.save()))
-            self.window.show(first)
+            self.window.show(self.model.draw(first))
+
+    def _bring(self, model: WorldModel) -> Frame:
+        """Bring the model to where ``start`` says; stages have no say in that, so they are not asked."""
+        assert self._start is not None
+        return self._start.bring(dynamics_of(model))
 
     def begin(self, frame: Frame) -> None:
         """Show and keep the frame of a start, whose action is to do nothing, as a tick of its own."""
         now_s = self.clock.now_s()
         idle = InputState(tick=self.pacer.tick, dt_s=self.pacer.dt_s, sampled_s=now_s)
         self.window.show(frame)
-        self.recorder.add(idle, self.schema.schema.neutral, frame)
+        self.recorder.add(idle, self.schema.schema.neutral, self.model.own_frame(frame))
         self.pacer.tick += 1
         self.ring.pause()
         self.rewind.clear()

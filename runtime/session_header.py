@@ -6,7 +6,8 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from dreamloop.input.schema import ActionSchema
-from dreamloop.model.world_model import Scene, WorldModel
+from dreamloop.model.stage import Chain, dynamics_of
+from dreamloop.model.world_model import Scene, Stepped, WorldModel
 from dreamloop.runtime.world import World
 
 LIBRARIES = ("dreamloop", "torch", "numpy")
@@ -14,7 +15,7 @@ LIBRARIES = ("dreamloop", "torch", "numpy")
 
 def build(world: World, model: WorldModel, schema: ActionSchema, scene: Scene | None, seed: int) -> dict[str, Any]:
     """Return the header of a session that starts in ``scene`` with ``seed``; ``schema`` is the model's own layout."""
-    card = model.card
+    card = dynamics_of(model).card  # its frames are recorded, not what the stages drew of them
     return {
         "source": "play",
         "world": world.name,
@@ -32,6 +33,8 @@ def build(world: World, model: WorldModel, schema: ActionSchema, scene: Scene | 
         "device": str(getattr(model, "device", "cpu")),
         "dtype": str(getattr(model, "dtype", "")).removeprefix("torch."),
         "threads": cpu_threads(),
+        "steps": steps.steps if isinstance(steps := dynamics_of(model), Stepped) else None,
+        "stages": [name for name, _ in model.stages] if isinstance(model, Chain) else [],
         "versions": {name: found for name in LIBRARIES if (found := _version(name))},
     }
 

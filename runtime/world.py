@@ -12,7 +12,7 @@ import math
 import os
 import sys
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from importlib.metadata import entry_points
@@ -23,7 +23,8 @@ from typing import TYPE_CHECKING, Any, get_type_hints
 from dreamloop.input.errors import ConfigError, DreamloopError, MissingPartError, nearest, unknown
 from dreamloop.input.schema import ActionSchema
 from dreamloop.input.schema_files import find_schema, list_layouts
-from dreamloop.model.world_model import Card, OpenOptions, Scene, WorldModel, open_model
+from dreamloop.model.stage import Chain, open_stage
+from dreamloop.model.world_model import Card, OpenOptions, Scene, WorldModel, open_model, open_untrained
 from dreamloop.runtime.weights_store import Published, folder_of, read_published
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
 DEMOS = Path(__file__).resolve().parent.parent / "demos"
 FILE_NAME = "world.toml"
+TABLES = ("published", "model", "stages")  # of world.toml, beside [world]
 
 
 class WorldError(ConfigError):
@@ -49,6 +51,7 @@ class WorldFile:
     title: str = ""  # as the window shows it; the name when empty
     description: str = ""  # one line for `dreamloop worlds`
     schema: str = "schema.toml"  # action schema, relative to the folder, or the name of a shipped layout
+    stage: str = ""  # stage of [stages] that play draws with when nothing else is asked for
     weights: str = ""  # checkpoint, relative to the folder; empty: the architecture has none, or see [published]
     context_frames: int = 1  # true frames that a scene should bring; a checkpoint of ours says it itself
     scenes: str = ""  # folder of recordings to start from
@@ -80,6 +83,8 @@ class World:
     context_frames: int = 1
     published: Published | None = None  # [published]: files of somebody else's, in the user's data folder
     config: Mapping[str, Any] = field(default_factory=dict)  # [model]: the architecture's own configuration
+    stages: Mapping[str, Path] = field(default_factory=dict)  # [stages]: weights of what may be drawn with, by name
+    stage: str = ""  # of them, the one that play draws with when nothing else is asked for
 
     @cached_property
     def scene_names(self) -> tuple[str, ...]:
@@ -154,6 +159,45 @@ class World:
         card = self.card()
         self.schema.fit(ActionSchema.from_dict(card.schema, where=f"card of {card.name}"))
         return open_model(self.arch, card, self.weights, options)
+
+    def open_chain(self, stages: Sequence[str], options: OpenOptions | None = None) -> WorldModel:
+        """Open the world's model with ``stages`` behind it, in this order; without any it is the model alone.
+
+        Raises:
+            WorldError: a stage that the world does not have.
+            ModelError, CheckpointError, SchemaError: as :meth:`open_model`.
+        """
+        paths = self.stage_paths(stages)
+        model = self.open_model(options)
+        return Chain(model, [(name, open_stage(path, options)) for name, path in paths]) if paths else model
+
+    def open_untrained(self, options: OpenOptions | None = None) -> WorldModel:
+        """Open the world's model at its full size with seeded random weights: for timing, where there are none.
+
+        Raises:
+            ModelError: an architecture that offers none.
+        """
+        return open_untrained(self.arch, replace(self, weights=None).card(), options)
+
+    def stage_paths(self, stages: Sequence[str]) -> list[tuple[str, Path]]:
+        """Return names and weights of ``stages``.
+
+        Raises:
+            WorldError: one that the world does not have.
+        """
+        for name in stages:
+            if not self.stages:
+                raise WorldError(f"world '{self.name}' has no stages, so there is no stage '{name}'")
+            if name not in self.stages:
+                raise WorldError(unknown(f"stage of world '{self.name}'", name, self.stages))
+        return [(name, self.stages[name]) for name in stages]
+
+    def shown_px(self, stages: Sequence[str]) -> tuple[int, int]:
+        """Return width and height of the frames that are shown with ``stages``."""
+        from dreamloop.model.checkpoint import load_card
+
+        cards = [load_card(path) for _, path in self.stage_paths(stages)]
+        return (cards[-1].width_px, cards[-1].height_px) if cards else (self.width_px, self.height_px)
 
     def make_env(self, **options: Any) -> "gymnasium.Env[Any, Any]":
         """Open the simulator that the world was learnt from, as a ``gymnasium.Env``.
@@ -237,9 +281,10 @@ def load_world(folder: Path) -> World:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise WorldError(f"{path} cannot be read: {error}") from error
-    file = _read(path, {name: table for name, table in values.items() if name not in ("published", "model")})
+    file = _read(path, {name: table for name, table in values.items() if name not in TABLES})
     published = read_published(values["published"], str(path)) if "published" in values else None
     weights = folder / file.weights if file.weights else folder_of(file.name) if published else None
+    stages = _stages(path, values, file.stage)
     made_here = folder_of(file.name) / "scenes"  # scenes that a player made from pictures
     return World(
         name=file.name,
@@ -261,7 +306,20 @@ def load_world(folder: Path) -> World:
         context_frames=file.context_frames,
         published=published,
         config=_table(path, values, "model"),
+        stages=stages,
+        stage=file.stage,
     )
+
+
+def _stages(path: Path, values: Mapping[str, Any], default: str) -> dict[str, Path]:
+    """Return the weights of the stages by name; the one that play draws with must be among them."""
+    table = _table(path, values, "stages")
+    for name, weights in table.items():
+        if not isinstance(weights, str):
+            raise WorldError(f"{path}: [stages] {name} = {weights!r} must be a text in quotes, a file of weights")
+    if default and default not in table:
+        raise WorldError(f"{path}: " + unknown("stage", default, table))
+    return {name: path.parent / weights for name, weights in table.items()}
 
 
 def _schema_path(folder: Path, name: str) -> Path:
@@ -282,9 +340,7 @@ def _read(path: Path, values: Mapping[str, Any]) -> WorldFile:
     known = {field.name: field for field in fields(WorldFile)}
     types = get_type_hints(WorldFile)
     mistakes = [
-        f"[{name}] is not a table it knows{nearest(name, ['world', 'published', 'model'])}"
-        for name in values
-        if name != "world"
+        f"[{name}] is not a table it knows{nearest(name, ['world', *TABLES])}" for name in values if name != "world"
     ]
     table = values.get("world", {})
     if not isinstance(table, dict):

@@ -16,7 +16,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 ROOMS = ("runtime", "model", "input", "demos")
-PLUGS = [("model", "arch_"), ("input", "source_")]
+PLUGS = [("model", "arch_"), ("model", "stage_"), ("input", "source_")]
 
 
 def contracts() -> list[dict[str, Any]]:

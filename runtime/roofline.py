@@ -1,0 +1,72 @@
+"""What a frame costs a machine at the least: its products' arithmetic and bytes, and the time that both must take.
+
+Counted while one real step runs, for every architecture that computes with torch: each matrix product, convolution and
+attention, its FLOP (a multiply-add counts as two) and the bytes of its operands and its result, each moved once. The
+roof of a product is the longer of its FLOP at the machine's measured peak and its bytes at its measured bandwidth; what
+lies between the products (normalising, turning, adding) is not in it. A net whose weights stay in the caches can go
+through the part of the roof that is made of bytes. Knows models by their contract only.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.flop_counter import flop_registry, sdpa_flop_count
+
+CPU_ATTENTION = "aten._scaled_dot_product_flash_attention_for_cpu"  # torch's own table of formulas lacks it
+
+
+@dataclass(slots=True)
+class Products:
+    """The products of one step, in the order in which they ran."""
+
+    flop: list[float] = field(default_factory=list)
+    nbytes: list[float] = field(default_factory=list)
+
+    def roof_s(self, flop_per_s: float, bytes_per_s: float) -> float:
+        """Return the time that these products must take at the least, one after the other, seconds."""
+        pairs = zip(self.flop, self.nbytes, strict=True)
+        return sum(max(flop / flop_per_s, nbytes / bytes_per_s) for flop, nbytes in pairs)
+
+
+def count_products(step: Callable[[], object]) -> Products:
+    """Run ``step`` once on this thread and return what it multiplied; nothing for one that does not use torch."""
+    with _Counting() as mode:
+        step()
+    return mode.products
+
+
+class _Counting(TorchDispatchMode):
+    """Sees every operation. One that is made of others is taken apart first, as torch's own counter does it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.products = Products()
+
+    def __torch_dispatch__(
+        self, operation: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        kwargs = kwargs or {}
+        formula = _formula(operation)
+        if formula is None and operation is not torch.ops.prim.device.default:
+            with self:
+                parts = operation.decompose(*args, **kwargs)
+            if parts is not NotImplemented:
+                return parts
+        out = operation(*args, **kwargs)
+        if formula is not None:
+            self.products.flop.append(float(formula(*args, **kwargs, out_val=out)))
+            first = out[0] if isinstance(out, tuple) else out
+            self.products.nbytes.append(float(sum(one.nbytes for one in (*args, first) if isinstance(one, Tensor))))
+        return out
+
+
+def _formula(operation: Any) -> Callable[..., float] | None:
+    packet = getattr(operation, "_overloadpacket", None)
+    if str(packet) == CPU_ATTENTION:
+        return lambda query, key, value, *_, **__: sdpa_flop_count(query.shape, key.shape, value.shape)
+    found: Callable[..., float] | None = flop_registry.get(packet)
+    return found
