@@ -3,13 +3,14 @@
 import json
 from typing import Any
 
+import numpy as np
 import pytest
 
 from dreamloop.input.source import DeviceEvent
 from dreamloop.model.arch_echo import EchoModel
-from dreamloop.model.world_model import OpenOptions, WorldModel
+from dreamloop.model.world_model import ModelError, OpenOptions, WorldModel
 from dreamloop.runtime import bench as module
-from dreamloop.runtime.bench import AllStamps, BenchSize, Hands, arithmetic, bench, count_frame_flop, percentiles
+from dreamloop.runtime.bench import AllStamps, BenchSize, Hands, arithmetic, bench, percentiles
 from dreamloop.runtime.clock import FakeClock
 from dreamloop.runtime.stamps import FrameStamps
 from dreamloop.runtime.world import World
@@ -121,24 +122,96 @@ def test_percentiles_are_in_milliseconds() -> None:
     assert percentiles([0.001, 0.002, 0.003])["p50"] == pytest.approx(2.0)
 
 
-def test_share_of_the_peak(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A frame of F FLOP in 1 ms, on a machine that does twice that: half of the peak."""
+def test_share_of_the_peak(echo: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A frame of F FLOP and B bytes in 4 ms, on a machine that does F in 2 ms and moves B in 1 ms: half of the peak."""
+    pytest.importorskip("torch")
+    from dreamloop.runtime import peak, roofline
+
+    products = roofline.Products([3e9, 1e9], [2e6, 6e6])
+    monkeypatch.setattr(roofline, "count_products", lambda step: products)
+    monkeypatch.setattr(peak, "measure_peak", lambda *_: {"tflop_per_s": 2.0})
+    monkeypatch.setattr(peak, "measure_bandwidth", lambda *_: 8e9)
+    figures = arithmetic(echo, EchoModel(echo.card(), 1), 4.0, FakeClock())
+    assert figures["gflop_per_frame"] == pytest.approx(4.0)
+    assert figures["gbyte_per_frame"] == pytest.approx(8e-3)
+    assert figures["peak_share"] == pytest.approx(0.5)
+    assert figures["roof_ms"] == pytest.approx(1.5 + 0.75), "the first waits for arithmetic, the second for bytes"
+    assert figures["roof_share"] == pytest.approx(2.25 / 4)
+
+
+def test_products_are_counted_once_each() -> None:
+    """Every kind that the nets are made of; an operation made of others counts as its parts, not twice."""
     torch = pytest.importorskip("torch")
-    from dreamloop.model.arch_dream import DreamModel, tiny_card
-    from dreamloop.model.dream_net import DreamNet, count_flop
-    from dreamloop.model.train_config import net_config
-    from dreamloop.runtime import peak
+    from torch.nn import functional as F
+
+    from dreamloop.runtime.roofline import count_products
+
+    q = torch.zeros(2, 3, 5, 8)  # (n, heads, t, d)
+    x, kernel = torch.zeros(1, 4, 6, 7), torch.zeros(2, 4, 3, 3)
+    with torch.inference_mode():
+        linear = count_products(lambda: F.linear(torch.zeros(5, 3), torch.zeros(7, 3), torch.zeros(7)))
+        conv = count_products(lambda: F.conv2d(x, kernel, padding=1))
+        seen = count_products(lambda: F.scaled_dot_product_attention(q, q, q))
+        nothing = count_products(lambda: q + 1)
+    assert linear.flop == [2 * 5 * 3 * 7]
+    assert linear.nbytes == [4 * (7 + 5 * 3 + 3 * 7 + 5 * 7)]
+    assert conv.flop == [2 * 4 * 9 * 2 * 6 * 7]
+    assert sum(seen.flop) == 2 * 2 * (2 * 3) * 5 * 5 * 8
+    assert nothing.flop == []
+
+
+@pytest.mark.parametrize("arch", ["oasis", "diamond", "dream"])
+def test_a_frame_of_every_net_is_counted(arch: str) -> None:
+    """Guards against `dreamloop bench oasis` that prints nothing for FLOP, as it once did."""
+    import importlib
+
+    torch = pytest.importorskip("torch")
+    from dreamloop.model.world_model import open_untrained
+    from dreamloop.runtime.roofline import count_products
 
     torch.set_num_threads(1)
-    card = tiny_card()
-    net = DreamNet(net_config(card.config))
-    flop = count_flop(net)
-    model = DreamModel(net, card, OpenOptions(device="cpu", dtype="float32"))
-    assert count_frame_flop(model) == flop
-    monkeypatch.setattr(peak, "measure_peak", lambda *_: {"tflop_per_s": 2 * flop / 1e-3 / 1e12})
-    figures = arithmetic(model, 1.0, FakeClock())
-    assert figures["gflop_per_frame"] == pytest.approx(flop / 1e9)
-    assert figures["peak_share"] == pytest.approx(0.5)
+    plug = importlib.import_module(f"dreamloop.model.arch_{arch}")
+    card, options = plug.tiny_card(), OpenOptions(device="cpu", dtype="float32")
+    if arch == "dream":
+        with pytest.raises(ModelError, match="offers no random weights"):
+            open_untrained(arch, card, options)
+        return
+    model = open_untrained(arch, card, options)
+    model.reset(0, None, 0)
+    actions = np.zeros((1, len(card.schema["control"])), np.float32)
+    products = count_products(lambda: model.step(actions))
+    assert sum(products.flop) > 1e5
+    assert min(products.flop) > 0
+    again = open_untrained(arch, card, options)
+    again.reset(0, None, 0)
+    again.step(actions)
+    assert np.array_equal(model.step(actions), again.step(actions)), "seeded: the same weights every time"
+
+
+def test_only_the_model_where_a_frame_takes_long(echo: World, clock: FakeClock) -> None:
+    figures = bench(echo, size=BenchSize(alone=4), clock=clock)
+    assert figures["latency"]["model_alone"]["1"]["p50"] == pytest.approx(4.0)
+    assert "frames_per_s" not in figures["latency"]
+
+
+def test_a_stage_is_timed(echo: World, clock: FakeClock, monkeypatch: pytest.MonkeyPatch) -> None:
+    from dreamloop.model.stage import Chain
+
+    class Slow:
+        takes_px = (echo.width_px, echo.height_px)
+        card = echo.card()
+
+        def draw(self, frames: Any) -> Any:
+            clock.advance(0.002)
+            return frames
+
+    def open_chain(world: World, stages: Any, options: OpenOptions | None = None) -> WorldModel:
+        return Chain(world.open_model(options), [(name, Slow()) for name in stages])
+
+    monkeypatch.setattr(World, "open_chain", open_chain)
+    alone = bench(echo, size=BenchSize(alone=4), clock=clock, stages=["slow"])["latency"]["model_alone"]["1"]
+    assert alone["p50"] == pytest.approx(6.0)
+    assert "slow" in alone["stages_ms"]
 
 
 def test_the_peak_is_measured_in_flop_over_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
