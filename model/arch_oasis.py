@@ -8,6 +8,7 @@ oasis_config.py. Knows nothing about windows or files of recordings.
 
 import time
 from collections.abc import Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -132,7 +133,9 @@ class OasisModel:
         self.based = [0] * n  # how many of a player's stored frames were evaluated together
         self.frames: NDArray[np.uint8] = np.zeros((n, self.card.height_px, self.card.width_px, 3), np.uint8)
         self.seeds, self.ticks = [0] * n, [0] * n
-        self._ms = {"dynamics_ms": 0.0, "decode_ms": 0.0, "recompute_ms": 0.0}
+        self._ms = dict.fromkeys(("dynamics_ms", "decode_ms", "behind_ms", "wait_ms"), 0.0)
+        self._put_off: Future[None] | None = None
+        self._behind = ThreadPoolExecutor(1, "dreamloop-behind", _use_threads, (torch.get_num_threads(),))
 
     @property
     def steps(self) -> int:
@@ -153,6 +156,7 @@ class OasisModel:
     def reset(self, player: int, scene: Scene | None, seed: int) -> Frame:
         """Start over after the pictures of ``scene`` (None: after a black one); one picture is enough."""
         self._check_player(player)
+        self.settle()
         frames = np.zeros((1, *self.frames.shape[1:]), np.uint8)
         actions = np.zeros((1, self.size), np.float32)
         if scene is not None:
@@ -170,21 +174,43 @@ class OasisModel:
     def step(self, actions: NDArray[np.float32]) -> NDArray[np.uint8]:
         """Dream the frames (n, h, w, 3) that ``actions`` (n, a) lead to."""
         check_actions(actions, self.players, self.size)
-        started_s = self._make_room()
+        started_s = time.perf_counter()
+        self.settle()
+        started_s = self._stamp("wait_ms", started_s)
+        self._make_room()  # only after a load; else it was done behind the frame before
         now = torch.from_numpy(np.array(actions, np.float32)).to(self.device)
         latents = self._denoise(now)
-        for player in range(self.players):
-            # One by one, as when a state is loaded: a batch of another size may round in another way.
-            self._commit(player, latents[player], now[player])
         started_s = self._stamp("dynamics_ms", started_s)
         self.frames = to_levels(self.autoencoder.decode(latents)).cpu().numpy()
         self._stamp("decode_ms", started_s)
+        self._put_off = self._behind.submit(self._prepare_next, latents, now)
         self.ticks = [tick + 1 for tick in self.ticks]
         return self.frames.copy()
+
+    def settle(self) -> None:
+        """Wait until what was put off behind the last frame is done: nothing else may look at the window before."""
+        if self._put_off is not None:
+            done, self._put_off = self._put_off, None
+            done.result()
+
+    @torch.no_grad()
+    def _prepare_next(self, latents: Tensor, actions: Tensor) -> None:
+        """Do what the next frame needs of this one and the player need not wait for: store it, make room.
+
+        Runs on a thread of its own while the frame is shown and the player thinks; with the same number of processor
+        threads as all else, so that it gives the same bytes.
+        """
+        started_s = time.perf_counter()
+        for player in range(self.players):
+            # One by one, as when a state is loaded: a batch of another size may round in another way.
+            self._commit(player, latents[player], actions[player])
+        self._make_room()
+        self._stamp("behind_ms", started_s)
 
     def save(self, player: int) -> ModelState:
         """Return the latent frames and actions of the window; with a sliding window the keys and values as well."""
         self._check_player(player)
+        self.settle()
         count = min(self.cache.counts[player], self.config.window)
         values: dict[str, Any] = {
             "latents": self.latents[player, :count].cpu().numpy().copy(),
@@ -208,6 +234,7 @@ class OasisModel:
                 f"the state was saved by '{state.arch}' with weights {state.weights_hash or 'none'}; "
                 f"this is '{self.card.arch}' with weights {self.card.weights_hash}"
             )
+        self.settle()
         if self.config.recompute_every == 0 and "keys" not in state.values:
             raise ModelError("the state was saved without keys and values; load it with recompute_every above 0")
         latents = torch.from_numpy(np.array(state.values["latents"])).to(self.device)
@@ -271,14 +298,12 @@ class OasisModel:
         labels = torch.full(latents.shape[:2], self.config.context_label, device=self.device)
         self.dynamics(latents, self.dynamics.lead(labels, actions), ticks, attend, last=False)
 
-    def _make_room(self) -> float:
-        """Evaluate the newest frames anew where a player's window is full; return the time afterwards."""
-        started_s = time.perf_counter()
+    def _make_room(self) -> None:
+        """Evaluate the newest frames anew where a player's window is full."""
         every, window = self.config.recompute_every, self.config.window
         for player, count in enumerate(self.cache.counts):
             if every and count == window:
                 self._base(player, self.latents[player, every:].clone(), self.actions[player, every:].clone())
-        return self._stamp("recompute_ms", started_s)
 
     def _stamp(self, name: str, started_s: float) -> float:
         if self.device.type == "cuda":
@@ -302,6 +327,11 @@ class OasisModel:
                 f"scene '{scene.name}' has frames {scene.frames.shape[1:]} and {scene.actions.shape[1]} controls; "
                 f"the model takes {wanted} and {self.size}"
             )
+
+
+def _use_threads(count: int) -> None:
+    torch.set_num_threads(count)
+    torch.get_num_threads()  # torch settles the number for this thread at its first question
 
 
 def _under(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -6,6 +6,8 @@ sizes below, given the weights, pictures, actions and random numbers that :func:
 (all from NumPy's PCG64), and run in the order of its ``generate.py``, with a window of 5 frames in place of 32.
 """
 
+import threading
+from concurrent.futures import Future
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -148,6 +150,7 @@ def test_generated_frames_are_the_published_ones(
     frames, latents = [], []
     for action in actions[PROMPT:]:
         frames.append(model.step(action[None])[0])
+        model.settle()
         latents.append(model.latents[0, model.cache.counts[0] - 1].numpy().copy())
     assert relative_error(latents, golden[f"latents_{steps}"]) < 1e-4
     off = np.abs(np.stack(frames).astype(int) - golden[f"frames_{steps}"].astype(int))
@@ -186,6 +189,7 @@ def run(model: OasisModel, monkeypatch: pytest.MonkeyPatch, cached: bool) -> lis
     made = []
     for action in actions[PROMPT:]:
         model.step(action[None])
+        model.settle()
         made.append(model.latents[0, (model.cache.counts[0] - 1) % model.config.window].clone())
     return made
 
@@ -233,7 +237,7 @@ def test_steps_change_between_two_frames() -> None:
         model.steps = steps
         model.step(np.zeros((1, 25), np.float32))
         assert model.stats()["evaluations"] == steps + 1
-    assert {"dynamics_ms", "decode_ms", "recompute_ms", "memory_bytes"} <= set(model.stats())
+    assert {"dynamics_ms", "decode_ms", "behind_ms", "wait_ms", "memory_bytes"} <= set(model.stats())
 
 
 def test_bfloat16_stays_near_float32() -> None:
@@ -243,6 +247,57 @@ def test_bfloat16_stays_near_float32() -> None:
         model.reset(0, Scene("start", seeded_prompt(), seeded_actions()[:PROMPT]), seed=0)
         frames.append(model.step(seeded_actions()[PROMPT:][:1])[0].astype(float))
     assert 0 < np.abs(frames[0] - frames[1]).mean() < 3
+
+
+def test_a_frame_is_shown_before_it_is_stored(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The player need not wait for what only the next frame needs; whatever looks at the window waits for it."""
+    model, go, stored = small_model(steps=1), threading.Event(), []
+    prepare = OasisModel._prepare_next
+
+    def slowly(self: OasisModel, latents: Tensor, actions: Tensor) -> None:
+        go.wait(10)
+        prepare(self, latents, actions)
+        stored.append(1)
+
+    monkeypatch.setattr(OasisModel, "_prepare_next", slowly)
+    model.reset(0, None, seed=1)
+    model.step(seeded(5, 1, 25))
+    assert not stored, "the frame is there and the storing has not even begun"
+    go.set()
+    assert len(model.save(0).values["latents"]) == 2, "the start and the new frame"
+    assert stored
+
+
+@pytest.mark.parametrize("every", [0, 1, 2])
+def test_storing_behind_the_frame_changes_no_byte(every: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same frames as when everything happens in turn on one thread, over the edge of the window."""
+
+    def run(in_turn: bool) -> list[bytes]:
+        model = small_model(steps=2, recompute_every=every)
+        if in_turn:
+            submit = lambda work, *given: [work(*given), Future()][1]  # noqa: E731
+            monkeypatch.setattr(model._behind, "submit", submit)
+            monkeypatch.setattr(Future, "result", lambda self, timeout=None: None)
+        model.reset(0, Scene("start", seeded_prompt(), seeded_actions()[:PROMPT]), seed=0)
+        frames = [model.step(action[None]).tobytes() for action in seeded_actions()[PROMPT:]]
+        monkeypatch.undo()
+        return frames
+
+    assert run(in_turn=True) == run(in_turn=False)
+
+
+def test_a_failure_behind_a_frame_is_told_at_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Guards against an error on a thread that nobody listens to, and a window that silently lacks a frame."""
+    model = small_model(steps=1)
+    model.reset(0, None, seed=1)
+
+    def full(*_: Any) -> None:
+        raise torch.OutOfMemoryError("no room")
+
+    monkeypatch.setattr(model, "_commit", full)
+    model.step(seeded(5, 1, 25))
+    with pytest.raises(torch.OutOfMemoryError):
+        model.step(seeded(5, 1, 25))
 
 
 def test_levels_of_the_published_ten_steps() -> None:
