@@ -13,11 +13,12 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from dreamloop.model.checkpoint import CheckpointError, check_tensors, load_checkpoint
+from dreamloop.model.compiled import open_package, package_name
 from dreamloop.model.device import choose_engine
-from dreamloop.model.dream_net import DreamNet, NetConfig, draw_noise, pick_context
+from dreamloop.model.dream_net import DreamNet, NetConfig, Recall, draw_noise, pick_context
 from dreamloop.model.pixels import to_float, to_uint8
 from dreamloop.model.train_config import net_config
 from dreamloop.model.traveller import Remembered, Traveller, stack_recall
@@ -51,6 +52,8 @@ class DreamModel:
         self.config = net.config
         self.device, self.dtype = choose_engine(options)
         self.net = net.to(self.device).compute_in(self.dtype).freeze()
+        self._fast = open_package(options.compiled, self.package())
+        self.compiled = self.package() if self._fast else ""
         h, w, n = card.height_px, card.width_px, self.players
         # One buffer for everything that is remembered: the newest frame is the last of each row.
         self.history = torch.zeros(n, self.config.context, h, w, 3, dtype=torch.uint8, device=self.device)
@@ -149,16 +152,36 @@ class DreamModel:
         pushing = self.net.pushing.weight.float().cpu().numpy() if self.config.depth else None
         return Traveller(self.config, turning, pushing, self.memory)
 
+    def package(self) -> str:
+        """Return the name of the compiled net that fits (model/compiled.py)."""
+        return package_name(self.card, self.device, self.dtype, self.players)
+
+    def compilable(self) -> tuple[nn.Module, tuple[Tensor, ...]]:
+        """Return the net as a module of tensors only, and tensors to try it with."""
+        idle = np.zeros(self.config.actions, np.float32)
+        with torch.no_grad():  # what is made in inference mode cannot be traced
+            return Flat(self.net), self._inputs([one.remember(idle) for one in self.travellers])
+
     def _evaluate(self, remembered: list[Remembered]) -> tuple[Tensor, Tensor | None]:
+        """Return the pictures (n, 3, h, w), and the steps (n, 2) that are made where the net tells them."""
+        with torch.inference_mode():  # less work per operation than no_grad, and there are hundreds
+            inputs = self._inputs(remembered)
+            if self._fast is None:
+                return self.net.play(*inputs[:4], Recall(*inputs[4:]) if len(inputs) > 4 else None)
+            told = self._fast(*inputs)
+            return told[0], told[1] if len(told) > 1 else None
+
+    def _inputs(self, remembered: list[Remembered]) -> tuple[Tensor, ...]:
+        """Return what the net takes: context, actions, level, noise, and the fields of a recall where there is one."""
         context = pick_context(to_float(self.history), self.config.ages)
         drawn = zip(self.seeds, self.ticks, strict=True)
         noise = torch.stack([draw_noise(self.config, seed, tick) for seed, tick in drawn]).to(self.device)
         level = torch.zeros(self.players, device=self.device)
         recall = stack_recall(remembered, self.device) if remembered else None
-        with torch.inference_mode():  # less work per operation than no_grad, and there are hundreds
-            if recall is not None and self.config.depth:
-                recall = recall._replace(near=self._near(context[:, 0], remembered))
-            return self.net.play(context, self.actions, level, noise, recall)
+        if recall is not None and self.config.depth:
+            recall = recall._replace(near=self._near(context[:, 0], remembered))
+        known = () if recall is None else tuple(part for part in recall if part is not None)
+        return (context, self.actions, level, noise, *known)
 
     def _near(self, last: Tensor, remembered: list[Remembered]) -> Tensor:
         """Return how near things are in the last frames (n, 3, h, w) and in the pages; pages are looked at once."""
@@ -194,6 +217,22 @@ class DreamModel:
                 f"scene '{scene.name}' has frames {scene.frames.shape[1:]} and {scene.actions.shape[1]} controls; "
                 f"the model takes {wanted} and {self.config.actions}"
             )
+
+
+class Flat(nn.Module):
+    """A net as a module that takes tensors only, a recall's fields after the rest, and returns pictures and steps.
+
+    It draws as in training: what play does for speed depends on the numbers in the tensors, and cannot be traced.
+    """
+
+    def __init__(self, net: DreamNet) -> None:
+        super().__init__()
+        self.net = net
+
+    def forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
+        """Draw."""
+        drawn = self.net.draw(*inputs[:4], Recall(*inputs[4:]) if len(inputs) > 4 else None)
+        return (drawn.frame,) if drawn.step is None else (drawn.frame, drawn.step)
 
 
 def _pad(rows: NDArray[Any], length: int) -> NDArray[Any]:

@@ -132,6 +132,7 @@ class OpenOptions:
     device: str = "auto"  # "auto", "cpu", "cuda", "cuda:1", "mps"
     dtype: str = "auto"  # "auto", "float32", "bfloat16"
     threads: int = 0  # CPU threads of torch; 0 leaves torch's own choice
+    compiled: Path | None = None  # folder of nets that were compiled ahead; one that fits is used
     memory: str = ""  # policy of the long-horizon memory; "": the model's own choice
 
 

@@ -163,6 +163,21 @@ def bench(
     _finish(figures, json, report, None)
 
 
+def compile_(
+    world: Annotated[str, typer.Argument(help=WORLD)] = "doom",
+    device: Annotated[str, typer.Option(help=DEVICE)] = "auto",
+    dtype: Annotated[str, typer.Option(help=DTYPE)] = "auto",
+) -> None:
+    """Compile the net of a world ahead, for this machine; `dreamloop play` takes it from then on. Takes minutes."""
+    from dreamloop.model.world_model import OpenOptions
+    from dreamloop.runtime.compile_world import compile_world
+    from dreamloop.runtime.world import find_world
+
+    with _progress() as progress:
+        figures = compile_world(find_world(world), OpenOptions(device=device, dtype=dtype), progress=progress)
+    _print(figures)
+
+
 @contextmanager
 def _progress() -> Iterator[Callable[[str, float | None], None]]:
     """A bar on stderr that says what is being done; a share of None only says that it is."""

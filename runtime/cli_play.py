@@ -50,9 +50,11 @@ def play(
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")] = "auto",
     dtype: Annotated[str, typer.Option(help="auto, float32, bfloat16.")] = "auto",
     threads: Annotated[int, typer.Option(min=0, help="Processor threads of the model; 0: what is fastest here.")] = 0,
+    plain: Annotated[bool, typer.Option("--plain", help="Not with the net that `dreamloop compile` made.")] = False,
 ) -> None:
     """Play a world."""
     from dreamloop.model.world_model import OpenOptions
+    from dreamloop.runtime import places
     from dreamloop.runtime.doctor import has_display
     from dreamloop.runtime.session import PlayOptions
     from dreamloop.runtime.world import find_world
@@ -72,7 +74,7 @@ def play(
         scene=scene,
         stages=_stages(found, stage),
         schema=schema,
-        model=OpenOptions(device=device, dtype=dtype, threads=threads),
+        model=OpenOptions(device=device, dtype=dtype, threads=threads, compiled=None if plain else places.compiled()),
         record=record,
         frames=keep_frames,  # type: ignore[arg-type]
         warm_up=not alone,

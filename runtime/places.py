@@ -32,6 +32,13 @@ def kept() -> Path:
     return _folder("recordings")
 
 
+def compiled() -> Path:
+    """Folder of nets that were compiled ahead, in the user's cache; not made here."""
+    chosen = os.environ.get("DREAMLOOP_HOME")
+    cache = Path(platformdirs.user_cache_path("dreamloop", appauthor=False))
+    return (home() / "cache" if chosen else cache) / "compiled"
+
+
 def clips() -> Path:
     """Folder of clips that were played without a display."""
     return _folder("clips")

@@ -30,6 +30,7 @@ from dreamloop.model.world_model import (
     WorldModel,
     open_model,
 )
+from dreamloop.runtime import places
 from dreamloop.runtime.session_header import cpu_threads, scene_hash
 from dreamloop.runtime.world import World, find_world
 
@@ -99,6 +100,7 @@ def recorded_options(recording: Recording) -> OpenOptions:
         device=str(header.get("device") or "auto"),
         dtype=str(header.get("dtype") or "auto"),
         threads=int(header.get("threads") or 0),
+        compiled=places.compiled() if header.get("compiled") else None,
     )
 
 
@@ -355,6 +357,7 @@ def _differences(header: Mapping[str, Any], model: WorldModel) -> Iterator[str]:
         "device": str(getattr(model, "device", "cpu")),
         "dtype": str(getattr(model, "dtype", "")).removeprefix("torch."),
         "threads": cpu_threads(),
+        "compiled": getattr(model, "compiled", ""),
     }
     then = {name: header.get("weights_hash" if name == "weights" else name) for name in now}
     for name, value in now.items():

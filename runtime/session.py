@@ -169,6 +169,7 @@ class Session:
         self.model = ModelThread(self._make_model, self._look, self.stopwatch)
         stack.callback(self.model.close)
         card = self.model.model.card
+        self._tell_outdated()
         self.wanted = self.world.schema.fit(ActionSchema.from_dict(card.schema, where=f"card of {card.name}"))
         self.schema = LiveSchema(self.wanted)
         self.use_schema(player_schema(self.wanted, self.options.schema, self.world.name))
@@ -178,6 +179,20 @@ class Session:
         if self.options.help:
             self.overlays.show_help(HELP_S)
         self.pacer.restart()
+
+    def _tell_outdated(self) -> None:
+        """Say it once when the net was compiled ahead, but not for this torch, processor, device or dtype."""
+        folder, model = self.options.model.compiled, dynamics_of(self.model.model)
+        if folder is None or getattr(model, "compiled", None) != "":
+            return
+        from dreamloop.model.compiled import outdated  # here: a model without torch must not load it
+
+        if outdated(folder, model.card.weights_hash):
+            self.notes.append(
+                "the compiled net does not fit this torch, processor, device or dtype, so the net is played as it is; "
+                f"'dreamloop compile {self.world.name}' makes it anew"
+            )
+            self.overlays.notice(self.notes[-1])
 
     def _begin_first(self, stack: ExitStack) -> None:
         """Begin in the scene, or where ``start`` says, and open the recording with what led there."""

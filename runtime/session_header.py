@@ -33,6 +33,7 @@ def build(world: World, model: WorldModel, schema: ActionSchema, scene: Scene | 
         "device": str(getattr(model, "device", "cpu")),
         "dtype": str(getattr(model, "dtype", "")).removeprefix("torch."),
         "threads": cpu_threads(),
+        "compiled": getattr(dynamics_of(model), "compiled", ""),
         "steps": steps.steps if isinstance(steps := dynamics_of(model), Stepped) else None,
         "stages": [name for name, _ in model.stages] if isinstance(model, Chain) else [],
         "versions": {name: found for name in LIBRARIES if (found := _version(name))},

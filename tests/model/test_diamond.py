@@ -201,7 +201,25 @@ def test_two_stages_save_load_and_time_themselves() -> None:
     model.load(0, state)
     again = [model.step(action[None]) for action in actions[3:]]
     assert all(np.array_equal(a, b) for a, b in zip(once, again, strict=True))
-    assert set(model.stats()) == {"dynamics_ms", "upsampler_ms", "memory_bytes"}
+    assert set(model.stats()) == {"dynamics_ms", "upsampler_ms", "memory_bytes", "steps"}
+
+
+@pytest.mark.parametrize("preset", ["atari", "csgo"])
+def test_steps_change_between_two_frames(preset: str) -> None:
+    """As if the world had been opened with so many; back at its own number it draws as before."""
+    model, action = small_model(preset), seeded_actions(1, 51 if preset == "csgo" else 3)
+
+    def frame(steps: int) -> bytes:
+        model.reset(0, None, seed=4)
+        model.steps = steps
+        return model.step(action).tobytes()
+
+    own = model.steps
+    assert model.step_choices == tuple(sorted({10, 4, 2, 1, own}, reverse=True))
+    frames = {steps: frame(steps) for steps in model.step_choices}
+    assert model.stats()["steps"] == 1
+    assert len(set(frames.values())) == len(frames), "every number of steps draws another picture"
+    assert frame(own) == frames[own]
 
 
 @pytest.mark.parametrize(
