@@ -141,6 +141,55 @@ def write_scene(path: Path, ticks: int = 4) -> None:
             writer.tick(InputState(tick=tick, dt_s=0.05), np.zeros(1, np.float32), frame, frame_hash(frame))
 
 
+def write_stage(folder: Path, width_px: int = 128, height_px: int = 96) -> None:
+    """Random weights of an upsampler to pictures of this size."""
+    from dataclasses import replace
+
+    from dreamloop.model.checkpoint import save_checkpoint
+    from dreamloop.model.stage_upsample import tiny_card, tiny_weights
+
+    card = replace(tiny_card(), width_px=width_px, height_px=height_px)
+    save_checkpoint(folder / "up.safetensors", tiny_weights(), card)
+
+
+def test_a_world_names_its_stages(tmp_path: Path) -> None:
+    text = GOOD + 'stage = "up"\n[stages]\nup = "up.safetensors"\n'
+    world = find_world(write_world(tmp_path, text))
+    write_stage(tmp_path)
+    assert world.stage == "up"
+    assert world.shown_px(["up"]) == (128, 96)
+    assert world.shown_px([]) == (64, 48)
+    model = world.open_chain(["up"])
+    assert model.reset(0, None, 0).shape == (96, 128, 3)
+    assert "up_ms" in model.stats()
+    assert world.open_chain([]).reset(0, None, 0).shape == (48, 64, 3)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ('stage = "op"\n[stages]\nup = "up.safetensors"\n', "unknown stage 'op'.*did you mean 'up'"),
+        ("[stages]\nup = 3\n", "up = 3 must be a text in quotes"),
+        ('stage = "up"\n', "unknown stage 'up'"),
+        ('[stage]\nup = "up.safetensors"\n', r"\[stage\] is not a table it knows.*did you mean 'stages'"),
+    ],
+)
+def test_mistakes_about_stages_are_named(tmp_path: Path, text: str, words: str) -> None:
+    with pytest.raises(WorldError, match=words):
+        find_world(write_world(tmp_path, GOOD + text))
+
+
+def test_a_stage_that_a_world_does_not_have_is_named(tmp_path: Path, echo: World) -> None:
+    world = find_world(write_world(tmp_path, GOOD + '[stages]\nup = "up.safetensors"\n'))
+    with pytest.raises(WorldError, match=r"unknown stage of world 'toy' 'upp'.*did you mean 'up'"):
+        world.open_chain(["upp"])
+    with pytest.raises(WorldError, match="world 'echo' has no stages"):
+        echo.open_chain(["up"])
+    write_stage(tmp_path, 256, 192)
+    with pytest.raises(ModelError, match="stage 'up' takes frames of 128 x 96, it is given 64 x 48"):
+        world.open_chain(["up"])
+
+
 def test_scenes_are_found_by_name_and_number(tmp_path: Path) -> None:
     folder = write_world(tmp_path, GOOD + 'scenes = "scenes"\n')
     for name in ("cellar", "attic"):
