@@ -68,7 +68,7 @@ _OWNERS = F.one_hot(_OWNER, 3 * FOLD * FOLD).t().float()
 
 def without_mean(x: Tensor, dim: int) -> Tensor:
     """Take from the four parts of every pixel their mean; dimension ``dim`` of x is laid out as PARTS says."""
-    parts = x.unflatten(dim, PARTS)
+    parts = x.view(*x.shape[:dim], *PARTS, *x.shape[dim + 1 :])
     return (parts - parts.mean((dim + 1, dim + 3), keepdim=True)).flatten(dim, dim + 4)
 
 

@@ -34,16 +34,17 @@ class Products:
 
 def count_products(step: Callable[[], object]) -> Products:
     """Run ``step`` once on this thread and return what it multiplied; nothing for one that does not use torch."""
-    with _Counting() as mode:
+    mode = _Counting()
+    with mode:
         step()
     return mode.products
 
 
-class _Counting(TorchDispatchMode):
+class _Counting(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's own mode has no types
     """Sees every operation. One that is made of others is taken apart first, as torch's own counter does it."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.products = Products()
 
     def __torch_dispatch__(
@@ -67,6 +68,10 @@ class _Counting(TorchDispatchMode):
 def _formula(operation: Any) -> Callable[..., float] | None:
     packet = getattr(operation, "_overloadpacket", None)
     if str(packet) == CPU_ATTENTION:
-        return lambda query, key, value, *_, **__: sdpa_flop_count(query.shape, key.shape, value.shape)
+        return _attention_flop
     found: Callable[..., float] | None = flop_registry.get(packet)
     return found
+
+
+def _attention_flop(query: Tensor, key: Tensor, value: Tensor, *_: Any, **__: Any) -> float:
+    return float(sdpa_flop_count(query.shape, key.shape, value.shape))  # type: ignore[no-untyped-call]

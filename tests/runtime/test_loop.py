@@ -156,7 +156,9 @@ def test_a_model_that_raises_ends_the_session_in_one_sentence(direct: Any, tmp_p
     path = tmp_path / "failed.dream"
     options = direct.options(record=path)
     stage = direct(frames=None, fail_at=5, options=options)
-    with pytest.raises(ModelError, match=r"^the model failed \(RuntimeError: the weights are on fire\)$"):
+    with pytest.raises(
+        ModelError, match=r"^the model failed \(RuntimeError: the weights are on fire\)\. The game is saved: .*$"
+    ):
         stage.session.run()
     assert not stage.window.is_open
     with Recording.open(path) as recording:
