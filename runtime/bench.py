@@ -121,7 +121,7 @@ def bench(
 
     model = open_for(1)
     if size.alone:
-        progress("the model alone", None)
+        progress("the model alone", 0.0)
         lonely = replace(size, batch_steps=size.alone)
         step_ms = model_step_ms(world, model, lonely, clock, seed, warm_up=1)
         counted = {"model_alone": {"1": step_ms}} | arithmetic(world, model, step_ms["p50"], clock)

@@ -76,7 +76,9 @@ def test_the_large_picture_is_shown_and_the_dynamics_own_is_recorded(chained: An
         assert (recording.header["width_px"], recording.header["height_px"]) == (world.width_px, world.height_px)
         assert recording.header["stages"] == ["double"]
         for shown, tick in zip(stage.frames, recording.ticks, strict=True):
-            assert np.array_equal(shown[::2, ::2], tick.frame)
+            own = tick.frame
+            assert own is not None
+            assert np.array_equal(shown[::2, ::2], own)
     assert verified(path, world), "dreamed again without the stage"
 
 
