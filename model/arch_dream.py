@@ -220,10 +220,7 @@ class DreamModel:
 
 
 class Flat(nn.Module):
-    """A net as a module that takes tensors only, a recall's fields after the rest, and returns pictures and steps.
-
-    It draws as in training: what play does for speed depends on the numbers in the tensors, and cannot be traced.
-    """
+    """A net as a module that takes tensors only, a recall's fields after the rest, and returns pictures and steps."""
 
     def __init__(self, net: DreamNet) -> None:
         super().__init__()
@@ -231,8 +228,8 @@ class Flat(nn.Module):
 
     def forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
         """Draw."""
-        drawn = self.net.draw(*inputs[:4], Recall(*inputs[4:]) if len(inputs) > 4 else None)
-        return (drawn.frame,) if drawn.step is None else (drawn.frame, drawn.step)
+        frame, step = self.net.play(*inputs[:4], Recall(*inputs[4:]) if len(inputs) > 4 else None)
+        return (frame,) if step is None else (frame, step)
 
 
 def _pad(rows: NDArray[Any], length: int) -> NDArray[Any]:
