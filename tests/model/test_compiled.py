@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from dreamloop.model.arch_dream import DreamModel, Flat, tiny_card
 from dreamloop.model.compiled import compile_net, open_package, outdated, package_name
-from dreamloop.model.dream_net import DreamNet
+from dreamloop.model.dream_net import DreamNet, Recall
 from dreamloop.model.train_config import net_config
 from dreamloop.model.world_model import ModelError, OpenOptions
 
@@ -111,5 +111,6 @@ def test_the_flat_net_is_the_net() -> None:
     module, example = model.compilable()
     with torch.no_grad():
         told = module(*example)
-    assert len(example) == 9, "context, actions, level, noise, and what is remembered"
+        played = model.net.play(*example[:4], Recall(*example[4:]))
+    assert all(torch.equal(one, other) for one, other in zip(told, played, strict=True) if other is not None)
     assert [tuple(part.shape) for part in told] == [(1, 3, 32, 48), (1, 2)]
