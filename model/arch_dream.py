@@ -167,7 +167,7 @@ class DreamModel:
         with torch.inference_mode():  # less work per operation than no_grad, and there are hundreds
             inputs = self._inputs(remembered)
             if self._fast is None:
-                return self.net.play(*inputs[:4], Recall(*inputs[4:]) if len(inputs) > 4 else None)
+                return play(self.net, *inputs)
             told = self._fast(*inputs)
             return told[0], told[1] if len(told) > 1 else None
 
@@ -219,6 +219,12 @@ class DreamModel:
             )
 
 
+def play(net: DreamNet, *inputs: Tensor) -> tuple[Tensor, Tensor | None]:
+    """Let ``net`` play from what :meth:`DreamModel._inputs` returns."""
+    context, actions, level, noise, *known = inputs
+    return net.play(context, actions, level, noise, Recall(*known) if known else None)
+
+
 class Flat(nn.Module):
     """A net as a module that takes tensors only, a recall's fields after the rest, and returns pictures and steps."""
 
@@ -228,7 +234,7 @@ class Flat(nn.Module):
 
     def forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
         """Draw."""
-        frame, step = self.net.play(*inputs[:4], Recall(*inputs[4:]) if len(inputs) > 4 else None)
+        frame, step = play(self.net, *inputs)
         return (frame,) if step is None else (frame, step)
 
 

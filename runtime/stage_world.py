@@ -96,9 +96,9 @@ def large_pictures(world: World, count: int, seed: int, maps: str, progress: Pro
 
     def frames() -> Iterator[NDArray[np.uint8]]:
         played = episodes(world, seed, maps=maps, ticks=EPISODE_TICKS, env_options=size)
-        for number, (pictures, _, _) in enumerate(played):
+        for number, episode in enumerate(played):
             progress(f"playing the simulator ({maps})", min(number * each / count, 1.0))
-            yield pictures
+            yield episode[0]
 
     return thin(frames(), EVERY_TICKS, count)
 

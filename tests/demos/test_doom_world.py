@@ -21,6 +21,13 @@ def test_world_names_what_the_simulator_gives() -> None:
     assert world.make_explorer(1).act is not None
 
 
+def test_the_stage_draws_at_the_engines_own_size() -> None:
+    world = find_world("doom")
+    assert world.shown_px(["upsample"]) == simulator.NATIVE
+    assert world.stage == "", "off unless asked for: 35 frames a second come first"
+    assert world.stages["upsample"].stat().st_size < 4 << 20
+
+
 def test_the_demo_is_half_a_minute_and_uses_every_control() -> None:
     world = find_world("doom")
     assert world.demo_script is not None

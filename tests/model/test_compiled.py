@@ -9,9 +9,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from dreamloop.model.arch_dream import DreamModel, Flat, tiny_card
+from dreamloop.model.arch_dream import DreamModel, Flat, play, tiny_card
 from dreamloop.model.compiled import compile_net, open_package, outdated, package_name
-from dreamloop.model.dream_net import DreamNet, Recall
+from dreamloop.model.dream_net import DreamNet
 from dreamloop.model.train_config import net_config
 from dreamloop.model.world_model import ModelError, OpenOptions
 
@@ -69,7 +69,12 @@ def test_a_model_plays_with_the_package_that_fits(tmp_path: Path, monkeypatch: p
 
     def load(path: str) -> Any:
         assert path == str(tmp_path / plain.package())
-        return lambda *inputs: [used.append(1), Flat(plain.net)(*inputs)][1]
+
+        def compiled(*inputs: Tensor) -> Any:
+            used.append(1)
+            return Flat(plain.net)(*inputs)
+
+        return compiled
 
     monkeypatch.setattr(torch._inductor, "aoti_load_package", load)
     fast = tiny_model(tmp_path)
@@ -111,6 +116,6 @@ def test_the_flat_net_is_the_net() -> None:
     module, example = model.compilable()
     with torch.no_grad():
         told = module(*example)
-        played = model.net.play(*example[:4], Recall(*example[4:]))
+        played = play(model.net, *example)
     assert all(torch.equal(one, other) for one, other in zip(told, played, strict=True) if other is not None)
     assert [tuple(part.shape) for part in told] == [(1, 3, 32, 48), (1, 2)]
