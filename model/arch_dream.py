@@ -15,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from dreamloop.model.camera import Poses
 from dreamloop.model.checkpoint import CheckpointError, check_tensors, load_checkpoint
 from dreamloop.model.device import choose_device, choose_dtype, choose_threads
 from dreamloop.model.dream_net import DreamNet, NetConfig, draw_noise, pick_context
@@ -146,6 +147,10 @@ class DreamModel:
             return []
         memory = self.travellers[player].memory
         return [memory.frames[slot] for slot in memory.reading if slot in memory.frames]
+
+    def pose(self, player: int) -> Poses | None:
+        """Return where ``player`` is by the model's own reckoning (4,), None for a net that reckons none."""
+        return self.travellers[player].pose.copy() if self.travellers else None
 
     def _traveller(self) -> Traveller:
         turning = self.net.turning.weight.float().cpu().numpy()
