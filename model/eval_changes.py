@@ -1,8 +1,9 @@
 """The changed-state test: is a thing that was changed, left and come back to found as it was left?
 
-Each case is played twice in the simulator with the same seed: once with the press that changes something (a door opens,
-a shot leaves its mark), once without it. Where the two pictures differ is the changed region, and there the dream, which
-saw the change in its true history and then turned away and back, must lie nearer to the changed truth than to the other.
+Each case is played twice in the simulator with the same seed: with the press that changes something (a door opens, a
+shot leaves its mark), and without it. Where the two pictures differ is the changed region, and there the dream, which
+saw the change in its true history and then turned away and back, must lie nearer to the changed truth than to the
+other.
 """
 
 from collections.abc import Callable, Sequence

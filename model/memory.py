@@ -48,6 +48,10 @@ class Policy(Protocol):
         """Return the pose (4,) that the page of ``slot`` was taken at."""
         ...
 
+    def tick_of(self, slot: int) -> int:
+        """Return the tick that the page of ``slot`` was taken at."""
+        ...
+
     def state(self) -> dict[str, Any]:
         """Return everything that decides the future, as arrays and numbers."""
         ...
@@ -102,6 +106,10 @@ class Table:
     def pose_of(self, slot: int) -> Poses:
         """Return the pose (4,) of a page."""
         return np.asarray(self.poses[slot])
+
+    def tick_of(self, slot: int) -> int:
+        """Return the tick that a page was taken at."""
+        return int(self.ticks[slot])
 
     def state(self) -> dict[str, Any]:
         """Return copies of the columns, only as far as they are filled."""
@@ -245,6 +253,17 @@ class PageMemory:
     def nbytes(self) -> int:
         """Bytes of the pictures."""
         return sum(frame.nbytes for frame in self.frames.values())
+
+    def stats(self, tick: int) -> dict[str, float]:
+        """Return what is kept at ``tick``: pages, their bytes, how many are being read, and the ages of the pages."""
+        ages = [tick - self.policy.tick_of(slot) for slot in self.frames]
+        return {
+            "pages": float(len(self.frames)),
+            "page_bytes": float(self.nbytes),
+            "pages_read": float(len(self.reading)),
+            "oldest_page_ticks": float(max(ages, default=0)),
+            "newest_page_ticks": float(min(ages, default=0)),
+        }
 
     def state(self) -> dict[str, Any]:
         """Return the policy's columns and the pictures, one array each; nothing is copied but the columns."""

@@ -130,7 +130,9 @@ def bench(
     window: Annotated[bool, typer.Option("--window", help="In a real window; its time is then inside.")] = False,
     rounds: Annotated[int, typer.Option(min=1, help="Rounds of each kind.")] = 5,
     frames: Annotated[int, typer.Option(min=20, help="Frames of a round.")] = 120,
-    soak: Annotated[float, typer.Option(min=0.0, help="Then play for so many minutes: does anything grow?")] = 0.0,
+    soak: Annotated[
+        float, typer.Option(min=0.0, help="Then play on for so many minutes of world time: does anything grow?")
+    ] = 0.0,
     seed: Annotated[int, typer.Option(min=0, help="Of the dream and of the hands that play.")] = 0,
     device: Annotated[str, typer.Option(help=DEVICE)] = "auto",
     dtype: Annotated[str, typer.Option(help=DTYPE)] = "auto",
@@ -145,7 +147,15 @@ def bench(
     size = BenchSize(rounds=rounds, frames=frames, soak_minutes=soak)
     options = OpenOptions(device=device, dtype=dtype, threads=threads)
     with _progress() as progress:
-        figures = measure(find_world(world), size=size, options=options, seed=seed, window=window, progress=progress)
+        figures = measure(
+            find_world(world),
+            size=size,
+            options=options,
+            seed=seed,
+            window=window,
+            progress=progress,
+            keep=lambda figures: _write(figures, json),
+        )
     _finish(figures, json, report, None)
 
 

@@ -1,7 +1,7 @@
-"""The parts of the memory suite: finds places in the simulator, has model/eval_*.py dream them, puts figures together.
+"""The parts of the memory suite: finds places in the simulator, has model/eval_*.py dream them, gathers the figures.
 
-Every part stands alone, is handed over as soon as it is done, and is not done again when it is there already, so a suite
-of an hour may be stopped. Knows nothing about how a model remembers.
+Every part stands alone, is handed over as soon as it is done, and is not done again when it is there already, so that a
+suite of an hour may be stopped. Knows nothing about how a model remembers.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -111,8 +111,11 @@ class Suite:
                 figures = figures | {name: there}
                 continue
             self.progress(f"memory, {name}: places", 0.0)
-            done = work[name](lambda part, n=name, b=before: self.keep(b | {n: part, "partial": True}))
-            figures = figures | ({name: done} if done is not None else {})
+            try:
+                done = work[name](lambda part, n=name, b=before: self.keep(b | {n: dict(part), "partial": True}))
+            except EvaluationError as error:  # the other parts are worth having
+                done = {"not_measured": str(error)}
+            figures = figures | {name: done}
             self.keep(figures | {"partial": True})
         return figures | _headline(figures)
 
@@ -123,9 +126,9 @@ class Suite:
     def _turning(self, keep: Keep) -> dict[str, Any]:
         return self._revisits("turning", "Turned away and back", revisits.turning, self.press, keep)
 
-    def _walking(self, keep: Keep) -> dict[str, Any] | None:
+    def _walking(self, keep: Keep) -> dict[str, Any]:
         if not can_walk(self.world.schema):
-            return None
+            raise EvaluationError("walking needs a pair of opposites and an axis in degrees, which the schema has not")
         return self._revisits("walking", "Walked away and home", revisits.walking, None, keep)
 
     def _revisits(
@@ -201,13 +204,13 @@ class Suite:
 
 def _headline(figures: Mapping[str, Any]) -> dict[str, Any]:
     """Return the figures that are quoted: the bank's curve over turning and walking, its gain, what stays changed."""
-    ways = [figures[name] for name in ("turning", "walking") if name in figures]
+    ways = [figures[name] for name in ("turning", "walking") if "arms" in figures.get(name, {})]
     headline: dict[str, Any] = {}
     if ways:
         headline["forgetting"] = _pooled([way["arms"].get("bank", {}) for way in ways])
         curve = [row["psnr_db"] for row in headline["forgetting"].values()]
         headline["forgetting_db"] = curve[0] - curve[-1] if curve else None
-    if "changes" in figures and "bank" in figures["changes"]["arms"]:
+    if "bank" in figures.get("changes", {}).get("arms", {}):
         headline["changed_state"] = figures["changes"]["arms"]["bank"]["kept"]
     return headline
 

@@ -78,10 +78,11 @@ def find(
 ) -> list[Any]:
     """Return what ``try_one`` finds at ``count`` places, trying more where it finds nothing (None).
 
-    The same seed gives the same places, whatever ``workers`` is (0: one per core).
+    The same seed gives the same places, whatever ``workers`` is (0: one per core). After ``TRIES`` times as many tries
+    those that were found have to do.
 
     Raises:
-        EvaluationError: too few were found.
+        EvaluationError: none was found.
     """
     found: list[Any] = []
     waiting: deque[Future[Any]] = deque()
@@ -96,8 +97,8 @@ def find(
             if one is not None:
                 found.append(one)
                 progress(len(found) / count)
-    if len(found) < count:
-        raise EvaluationError(f"only {len(found)} of {count} {what} were found on the test maps")
+    if not found:
+        raise EvaluationError(f"none of {count} {what} was found on the test maps")
     return found
 
 

@@ -331,7 +331,7 @@ class DoomEnv(gymnasium.Env[Pixels, NDArray[np.float32]]):
         self._values = dict(zip(VARIABLES, (float(v) for v in state.game_variables), strict=True))
         self._monsters = tuple(
             (label.object_name, float(label.object_position_x), float(label.object_position_y))
-            for label in state.labels
+            for label in state.labels or ()
             if label.object_category == "Monster"
         )
 
