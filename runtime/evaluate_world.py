@@ -282,7 +282,7 @@ def evaluate(
         progress,
         (options and options.threads) or torch.get_num_threads(),
     )
-    figures = head(world, work.open(1), seed, work.clock) | {"size": asdict(work.size)}
+    figures = head(world, work.open(1), seed, work.clock) | {"size": json.loads(json.dumps(asdict(work.size)))}
     work.have = _same_measurement(have or {}, figures)
     for name in chosen:
         there = work.have.get(name)
@@ -300,7 +300,7 @@ def evaluate(
 def _same_measurement(have: Mapping[str, Any], figures: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return ``have`` when it was measured on the same weights, with the same seed and as much of everything."""
     for name in ("world", "weights_hash", "seed", "size"):
-        if have and have.get(name) != json.loads(json.dumps(figures[name])):
+        if have and have.get(name) != figures[name]:
             raise EvaluationError(
                 f"the figures to go on with were measured with another {name}; measure into another file, or anew"
             )

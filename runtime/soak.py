@@ -1,7 +1,7 @@
 """The long run: an hour of world time, headless. Does a frame cost more, does memory grow, does the dream hold?
 
 The real session with everything that it keeps, as fast as the model goes, under hands that wander: the same seed moves
-them the same way, tick by tick. What is known so far is handed over once a minute of world time, so a stop loses nothing.
+them the same way, tick by tick. What is known is handed over once a minute of world time, so a stop loses nothing.
 """
 
 from array import array
