@@ -145,6 +145,7 @@ def run_drift(work: Work) -> dict[str, Any]:
         history=size.history_ticks,
         album=work.album,
         progress=work.step("drift"),
+        keep=lambda part: work.keep({**part, "partial": True}),
     )
 
 
