@@ -14,11 +14,14 @@ from numpy.typing import NDArray
 
 from dreamloop.input.errors import ConfigError, unknown
 from dreamloop.model.camera import Poses, turned
+from dreamloop.model.change import has_changed
 from dreamloop.model.world_model import Frame
 
 FRESH_TICKS = 9  # younger pages are among the frames that the net sees anyway
 BEARINGS = np.radians(np.linspace(-40, 40, 9))  # columns of the view that pages are asked to cover
 DEPTHS = np.array([0.5, 1.5, 4.0])  # how far the points in these columns are, in units of reach
+LIKE = 0.6  # a view is like a page's when it is no newer than this, 1 being new enough for a page of its own
+RETAKE_EVERY = 4  # ticks between two looks at whether a place has changed
 LEAST = 0.08  # share of the view that a page must cover to be read
 
 
@@ -31,6 +34,8 @@ class MemoryConfig:
     turn_deg: float = 15.0  # a view turned by more than this is new
     reach: float = 128.0  # map units: the distance at which things are looked at
     fov_deg: float = 90.0  # horizontal angle of view
+    lens: float = 1.6  # focal length over half the height: how far a tilt moves the horizon
+    retake: bool = True  # take a page anew when something has changed in its view
 
 
 class Policy(Protocol):
@@ -38,6 +43,14 @@ class Policy(Protocol):
 
     def write(self, tick: int, pose: Poses) -> int | None:
         """Return the slot that the frame of ``tick`` goes to (what was there is dropped), None: not kept."""
+        ...
+
+    def like(self, tick: int, pose: Poses) -> int | None:
+        """Return the slot of a page of nearly the view from ``pose``, to be taken anew if that has changed, or None."""
+        ...
+
+    def retake(self, slot: int, tick: int, pose: Poses) -> None:
+        """Take note that the page of ``slot`` is now one of ``tick``, seen from ``pose``."""
         ...
 
     def read(self, tick: int, pose: Poses, k: int) -> list[int]:
@@ -122,6 +135,14 @@ class Table:
         self.ticks[n:] = -1
         self.poses[:n], self.ticks[:n], self.reads[:n] = state["poses"], state["ticks"], state["reads"]
 
+    def like(self, tick: int, pose: Poses) -> int | None:
+        """Nothing is taken anew."""
+        return None
+
+    def retake(self, slot: int, tick: int, pose: Poses) -> None:
+        """The page is of another tick and pose now."""
+        self._put(slot, tick, pose)
+
     def _put(self, slot: int, tick: int, pose: Poses) -> int:
         self.poses[slot], self.ticks[slot], self.reads[slot] = pose, tick, tick
         return slot
@@ -146,20 +167,34 @@ class Bank(Table):
         free = np.flatnonzero(self.ticks < 0)
         return self._put(int(free[0]) if len(free) else self._victim(), tick, pose)
 
+    def like(self, tick: int, pose: Poses) -> int | None:
+        """Return the page nearest in pose, when it is near and not of just now."""
+        used = np.flatnonzero(self.ticks >= 0)
+        if not len(used):
+            return None
+        apart = self._apart(pose[None])[0]
+        nearest = int(apart.argmin())
+        slot = int(used[nearest])
+        return slot if apart[nearest] <= LIKE and self.ticks[slot] <= tick - FRESH_TICKS else None
+
     def read(self, tick: int, pose: Poses, k: int) -> list[int]:
         """Choose the pages that together cover most of the view."""
         return self._covering(self._old_enough(tick), tick, pose, k)
 
     def _farness(self, poses: Poses, exclude: bool) -> NDArray[np.float64]:
         """Return (n,): how new each pose is, 1 being just new; with ``exclude``, its own page does not count."""
+        apart = self._apart(poses)
+        if exclude:
+            apart = np.where(apart == 0, np.inf, apart)
+        return np.asarray(apart.min(1, initial=np.inf))
+
+    def _apart(self, poses: Poses) -> NDArray[np.float64]:
+        """Return (n, pages): how far each pose is from that of every page in use, 1 being a new view."""
         used = self.ticks >= 0
         far = np.hypot(*(self.poses[used, :2] - poses[:, None, :2]).transpose(2, 0, 1)) / self.config.step
         turn = np.abs(turned(self.poses[used, 2] - poses[:, None, 2])) / self.config.turn_deg
         tilt = np.abs(self.poses[used, 3] - poses[:, None, 3]) / self.config.turn_deg
-        apart = np.maximum(np.maximum(far, turn), tilt)
-        if exclude:
-            apart = np.where(apart == 0, np.inf, apart)
-        return np.asarray(apart.min(1, initial=np.inf))
+        return np.asarray(np.maximum(np.maximum(far, turn), tilt))
 
     def _victim(self) -> int:
         """Of the 32 pages that were not read for longest, the one that has the nearest neighbour."""
@@ -233,16 +268,30 @@ class PageMemory:
     """The pictures of one player's pages, chosen by a policy. A picture that is kept is never changed."""
 
     policy: Policy
+    camera: MemoryConfig | None = None  # what the pictures were taken with; None: a page that is kept stays as it is
     frames: dict[int, Frame] = field(default_factory=dict)
     reading: list[int] = field(default_factory=list)  # slots read for the frame that is showing
 
     def write(self, tick: int, pose: Poses, frame: Frame) -> None:
         """Offer the frame of ``tick``."""
         slot = self.policy.write(tick, pose)
+        if slot is None and self.camera is not None and tick % RETAKE_EVERY == 0:
+            slot = self._changed(tick, pose, frame)
         if slot is not None:
             kept = frame.copy()
             kept.flags.writeable = False  # snapshots share it
             self.frames[slot] = kept
+
+    def _changed(self, tick: int, pose: Poses, frame: Frame) -> int | None:
+        """Return the slot of the page that shows this place as it no longer is, having taken note of it anew."""
+        slot = self.policy.like(tick, pose)
+        if slot is None or self.camera is None or slot not in self.frames:
+            return None
+        taken = self.policy.pose_of(slot)
+        if not has_changed(frame, pose, self.frames[slot], taken, self.camera.fov_deg, self.camera.lens):
+            return None
+        self.policy.retake(slot, tick, pose)
+        return slot
 
     def read(self, tick: int, pose: Poses, k: int) -> list[int]:
         """Choose at most ``k`` pages to see at ``pose``."""

@@ -22,7 +22,7 @@ STILL = 0.0125  # strides a tick: a player whom the net moves by less stands sti
 
 def memory_config(net: NetConfig, pages: int = 512) -> MemoryConfig:
     """Return the memory's settings that fit a net."""
-    return MemoryConfig(pages=pages, reach=net.reach, fov_deg=net.fov_deg)
+    return MemoryConfig(pages=pages, reach=net.reach, fov_deg=net.fov_deg, lens=net.lens)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,8 @@ class Traveller:
     memory: PageMemory = field(init=False)
 
     def __post_init__(self) -> None:
-        self.memory = PageMemory(make_policy(self.policy, memory_config(self.net)))
+        config = memory_config(self.net)
+        self.memory = PageMemory(make_policy(self.policy, config), config if config.retake else None)
 
     def arrive(self, frames: NDArray[np.uint8], poses: NDArray[Any]) -> None:
         """Begin at the end of a true walk (t frames and their poses (t, 4)), which is remembered."""

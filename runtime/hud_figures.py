@@ -80,7 +80,11 @@ def _recalled(session: "Session") -> list[tuple[str, Frame]]:
     read = getattr(session.model.model, "pages_read", None)
     if read is None:
         return []
-    return [(f"{clock_label(page.age_ticks * session.pacer.dt_s)} ago", page.frame) for page in read(0)[1]]
+    return [(_ago(page.age_ticks * session.pacer.dt_s), page.frame) for page in read(0)[1]]
+
+
+def _ago(seconds: float) -> str:
+    return f"{seconds:.1f} s ago" if seconds < 60 else f"{clock_label(seconds)} ago"
 
 
 def _notes(session: "Session") -> list[str]:
