@@ -40,7 +40,7 @@ def has_changed(frame: Frame, pose: Poses, page: Frame, taken: Poses, fov_deg: f
         return False
     moved = _sample(then, y, x)
     differs = np.abs(now - moved).max(-1) > LEVELS
-    return int((differs & inside).sum()) >= min(LEAST_CELLS, max(inside.sum() // 8, 1))
+    return bool((differs & inside).sum() >= min(LEAST_CELLS, max(int(inside.sum()) // 8, 1)))
 
 
 def _sample(picture: NDArray[np.float32], y: NDArray[np.float64], x: NDArray[np.float64]) -> NDArray[np.float32]:

@@ -247,8 +247,21 @@ def _soak(soak: Figures | None) -> str:
     return (
         f"<p>Soaked for {_n(soak['minutes'], 1)} minutes: {_n(soak['first_minute_frame_ms'])} ms a frame in the first, "
         f"{_n(soak['last_minute_frame_ms'])} ms in the last (ratio {_n(soak['cost_ratio'], 3)}); resident memory "
-        f"{_n(soak['first_memory_mb'], 0)} MB, then {_n(soak['last_memory_mb'], 0)} MB.</p>"
+        f"{_n(soak['first_memory_mb'], 0)} MB, then {_n(soak['last_memory_mb'], 0)} MB.{_soak_looks(soak)}</p>"
     )
+
+
+def _soak_looks(soak: Figures) -> str:
+    """What became of the picture, where that was measured."""
+    said = ""
+    if "looks" in soak:
+        looks = soak["looks"]
+        said += f" Of {len(looks['windows'])} windows {looks['windows_collapsed']} collapsed, "
+        said += f"{looks['windows_frozen']} froze."
+    if soak.get("revisits", {}).get("n"):
+        found = soak["revisits"]
+        said += f" Old pages were drawn again {found['n']} times, at {_n(found['psnr_db'], 1)} dB."
+    return said
 
 
 def _strip(strip: Strip) -> str:

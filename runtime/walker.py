@@ -99,7 +99,7 @@ class Walker:
         elif kind == "slide" and self._left > 0:
             action = self._slide(at[0] - x, at[1] - y, math.radians(yaw), speed)
         elif kind == "face" and self._left > 0:
-            off = float(turned(np.float64(at[0] - yaw)))
+            off = float(turned(np.array(at[0] - yaw)))
             action = self._turned(off) if abs(off) > SHARP_DEG else None
         elif kind == "rest" and self._left > GIVE_UP - REST:
             action = self._schema.neutral
@@ -134,4 +134,4 @@ class Walker:
 
 
 def _bearing(x: float, y: float, to_x: float, to_y: float, yaw: float) -> float:
-    return float(turned(np.float64(math.degrees(math.atan2(to_y - y, to_x - x)) - yaw)))
+    return float(turned(np.array(math.degrees(math.atan2(to_y - y, to_x - x)) - yaw)))

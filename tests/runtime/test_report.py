@@ -119,6 +119,8 @@ LATENCY = {
         "cost_ratio": 1.007,
         "first_memory_mb": 600.0,
         "last_memory_mb": 601.0,
+        "looks": {"windows": [{}] * 10, "windows_collapsed": 2, "windows_frozen": 0},
+        "revisits": {"n": 40, "psnr_db": 21.5},
     },
 }
 ALL = HEAD | {"fidelity": FIDELITY, "drift": DRIFT, "control": CONTROL, "latency": LATENCY}
