@@ -192,6 +192,7 @@ def run_memory(work: Work) -> dict[str, Any]:
     axes = [pair for pair in pairs if pair.name.endswith("-/+")]
 
     def opened(policy: str, players: int) -> WorldModel:
+        players = -(-players // work.cores) * work.cores  # so that they divide into lanes; one that is too many idles
         return replace(work, options=replace(work.options, memory=policy)).open(players)
 
     suite = Suite(

@@ -218,7 +218,7 @@ def _until_press(env: Any, explorer: Any, neutral: Action, plan: Plan, column: i
         if tick:
             way.append(step.action)
         clear = step.info.get("clear")
-        near = clear is None or clear[0] < CHANGE_REACH
+        near = clear is None or clear[0] < CHANGE_REACH or bool(step.info.get("door_ahead"))
         if tick >= plan.context and near and step.action[column] > 0.5:
             return way, tick
     return way, None

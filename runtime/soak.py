@@ -6,6 +6,7 @@ them the same way, tick by tick. What is known is handed over once a minute of w
 
 from array import array
 from collections.abc import Callable, Mapping
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -25,9 +26,12 @@ from dreamloop.runtime.true_play import wander
 from dreamloop.runtime.world import World
 
 REVISIT_EVERY = 35  # ticks between two looks at what is being read
-OLD_TICKS = 350  # a page that is younger was not come back to, it was never left
+OLD_TICKS = 105  # a page that is younger was hardly left
+AGES = (OLD_TICKS, 350, 1024, 4096, 16384, 65536)  # ticks: the ages of pages that figures are told for
 MEMORY_SAMPLES = 200
 REAL_TICKS, REAL_STRETCH_TICKS = 21_000, 525  # of real play that looks are compared with, as in the drift suite
+LOOK_AROUND, TURN_ABOUT = 0.4, 0.2  # of somebody who stands, and who walks: so that places are come back to
+AROUND_PX, LOOK_TICKS = 2400.0, 140  # a circle of Doom at 0.15 degrees a pixel, and time for two of them
 KEYS = ("key:w", "key:s", "key:a", "key:d")
 
 Progress = Callable[[str, float], None]
@@ -54,7 +58,12 @@ class WanderingHands:
                 events += [DeviceEvent("up", self._held)] if self._held else []
                 events += [DeviceEvent("down", key)] if key else []
                 self._held = key
-            if self._rng.random() < 0.7:
+            dice = self._rng.random()
+            if dice < LOOK_AROUND and not key:
+                self._turn_px, self._keep = float(self._rng.choice((-1, 1))) * AROUND_PX, LOOK_TICKS
+            elif dice < TURN_ABOUT:
+                self._turn_px = float(self._rng.choice((-1, 1))) * AROUND_PX / 2
+            elif dice < 0.75:
                 self._turn_px = float(self._rng.normal(0, 400))
             events.append(DeviceEvent("down" if self._rng.random() < 0.05 else "up", "key:space"))
         pull = np.clip(0.03 * self._turn_px - 0.36 * self._speed_px, -6, 6)
@@ -155,8 +164,8 @@ class Soak:
         rows = np.array(self.found)
         tenths = np.minimum(rows[:, 0] * WINDOWS // self.ticks, WINDOWS - 1)
         by_age = {}
-        for low in (350, 1024, 4096, 16384, 65536):
-            mine = rows[(rows[:, 1] >= low) & (rows[:, 1] < 4 * low)]
+        for low, high in pairwise((*AGES, 1 << 30)):
+            mine = rows[(rows[:, 1] >= low) & (rows[:, 1] < high)]
             if len(mine):
                 by_age[f"{low}+"] = {"psnr_db": float(mine[:, 2].mean()), "n": len(mine)}
         by_window = [rows[tenths == i, 2] for i in range(WINDOWS)]
