@@ -108,7 +108,7 @@ def test_a_soak_hands_over_what_it_knows_while_it_runs(echo: World, clock: FakeC
 def test_hands_wander_the_same_way_and_let_go_of_what_they_press() -> None:
     def run(seed: int) -> list[tuple[str, str, float | None]]:
         hands = WanderingHands(seed)
-        return [(event.kind, event.part, event.x) for _ in range(2000) for event in hands.tick()]
+        return [(event.kind, event.part, event.x) for _ in range(6000) for event in hands.tick()]
 
     events = run(1)
     assert events == run(1) != run(2)
