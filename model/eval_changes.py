@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from dreamloop.model.album import Album, Strip
 from dreamloop.model.eval_memory import PERIOD
-from dreamloop.model.eval_play import mean_and_ci, watch
+from dreamloop.model.eval_play import mean_and_ci, part_of, watch
 from dreamloop.model.world_model import Scene, WorldModel
 
 LEVELS = 24  # a pixel has changed when a channel differs by more than this
@@ -62,8 +62,8 @@ def measure_changes(
     figures: dict[str, Any] = {"cases": len(cases), "controls": _tally(cases), "arms": {}}
     found = {}
     for number, arm in enumerate(arms):
-        share = number / len(arms)
-        drawn = found[arm] = _returns(open_model(arm), cases, seed, lambda x, a=share: progress(a + x / len(arms)))
+        told = part_of(progress, number / len(arms), 1 / len(arms))
+        drawn = found[arm] = _returns(open_model(arm), cases, seed, told)
         figures["arms"][arm] = _judge(cases, drawn)
     if album is not None:
         for which in _picked(cases):

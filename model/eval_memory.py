@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from dreamloop.model.album import Album, Strip
 from dreamloop.model.camera import turned
-from dreamloop.model.eval_play import mean_and_ci, watch
+from dreamloop.model.eval_play import mean_and_ci, part_of, watch
 from dreamloop.model.picture_figures import psnr_db
 from dreamloop.model.world_model import Scene, WorldModel
 
@@ -58,7 +58,7 @@ def thin(visit: Revisit, gaps: Sequence[int]) -> Revisit:
     same = _psnr(visit.seen, visit.truth) >= CHANGED_DB if len(visit.ticks) else np.zeros(0, bool)
     picked: list[int] = []
     for gap in gaps:
-        fits = [row for row in np.flatnonzero(same) if gap_of(int(visit.ticks[row]), gaps) == gap]
+        fits = [int(row) for row in np.flatnonzero(same) if gap_of(int(visit.ticks[row]), gaps) == gap]
         picked += fits[-KEPT:]
     rows = np.array(picked, np.int64)
     return Revisit(visit.scene, visit.actions, visit.ticks[rows], visit.truth[rows], visit.seen[rows], visit.poses)
@@ -91,10 +91,10 @@ def measure_revisits(
     figures["arms"]["copy_seen"] = _by_gap(visits, [visit.seen for visit in visits], gaps)
     work, done, found = sum(arms.values()), 0, {}
     for arm, limit in arms.items():
-        share, begun = limit / work, done / work
         model = open_model(arm)
         poses = _Reckoned(model, visits)
-        found[arm] = _dream(model, visits, limit, seed, poses, lambda x, a=begun, b=share: progress(a + b * x))
+        told = part_of(progress, done / work, limit / work)
+        found[arm] = _dream(model, visits, limit, seed, poses, told)
         figures["arms"][arm] = _by_gap(visits, found[arm], gaps)
         if arm == "bank" and poses.told:
             figures["pose_drift"] = poses.drift(gaps)

@@ -107,6 +107,11 @@ def watch(
                 progress((first * ticks + (rows.stop - first) * (tick + 1)) / (n * ticks))
 
 
+def part_of(progress: Callable[[float], None], begun: float, share: float) -> Callable[[float], None]:
+    """Return what reports the progress of a part, which begins at ``begun`` and is ``share`` of the whole."""
+    return lambda done: progress(begun + share * done)
+
+
 def context_of(model: WorldModel, history: int = 0) -> int:
     """Return how many true frames a start brings: ``history``, or what the card asks for when that is 0."""
     return max(history or model.card.context_frames, 1)

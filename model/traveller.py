@@ -20,6 +20,7 @@ from dreamloop.model.world_model import Frame
 
 STILL = 0.0125  # strides a tick: a player whom the net moves by less stands still, or it would creep away while turning
 
+
 def memory_config(net: NetConfig, pages: int = 512) -> MemoryConfig:
     """Return the memory's settings that fit a net."""
     return MemoryConfig(pages=pages, reach=net.reach, fov_deg=net.fov_deg, lens=net.lens)

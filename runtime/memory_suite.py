@@ -112,12 +112,16 @@ class Suite:
                 continue
             self.progress(f"memory, {name}: places", 0.0)
             try:
-                done = work[name](lambda part, n=name, b=before: self.keep(b | {n: dict(part), "partial": True}))
+                done = work[name](self._keeper(name, before))
             except EvaluationError as error:  # the other parts are worth having
                 done = {"not_measured": str(error)}
             figures = figures | {name: done}
             self.keep(figures | {"partial": True})
         return figures | _headline(figures)
+
+    def _keeper(self, name: str, before: Mapping[str, Any]) -> Keep:
+        """Return what hands over the figures of a part that is under way, beside those of the parts before it."""
+        return lambda part: self.keep({**before, name: dict(part), "partial": True})
 
     def _arms(self) -> dict[str, int]:
         others = min(self.size.other_ticks, self.size.ticks)

@@ -229,7 +229,7 @@ def _same_way(one: Play, other: Play) -> bool:
     if one.poses is None or other.poses is None:
         return True
     apart = np.abs(one.poses - other.poses)
-    apart[:, 2] = np.abs(turned(one.poses[:, 2] - other.poses[:, 2]))
+    apart[:, 2] = np.abs(turned((one.poses[:, 2] - other.poses[:, 2]).astype(np.float64)))
     return not bool((apart > 0.5).any())
 
 

@@ -201,7 +201,7 @@ class SlowBank:
         """How new a view is beside another, 1 being just new."""
         turn = abs((a[2] - b[2] + 180) % 360 - 180)
         steps = math.hypot(a[0] - b[0], a[1] - b[1]) / self.config.step
-        return max(steps, turn / self.config.turn_deg, abs(a[3] - b[3]) / self.config.turn_deg)
+        return float(max(steps, turn / self.config.turn_deg, abs(a[3] - b[3]) / self.config.turn_deg))
 
     def write(self, tick: int, pose: np.ndarray) -> int | None:
         """Keep what is new; when full, the unread and doubled goes."""
