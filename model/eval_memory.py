@@ -19,7 +19,8 @@ from dreamloop.model.eval_play import mean_and_ci, part_of, watch
 from dreamloop.model.picture_figures import psnr_db
 from dreamloop.model.world_model import Scene, WorldModel
 
-ARMS = ("bank", "window", "none", "farthest")  # the memory, a long context, nothing, and a control that must not help
+# The memory, the same that follows changes, a long context, nothing, and a control that must not help.
+ARMS = ("bank", "renewing", "window", "none", "farthest")
 GAPS = (64, 128, 256, 512, 1024, 2048, 4096, 8192)  # ticks; a return counts for the least gap that it does not exceed
 PERIOD = 64  # ticks from one return to the next when turning
 KEPT = 4  # returns of one place that count for one gap, the latest

@@ -35,7 +35,6 @@ class MemoryConfig:
     reach: float = 128.0  # map units: the distance at which things are looked at
     fov_deg: float = 90.0  # horizontal angle of view
     lens: float = 1.6  # focal length over half the height: how far a tilt moves the horizon
-    retake: bool = True  # take a page anew when something has changed in its view
 
 
 class Policy(Protocol):
@@ -167,16 +166,6 @@ class Bank(Table):
         free = np.flatnonzero(self.ticks < 0)
         return self._put(int(free[0]) if len(free) else self._victim(), tick, pose)
 
-    def like(self, tick: int, pose: Poses) -> int | None:
-        """Return the page nearest in pose, when it is near and not of just now."""
-        used = np.flatnonzero(self.ticks >= 0)
-        if not len(used):
-            return None
-        apart = self._apart(pose[None])[0]
-        nearest = int(apart.argmin())
-        slot = int(used[nearest])
-        return slot if apart[nearest] <= LIKE and self.ticks[slot] <= tick - FRESH_TICKS else None
-
     def read(self, tick: int, pose: Poses, k: int) -> list[int]:
         """Choose the pages that together cover most of the view."""
         return self._covering(self._old_enough(tick), tick, pose, k)
@@ -200,6 +189,23 @@ class Bank(Table):
         """Of the 32 pages that were not read for longest, the one that has the nearest neighbour."""
         stale = np.argsort(self.reads, kind="stable")[:32]
         return int(stale[self._farness(self.poses[stale], exclude=True).argmin()])
+
+
+class Renewing(Bank):
+    """A bank that takes a page anew when what it shows has changed: a door that was opened is remembered open.
+
+    What the dream drew wrongly passes for a change, too, and then a true page is lost.
+    """
+
+    def like(self, tick: int, pose: Poses) -> int | None:
+        """Return the page nearest in pose, when it is near and not of just now."""
+        used = np.flatnonzero(self.ticks >= 0)
+        if not len(used):
+            return None
+        apart = self._apart(pose[None])[0]
+        nearest = int(apart.argmin())
+        slot = int(used[nearest])
+        return slot if apart[nearest] <= LIKE and self.ticks[slot] <= tick - FRESH_TICKS else None
 
 
 class Window(Bank):
@@ -242,6 +248,7 @@ class Nothing(Table):
 
 POLICIES: dict[str, Callable[[MemoryConfig], Policy]] = {
     "bank": Bank,
+    "renewing": Renewing,
     "window": Window,
     "farthest": Farthest,
     "none": Nothing,
@@ -268,14 +275,14 @@ class PageMemory:
     """The pictures of one player's pages, chosen by a policy. A picture that is kept is never changed."""
 
     policy: Policy
-    camera: MemoryConfig | None = None  # what the pictures were taken with; None: a page that is kept stays as it is
+    camera: MemoryConfig = MemoryConfig()
     frames: dict[int, Frame] = field(default_factory=dict)
     reading: list[int] = field(default_factory=list)  # slots read for the frame that is showing
 
     def write(self, tick: int, pose: Poses, frame: Frame) -> None:
         """Offer the frame of ``tick``."""
         slot = self.policy.write(tick, pose)
-        if slot is None and self.camera is not None and tick % RETAKE_EVERY == 0:
+        if slot is None and tick % RETAKE_EVERY == 0:
             slot = self._changed(tick, pose, frame)
         if slot is not None:
             kept = frame.copy()
@@ -285,7 +292,7 @@ class PageMemory:
     def _changed(self, tick: int, pose: Poses, frame: Frame) -> int | None:
         """Return the slot of the page that shows this place as it no longer is, having taken note of it anew."""
         slot = self.policy.like(tick, pose)
-        if slot is None or self.camera is None or slot not in self.frames:
+        if slot is None or slot not in self.frames:
             return None
         taken = self.policy.pose_of(slot)
         if not has_changed(frame, pose, self.frames[slot], taken, self.camera.fov_deg, self.camera.lens):

@@ -53,7 +53,7 @@ class Traveller:
 
     def __post_init__(self) -> None:
         config = memory_config(self.net)
-        self.memory = PageMemory(make_policy(self.policy, config), config if config.retake else None)
+        self.memory = PageMemory(make_policy(self.policy, config), config)
 
     def arrive(self, frames: NDArray[np.uint8], poses: NDArray[Any]) -> None:
         """Begin at the end of a true walk (t frames and their poses (t, 4)), which is remembered."""

@@ -15,7 +15,7 @@ from dreamloop.model.album import Album
 from dreamloop.model.eval_changes import measure_changes
 from dreamloop.model.eval_control import Press
 from dreamloop.model.eval_hysteresis import measure_hysteresis, pairs_of, there_and_back
-from dreamloop.model.eval_memory import GAPS, Keep, Revisit, measure_revisits
+from dreamloop.model.eval_memory import ARMS, GAPS, Keep, Revisit, measure_revisits
 from dreamloop.model.eval_play import EvaluationError
 from dreamloop.model.world_model import WorldModel
 from dreamloop.runtime import revisits
@@ -125,7 +125,7 @@ class Suite:
 
     def _arms(self) -> dict[str, int]:
         others = min(self.size.other_ticks, self.size.ticks)
-        return {"bank": self.size.ticks, "window": others, "none": others, "farthest": others}
+        return {arm: self.size.ticks if arm == "bank" else others for arm in ARMS}
 
     def _turning(self, keep: Keep) -> dict[str, Any]:
         return self._revisits("turning", "Turned away and back", revisits.turning, self.press, keep)

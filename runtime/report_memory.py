@@ -14,11 +14,12 @@ Figures = Mapping[str, Any]
 
 ARMS = {  # name in the figures -> what it is called, its colour, and whether its line is dashed
     "bank": ("the memory", "a", False),
+    "renewing": ("the memory that follows changes", "a", True),
     "window": ("the last 300 ticks alone", "c", False),
     "none": ("nothing", "b", False),
     "farthest": ("the least fitting pages", "b", True),
     "copy_last": ("a copy of the last true frame", "c", True),
-    "copy_seen": ("a copy of the same view, seen before", "a", True),
+    "copy_seen": ("a copy of the same view, seen before", "c", True),
     "simulator": ("the simulator itself", "c", True),
 }
 WAYS = {

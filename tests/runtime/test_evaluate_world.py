@@ -15,6 +15,7 @@ from dreamloop.model.album import Album
 from dreamloop.model.checkpoint import save_checkpoint
 from dreamloop.model.dream_net import DreamNet, NetConfig
 from dreamloop.model.eval_control import HOLD_TICKS, opposite_pairs
+from dreamloop.model.eval_memory import ARMS
 from dreamloop.model.eval_play import EvaluationError
 from dreamloop.model.world_model import Card
 from dreamloop.runtime.bench import BenchSize
@@ -152,7 +153,7 @@ def test_all_suites_give_plain_figures_a_report_and_say_what_they_do(roll: World
     assert figures["drift"]["real"]["stretches"] == 3 * 13, "of three ticks, as long as a window"
     assert set(figures["control"]["pairs"]) == {"forward/back", "turn-/+"}
     turning = figures["memory"]["turning"]
-    assert set(turning["arms"]) == {"bank", "window", "none", "farthest", "copy_last", "copy_seen"}
+    assert set(turning["arms"]) == {*ARMS, "copy_last", "copy_seen"}
     assert set(turning["arms"]["bank"]) == {"64", "128"}
     assert set(turning["arms"]["none"]) == {"64"}
     assert turning["gain_db"] == {"64": 0}, "this net has no memory, so no arm may differ"
