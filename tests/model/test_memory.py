@@ -32,6 +32,7 @@ from dreamloop.model.memory import (
 )
 from dreamloop.model.recalls import Recalls, foreseen_step
 from dreamloop.model.train import adopt
+from dreamloop.model.traveller import STILL, Traveller
 
 SMALL = MemoryConfig(pages=12)
 
@@ -388,3 +389,15 @@ def test_a_net_without_depth_gives_its_weights_to_one_with_it() -> None:
     assert torch.equal(new.mend.weight, old.mend.weight)
     with pytest.raises(DataError, match="weight head"):
         adopt(new, {"head.weight": torch.zeros(1)})
+
+
+def test_a_player_whom_the_net_moves_by_a_hair_stands_still() -> None:
+    """Turning on the spot for a quarter of a minute once carried the player 28 units away from their pages."""
+    net = NetConfig(height_px=32, width_px=48, actions=3, pages=2)
+    traveller = Traveller(net, np.zeros((2, 3), np.float32))
+    frame = np.zeros((32, 48, 3), np.uint8)
+    for _ in range(50):
+        traveller.settle(np.zeros(3, np.float32), np.array([0.9 * STILL, 0], np.float32), frame)
+    np.testing.assert_array_equal(traveller.pose, np.zeros(4))
+    traveller.settle(np.zeros(3, np.float32), np.array([0.05, 0], np.float32), frame)
+    assert traveller.pose[0] == pytest.approx(0.05 * net.stride)
