@@ -59,7 +59,8 @@ def measure_changes(
 
     ``kept`` of an arm is the share of cases at their first return; chance would be a half.
     """
-    figures: dict[str, Any] = {"cases": len(cases), "controls": _tally(cases), "arms": {}}
+    names = [case.scene.name for case in cases]
+    figures: dict[str, Any] = {"cases": len(cases), "scenes": names, "controls": _tally(cases), "arms": {}}
     found = {}
     for number, arm in enumerate(arms):
         told = part_of(progress, number / len(arms), 1 / len(arms))

@@ -50,7 +50,8 @@ def measure_hysteresis(
         actions: (k, a) of :func:`there_and_back`.
         truth: (n, 2 * len(GAPS), h, w, 3) the simulator's pairs, as :func:`pairs_of` picks them.
     """
-    figures: dict[str, Any] = {"places": len(scenes), "arms": {"simulator": _score(truth)}}
+    names = [scene.name for scene in scenes]
+    figures: dict[str, Any] = {"places": len(scenes), "scenes": names, "arms": {"simulator": _score(truth)}}
     found = {"simulator": truth}
     script = np.repeat(actions[None], len(scenes), 0)
     for number, arm in enumerate(arms):

@@ -86,7 +86,12 @@ def measure_revisits(
         gaps: ticks in ascending order.
         keep: called with the figures so far after every arm.
     """
-    figures: dict[str, Any] = {"places": len(visits), "returns": sum(len(visit.ticks) for visit in visits), "arms": {}}
+    figures: dict[str, Any] = {
+        "places": len(visits),
+        "scenes": [visit.scene.name for visit in visits],
+        "returns": sum(len(visit.ticks) for visit in visits),
+        "arms": {},
+    }
     last = [np.repeat(visit.scene.frames[-1:], len(visit.ticks), 0) for visit in visits]
     figures["arms"]["copy_last"] = _by_gap(visits, last, gaps)
     figures["arms"]["copy_seen"] = _by_gap(visits, [visit.seen for visit in visits], gaps)

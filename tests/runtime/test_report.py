@@ -255,7 +255,7 @@ def test_the_memory_suite_is_drawn_with_what_was_measured_and_what_was_not() -> 
     page = make_page(HEAD | {"memory": MEMORY}, Album())
     assert "a copy of the last true frame" in page
     assert "nobody &lt;walks&gt; here" in page
-    assert "20 by &#x27;use&#x27;, 4 by &#x27;attack&#x27;" in page
+    assert "20 by 'use', 4 by 'attack'" in page
     assert "75 % &plusmn; 20" in page
     verdicts = {bar.what: bar.met for bar in judge(HEAD | {"memory": MEMORY})}
     assert verdicts["what memory is worth after 1,024 own frames, turning"]
