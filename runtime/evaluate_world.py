@@ -4,7 +4,6 @@ The figures are plain values, ready for JSON, with what they were measured on be
 How they are shown is runtime/report.py's business.
 """
 
-import json
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -284,12 +283,15 @@ def evaluate(
         progress,
         (options and options.threads) or torch.get_num_threads(),
     )
-    figures = head(world, work.open(1), seed, work.clock) | {"size": json.loads(json.dumps(asdict(work.size)))}
+    how_much = {name: value for name, value in asdict(work.size).items() if name != "memory_parts"}
+    figures = head(world, work.open(1), seed, work.clock) | {"size": how_much}
     work.have = _same_measurement(have or {}, figures)
-    for name in chosen:
+    for name in SUITES:
         there = work.have.get(name)
-        if there is not None and not there.get("partial"):
+        whole = there is not None and not there.get("partial")
+        if whole and not (name == "memory" and name in chosen):  # which looks after its own parts
             figures[name] = there
+        if name in figures or name not in chosen:
             continue
         progress(name, 0.0)
         before = dict(figures)

@@ -87,7 +87,7 @@ class Suite:
     keep: Keep
 
     def run(self, parts: tuple[str, ...], have: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the figures of ``parts``; those that ``have`` holds whole are taken from there."""
+        """Return the figures of ``parts``, and of all parts that ``have`` holds whole, which are taken from there."""
         size = self.size
         figures: dict[str, Any] = {
             "control": self.press.control,
@@ -104,11 +104,11 @@ class Suite:
             "hysteresis": self._hysteresis,
             "changes": self._changes,
         }
-        for name in parts:
-            before = figures
-            there = have.get(name)
+        for name in PARTS:
+            before, there = figures, have.get(name)
             if there and not there.get("partial"):
                 figures = figures | {name: there}
+            if name in figures or name not in parts:
                 continue
             self.progress(f"memory, {name}: places", 0.0)
             try:

@@ -190,6 +190,8 @@ def test_a_stopped_evaluation_goes_on_where_it_was(roll: World) -> None:
     assert again["memory"]["turning"]["places"] == 77, "taken over"
     assert again["memory"]["hysteresis"] == whole["memory"]["hysteresis"]
     assert "partial" not in again["memory"]
+    more = evaluate(roll, ["memory"], size=replace(size, memory_parts=("turning",)), clock=clock, have=again)
+    assert more["memory"]["hysteresis"] == again["memory"]["hysteresis"], "measured before, not asked for now"
     with pytest.raises(EvaluationError, match="another seed"):
         evaluate(roll, ["memory"], size=size, clock=clock, seed=5, have=json.loads(json.dumps(after_turning)))
 
