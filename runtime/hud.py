@@ -8,6 +8,7 @@ was heard, what the recorder has to say. Knows nothing about where these figures
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from dreamloop.model.world_model import Frame
 from dreamloop.runtime.paint import AMBER, BLUE, GREEN, INK, MUTED, RED, Canvas, Picture, fit, text_width
 from dreamloop.runtime.stamps import FrameStamps, Quantiles
 
@@ -33,6 +34,7 @@ class HudData:
     model: Mapping[str, float] = field(default_factory=dict)  # WorldModel.stats()
     controls: Sequence[tuple[str, float]] = ()  # name and entry of the action vector, -1..1
     heard: Sequence[str] = ()  # what voice heard and did, newest last
+    recalled: Sequence[tuple[str, Frame]] = ()  # remembered frames that are read now, and how old they are
     notes: Sequence[str] = ()  # what the recorder and others have to say
 
 
@@ -78,6 +80,22 @@ def megabytes(value: float) -> str:
 def draw_hud(data: HudData, unit: float) -> Picture:
     """Draw the display; ``unit`` scales everything (1.0: 13 px letters)."""
     return _Hud(data, unit).draw()
+
+
+def draw_recalled(recalled: Sequence[tuple[str, Frame]], unit: float) -> Picture:
+    """Draw the remembered frames that are read now, one below the other, each with its label."""
+    size = max(round(13 * unit), 9)
+    line, pad, inner = round(size * 1.5), round(12 * unit), round(148 * unit)
+    heights = [round(inner * frame.shape[0] / frame.shape[1]) for _, frame in recalled]
+    canvas = Canvas(inner + 2 * pad, 2 * pad + line + sum(height + line for height in heights))
+    canvas.panel(0, 0, canvas.width_px, canvas.height_px, radius=pad)
+    canvas.text(pad, pad, fit("remembered", size, inner), size)
+    y = pad + line
+    for (label, frame), height in zip(recalled, heights, strict=True):
+        canvas.image(pad, y, inner, height, frame)
+        canvas.text(pad, y + height + 1, fit(label, size - 1, inner), size - 1, MUTED)
+        y += height + line
+    return canvas.picture()
 
 
 class _Hud:

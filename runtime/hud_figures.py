@@ -5,7 +5,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dreamloop.runtime.hud import HudData
+from dreamloop.model.world_model import Frame
+from dreamloop.runtime.hud import HudData, clock_label
 from dreamloop.runtime.stamps import Quantiles
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ def hud_data(session: "Session") -> HudData:
         model=session.model.model.stats(),
         controls=_controls(session),
         heard=session.heard[-2:],
+        recalled=_recalled(session),
         notes=_notes(session),
     )
 
@@ -71,6 +73,18 @@ def _controls(session: "Session") -> list[tuple[str, float]]:
         return rows
     idle = schema.neutral.tolist()
     return [row for row, rest in zip(rows, idle, strict=True) if row[1] != rest][:MOST_CONTROLS]
+
+
+def _recalled(session: "Session") -> list[tuple[str, Frame]]:
+    """Return the pages that the model is reading, for models that say which."""
+    read = getattr(session.model.model, "pages_read", None)
+    if read is None:
+        return []
+    return [(_ago(page.age_ticks * session.pacer.dt_s), page.frame) for page in read(0)[1]]
+
+
+def _ago(seconds: float) -> str:
+    return f"{seconds:.1f} s ago" if seconds < 60 else f"{clock_label(seconds)} ago"
 
 
 def _notes(session: "Session") -> list[str]:

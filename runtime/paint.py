@@ -130,6 +130,11 @@ class Canvas:
         line = y + height - round(min(limit / top, 1.0) * height)
         self.box(x, line, width, 1, MUTED)
 
+    def image(self, x: int, y: int, width: int, height: int, frame: NDArray[np.uint8]) -> None:
+        """A frame (h, w, 3), scaled to ``width`` by ``height``; its pixels stay pixels."""
+        scaled = Image.fromarray(np.ascontiguousarray(frame)).resize((width, height), Image.Resampling.NEAREST)
+        self._image.paste(scaled, (x, y))
+
     def picture(self) -> Picture:
         """The finished picture."""
         return np.asarray(self._image, np.uint8).copy()

@@ -1,5 +1,6 @@
 """What lies over the frame: the keys, the control table, the figures, the panels. Pictures, so no display is needed."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -245,3 +246,20 @@ def test_the_menu_is_chosen_from_with_keys_and_clicks() -> None:
     overlays.open_menu(chosen.append)
     window.taker("click", (2, 2))
     assert chosen[-1] == "", "a click beside the menu closes it"
+
+
+def test_remembered_frames_lie_beside_the_figures_and_go_with_them() -> None:
+    """The panel once stayed on the picture when the figures were switched off."""
+    overlays, window, clock = make_overlays()
+    page = np.zeros((96, 128, 3), np.uint8)
+    page[:, 64:] = (200, 30, 30)
+    overlays.toggle_hud()
+    overlays.refresh(lambda: replace(full(), recalled=[("0.9 s ago", page), ("1:10 ago", page)]))
+    picture = window.layers["recalled"]
+    assert (picture[..., :3] == (200, 30, 30)).all(-1).sum() > 2 * 64 * 96
+    clock.advance(1.0)
+    overlays.refresh(full)
+    assert "recalled" not in window.layers, "nothing is being read now"
+    overlays.refresh(full)
+    overlays.toggle_hud()
+    assert not window.layers
