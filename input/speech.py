@@ -192,18 +192,22 @@ def _chances(decoder: Any) -> _Chances:
 
 
 class VoskRecogniser(Recogniser):
-    """Hears while somebody speaks; listens for phrases, the words said with them, and ``[unk]`` for all others."""
+    """Hears while somebody speaks; listens for phrases, the words said with them, and ``[unk]`` for all others.
+
+    With ``free``, for every word that the model knows instead.
+    """
 
     streaming = True
 
-    def __init__(self, model: Path, phrases: Sequence[str], words: Iterable[str] = ()) -> None:
+    def __init__(self, model: Path, phrases: Sequence[str], words: Iterable[str] = (), free: bool = False) -> None:
         """Open the model in a folder; vosk must be installed (:func:`check_recogniser`)."""
         import vosk
 
         vosk.SetLogLevel(-1)
         self.name = "vosk"
         grammar = [*sorted({plain(phrase) for phrase in phrases} | set(words)), "[unk]"]
-        self._recogniser: Any = vosk.KaldiRecognizer(vosk.Model(str(model)), RATE_HZ, json.dumps(grammar))
+        given = () if free else (json.dumps(grammar),)
+        self._recogniser: Any = vosk.KaldiRecognizer(vosk.Model(str(model)), RATE_HZ, *given)
         self._recogniser.SetPartialWords(True)
 
     def start(self) -> None:
@@ -243,15 +247,17 @@ def _vosk_home() -> Path:
     return user_data_path("dreamloop", appauthor=False) / "vosk"
 
 
-def open_recogniser(phrases: Sequence[str], words: Iterable[str] = (), vosk_model: Path | None = None) -> Recogniser:
-    """Return vosk when a model of it is found, else pocketsphinx.
+def open_recogniser(
+    phrases: Sequence[str], words: Iterable[str] = (), vosk_model: Path | None = None, free: bool = False
+) -> Recogniser:
+    """Return vosk when a model of it is found, else pocketsphinx; ``free`` for words far from any phrase, too.
 
     Raises:
         MissingPartError: neither is there; the sentence says the mend.
     """
     model = check_recogniser(phrases, vosk_model)
     if model is not None:
-        return VoskRecogniser(model, phrases, words)
+        return VoskRecogniser(model, phrases, words, free)
     return PocketsphinxRecogniser(phrases, words)
 
 
