@@ -82,8 +82,9 @@ def recogniser_for(schema: ActionSchema, vosk_model: Path | None = None, free: b
     language = Language.of(schema.values.get("language", {}))
     phrases = [text for phrase in schema.phrases for text in phrase.say]
     synonyms = {said for control in schema.controls for pair in control.synonyms for said in pair[1].split()}
-    around = language.numbers.keys() | language.seconds.keys() | language.units | language.fillers
-    return open_recogniser(phrases, sorted(around | language.negations | synonyms), vosk_model, free)
+    others = language.numbers.keys() | language.seconds.keys() | language.units | language.fillers
+    words = sorted(others | language.negations | synonyms)
+    return open_recogniser(phrases, words, sorted(language.around), vosk_model, free)
 
 
 def listener_for(schema: ActionSchema, recogniser: Recogniser) -> Listener:

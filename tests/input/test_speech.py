@@ -161,7 +161,7 @@ def a_model(folder: Path) -> Path:
 
 
 def test_vosk_listens_for_the_phrases_and_says_how_sure_it_is(vosk: None, tmp_path: Path) -> None:
-    recogniser = open_recogniser(["Open the door!", "fire"], ["ninety"], a_model(tmp_path / "model"))
+    recogniser = open_recogniser(["Open the door!", "fire"], ["ninety"], [], a_model(tmp_path / "model"))
     assert isinstance(recogniser, VoskRecogniser)
     inner = recogniser._recogniser
     assert inner.grammar == ["fire", "ninety", "open the door", "[unk]"]
