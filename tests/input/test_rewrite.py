@@ -204,7 +204,7 @@ def test_a_server_that_fails_is_told_once_and_the_phrases_go_on(
     """Guards against a line of news per sentence while a server is down."""
     release = threading.Event()
     if content is None:
-        server.answer = lambda asked: (500 if release.wait(30) else 500, b"")
+        server.answer = lambda asked: (500, bytes(release.wait(30)))
     else:
         server.says(content)
     said = ["swing round to port", "fire", "give them hell", "shoot"]
