@@ -135,7 +135,7 @@ class VoiceSource(Source):
             tick.say(command.phrase.name, command.number, command.phrase)
             tick.stamp(said.end_s)
         if said.text:
-            did = ", ".join(_deed(command) for command in said.commands) or "no command"
+            did = ", ".join(deed(command) for command in said.commands) or "no command"
             did = f"{did}, too late" if said.commands and late else did
             self._news.append(f'heard "{said.text}" {said.confidence:.0%}: {did}')
 
@@ -160,7 +160,7 @@ class VoiceSource(Source):
             self._hearing.close()
 
 
-def _deed(command: Command) -> str:
+def deed(command: Command) -> str:
     """What a command does, as the player reads it: ``turn left 90 (turn)``."""
     control = command.phrase.control
     return f"{command.text} ({control})" if control else command.text

@@ -157,6 +157,17 @@ def test_distance_is_a_distance(one: str, other: str) -> None:
     assert plain(plain(one)) == plain(one)
 
 
+def test_what_is_said_around_a_command_changes_nothing() -> None:
+    """Guards against words that the recogniser is told to expect and the resolver then holds against the command."""
+    language = Language.of()
+    assert language.around
+    for group in language.around:
+        assert set(group.split()) <= language.fillers, group
+        assert [command.text for command in PLAIN.resolve(f"{group} open the door")] == ["open the door"]
+    assert not Language.of({"fillers": ["bitte"]}).around, "another language does not take over English"
+    assert Language.of({"fillers": ["bitte"], "around": ["bitte"]}).around == {"bitte"}
+
+
 # -- a language model's server -------------------------------------------------------------------------------------
 
 
