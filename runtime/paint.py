@@ -69,7 +69,8 @@ def fit(text: str, size_px: int, width_px: int) -> str:
 
 def wrap(text: str, size_px: int, width_px: int, most: int = 2) -> list[str]:
     """Break ``text`` between words into at most ``most`` lines that fit; what is left over is cut off with dots."""
-    lines, rest = [], text.split()
+    lines: list[str] = []
+    rest = text.split()
     while rest and len(lines) < most - 1:
         count = 1
         while count < len(rest) and text_width(" ".join(rest[: count + 1]), size_px) <= width_px:

@@ -173,7 +173,7 @@ def play(monkeypatch: pytest.MonkeyPatch) -> Say:
     def run(server: Server | None, *lines: str) -> Pipe:
         monkeypatch.setattr(hearing_module, "recogniser_for", lambda *_, **__: FakeRecogniser(*lines))
         monkeypatch.setattr(hearing_module, "open_vad", LoudVad)
-        monkeypatch.setattr(hearing_module.signal, "signal", lambda *_: None)
+        monkeypatch.setattr("dreamloop.input.hearing.signal.signal", lambda *_: None)
         pipe = Pipe(len(lines))
         _listen(pipe, DOOM.to_dict(), None, server)  # type: ignore[arg-type]
         return pipe
