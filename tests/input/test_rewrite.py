@@ -1,6 +1,10 @@
 """What the phrases do not cover is asked about in a thread, and from the real game's listener to a real HTTP server."""
 
+import shutil
+import subprocess
 import threading
+import time
+import wave
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,7 +13,7 @@ import numpy as np
 import pytest
 
 from dreamloop.input import hearing as hearing_module
-from dreamloop.input.hearing import Message, Server, Told, _listen
+from dreamloop.input.hearing import Message, ProcessHearing, Server, Told, _listen
 from dreamloop.input.listen import Utterance
 from dreamloop.input.microphone import Block
 from dreamloop.input.resolve import Command, PhraseResolver, Resolver
@@ -18,7 +22,7 @@ from dreamloop.input.rewrite import WAITING, Rewriter
 from dreamloop.input.schema import ActionSchema
 from dreamloop.input.source import open_source
 from dreamloop.input.speech import Heard
-from dreamloop.input.vad import Sound
+from dreamloop.input.vad import RATE_HZ, Sound
 
 DOOM = ActionSchema.load(Path(__file__).parents[2] / "demos" / "doom" / "schema.toml")
 PLAIN = PhraseResolver(DOOM)
@@ -227,3 +231,35 @@ def test_without_a_server_nobody_is_asked(play: Say, server: Any) -> None:
 def test_an_address_that_is_none_is_one_sentence_before_anything_starts(url: str) -> None:
     with pytest.raises(ResolverError, match="allowed: http://HOST:PORT/v1"):
         open_source("voice", schema=DOOM, clock=lambda: 0.0, resolver=url)
+
+
+def test_a_real_listener_in_its_process_asks_a_real_server(server: Any, tmp_path: Path) -> None:
+    """Speech by flite, pocketsphinx, the pipe and HTTP: only the microphone and the language model are not there."""
+    pytest.importorskip("pocketsphinx", reason="pocketsphinx is missing: pip install 'dreamloop[voice]'")
+    if shutil.which("flite") is None:
+        pytest.skip("flite is missing: apt install flite")
+    path = tmp_path / "said.wav"
+    subprocess.run(["flite", "-voice", "kal16", "-t", "The weather is very nice today.", "-o", str(path)], check=True)
+    with wave.open(str(path)) as file:
+        said = np.frombuffer(file.readframes(file.getnframes()), "<i2").astype(np.float32) / 32768
+    server.says({"commands": [{"phrase": "fire"}]})
+    hearing = ProcessHearing(DOOM, None, Server(server.url, timeout_s=60.0))
+    try:
+        assert wait_for(hearing, Told).line == "voice: listening with pocketsphinx"
+        hearing.hear(Block(np.pad(said, (RATE_HZ, 2 * RATE_HZ)), 10.0))
+        one = wait_for(hearing, Utterance)
+    finally:
+        hearing.close()
+    assert [command.text for command in one.commands] == ["fire"], one
+    assert server.asked[0]["messages"][1]["content"] == one.text
+
+
+def wait_for(hearing: ProcessHearing, kind: type[Any]) -> Any:
+    """Return the next message of a kind, from a process that may be slow to start."""
+    deadline = time.monotonic() + 120.0
+    while time.monotonic() < deadline:
+        found = [one for one in hearing.take() if isinstance(one, kind)]
+        if found:
+            return found[0]
+        time.sleep(0.05)
+    raise AssertionError(f"no {kind.__name__} in two minutes")
