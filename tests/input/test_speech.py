@@ -84,6 +84,28 @@ def test_other_words_are_heard_as_other_words(text: str, doom: Any, say: Say) ->
     assert one.commands == ()
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Could you pass me the salt please?",
+        "Can you hear the music?",
+        "Would you like some tea?",
+        "Let's have lunch now.",
+        "You should try the soup.",
+        "I want to sleep.",
+        "Will you call your mother?",
+        "Okay, and then we had dinner.",
+    ],
+)
+def test_what_begins_like_a_command_is_none(text: str, doom: Any, say: Say) -> None:
+    """Guards against "could you" making a command of whatever follows it."""
+    listener = listener_for(DOOM, doom)
+    sound = np.pad(say(text), (RATE_HZ, RATE_HZ)).astype(np.float32)
+    heard = listener.feed(sound, len(sound) / RATE_HZ)
+    assert heard
+    assert not any(one.commands for one in heard), heard
+
+
 def test_speech_becomes_a_command_through_the_real_listener(doom: Any, say: Say) -> None:
     listener = listener_for(DOOM, doom)
     sound = np.pad(say("turn around"), (RATE_HZ, RATE_HZ)).astype(np.float32)
