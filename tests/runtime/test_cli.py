@@ -183,7 +183,7 @@ def test_ctrl_c_ends_the_recording_as_it_should(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "dreamloop.runtime", "play", "echo", "--headless", "--frames", "100000"]
     with subprocess.Popen([*command, "--record", str(path)], stdout=subprocess.PIPE, text=True) as process:
         deadline = time.monotonic() + 60
-        while not (path.exists() and path.stat().st_size > 20_000) and time.monotonic() < deadline:
+        while not (path.exists() and path.stat().st_size > 60_000) and time.monotonic() < deadline:
             time.sleep(0.05)
         process.send_signal(signal.SIGINT)
         out, _ = process.communicate(timeout=60)
