@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from dreamloop.model.world_model import Frame
-from dreamloop.runtime.paint import AMBER, BLUE, GREEN, INK, MUTED, RED, Canvas, Picture, fit, text_width
+from dreamloop.runtime.paint import AMBER, BLUE, GREEN, INK, MUTED, RED, Canvas, Picture, fit, text_width, wrap
 from dreamloop.runtime.stamps import FrameStamps, Quantiles
 
 SLOW = 0.95  # below this share of real time the world counts as slowed down
@@ -108,6 +108,9 @@ class _Hud:
         self._pad = round(12 * unit)
         self._width = round(304 * unit)
         self._y = self._pad
+        inner = self._width - 2 * self._pad
+        self._heard = [wrap(line, self._size, inner) for line in data.heard]
+        self._notes = [wrap(line, self._size, inner) for line in data.notes]
 
     def draw(self) -> Picture:
         height = self._height()
@@ -119,8 +122,8 @@ class _Hud:
         self._durations()
         self._figures()
         self._controls()
-        self._words(self._data.heard, BLUE)
-        self._words(self._data.notes, MUTED)
+        self._words(self._heard, BLUE)
+        self._words(self._notes, MUTED)
         return self._canvas.picture()
 
     def _height(self) -> int:
@@ -130,7 +133,7 @@ class _Hud:
         lines += (len(data.durations) + 1) if data.durations else 0
         lines += 1 + len(data.model)
         lines += len(data.controls) * 0.8 + 0.6 if data.controls else 0
-        lines += len(data.heard) + len(data.notes)
+        lines += sum(len(words) for words in (*self._heard, *self._notes))
         return round(lines * self._line + 2 * self._pad)
 
     def _row(self, left: str, right: str, colour: tuple[int, int, int, int] = INK) -> None:
@@ -221,8 +224,7 @@ class _Hud:
             self._y += pitch
         self._y += self._line // 4
 
-    def _words(self, lines: Sequence[str], colour: tuple[int, int, int, int]) -> None:
-        for line in lines:
-            inner = self._width - 2 * self._pad
-            self._canvas.text(self._pad, self._y, fit(line, self._size, inner), self._size, colour)
+    def _words(self, told: Sequence[Sequence[str]], colour: tuple[int, int, int, int]) -> None:
+        for line in (line for lines in told for line in lines):
+            self._canvas.text(self._pad, self._y, line, self._size, colour)
             self._y += self._line

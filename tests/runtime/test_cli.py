@@ -37,6 +37,9 @@ def one_sentence(result: Result) -> str:
         (["play", "echo", "--headless", "--frames", "3", "--schema", "nowhere.toml"], "nowhere.toml"),
         (["play", "echo", "--headless", "--frames", "3", "--script", "nowhere.toml"], "nowhere.toml"),
         (["play", "echo", "--clip", "film.avi"], "film.avi"),
+        (["play", "echo", "--headless", "--frames", "3", "--source", "keybord"], "did you mean 'keyboard'"),
+        (["play", "echo", "--headless", "--frames", "3", "--source", "keyboard:x"], "NAME:option=value"),
+        (["play", "echo", "--resolver", "http://localhost:8080/v1"], "say --voice too"),
         (["replay", "nowhere.dream"], "nowhere.dream"),
         (["schema", "show", "nowhere"], "nowhere"),
         (["schema", "new", "--from", "dom"], "dom"),
@@ -180,7 +183,7 @@ def test_ctrl_c_ends_the_recording_as_it_should(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "dreamloop.runtime", "play", "echo", "--headless", "--frames", "100000"]
     with subprocess.Popen([*command, "--record", str(path)], stdout=subprocess.PIPE, text=True) as process:
         deadline = time.monotonic() + 60
-        while not (path.exists() and path.stat().st_size > 20_000) and time.monotonic() < deadline:
+        while not (path.exists() and path.stat().st_size > 60_000) and time.monotonic() < deadline:
             time.sleep(0.05)
         process.send_signal(signal.SIGINT)
         out, _ = process.communicate(timeout=60)

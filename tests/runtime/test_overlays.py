@@ -14,7 +14,7 @@ from dreamloop.runtime.hud import HudData, clock_label, draw_hud, figure, speed_
 from dreamloop.runtime.hud_figures import resident_bytes
 from dreamloop.runtime.keys import COMMANDS, CommandKeys, bound_parts, key_label, wants_motion
 from dreamloop.runtime.overlays import MENU, Overlays
-from dreamloop.runtime.paint import Canvas, Picture, fit, text_width
+from dreamloop.runtime.paint import Canvas, Picture, fit, text_width, wrap
 from dreamloop.runtime.panels import draw_help, draw_menu, draw_notice, draw_progress, menu_line, menu_top
 from dreamloop.runtime.stamps import FrameStamps, Quantiles
 from dreamloop.runtime.world import World, find_world
@@ -155,6 +155,20 @@ def test_text_is_cut_to_its_place() -> None:
     canvas = Canvas(60, 20)
     canvas.text(2, 2, "öffne die Tür", 13)  # letters that the built-in typeface lacks
     assert ink(canvas.picture()) > 20
+
+
+def test_what_was_heard_is_broken_into_lines() -> None:
+    """Guards against figures that cut off what a sentence did, because the sentence was long."""
+    line = 'heard "could you turn left ninety degrees please" 90%: turn left 90 (turn)'
+    first, second = wrap(line, 13, 280)
+    assert f"{first} {second}" == line
+    assert max(text_width(first, 13), text_width(second, 13)) <= 280
+    assert wrap("short", 13, 280) == ["short"]
+    assert wrap("", 13, 280) == []
+    cut = wrap(line * 3, 13, 280)
+    assert len(cut) == 2
+    assert cut[1].endswith("...")
+    assert wrap("w" * 99, 13, 280)[0].endswith("...")
 
 
 def test_the_panels_can_be_drawn() -> None:
