@@ -269,7 +269,7 @@ class SessionRecorder:
         if isinstance(item, MarkItem):
             return self._take_mark(item)
         if isinstance(item, StateItem):
-            self._ring.add(item, item.state.nbytes)
+            self._ring.add(item)
         else:
             item.done(self._keep(item.path))
         return True
