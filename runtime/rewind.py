@@ -25,6 +25,7 @@ class Snapshot:
     tick: int  # tick of the session whose frame was showing
     state: ModelState
 
+
 @dataclass(frozen=True, slots=True)
 class Picture:
     """What a tick looked like."""
