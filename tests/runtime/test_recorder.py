@@ -145,6 +145,8 @@ def test_a_full_disk_keeps_actions_in_memory_until_there_is_room(
     assert "No space left" in recorder.note
     sinks[0].capacity = None
     assert recorder.drain(10)
+    assert "waits" not in recorder.note, "what is over is not said any more"
+    assert "No space left on device: 45 pictures dropped, actions are kept" in recorder.note
     recorder.close()
     recording = Recording.open(path)
     assert recording.complete
