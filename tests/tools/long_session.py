@@ -5,7 +5,8 @@
 Scripted hands play the session of ``dreamloop play`` in a window that nobody sees: they walk and look, go back in time
 about every twenty seconds, save and load, and begin again in other scenes; at the end they go back a hundred times in
 a row. World time is counted, not waited for. ``dreamloop replay long.dream --verify`` afterwards is the test. Prints
-one line of JSON, with the process's memory after 20 %, 50 % and all of the ticks and after every 25 rewinds in a row.
+one line of JSON, with the process's memory after 20 %, 50 % and all of the ticks and after every 25 rewinds in a row,
+and how long it takes to save and to load.
 """
 
 import argparse
@@ -16,6 +17,7 @@ import tempfile
 import time
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -29,6 +31,7 @@ from dreamloop.runtime.session import PlayOptions, Session
 from dreamloop.runtime.world import find_world
 
 WALK = ("w", "w", "w", "a", "s", "d", "e", "q")
+SAVES = 50  # saved and loaded at the end, for the time that it takes
 SHORT_BACK_S, SHORT_TICKS = 0.2, 14  # a rewind in a row goes back about as far as is then played
 
 
@@ -42,6 +45,7 @@ class Hands:
         self._in_a_row, self._row = in_a_row, 0  # rewinds at the end, and how many of them are done
         self._next = ticks  # the tick of the next one
         self.memory_mb: dict[str, float] = {}
+        self.saves: dict[str, Any] = {}
         self._rng = np.random.default_rng(seed)
         self._tick, self._back_until_s, self._held = -1, 0.0, ""
 
@@ -70,12 +74,28 @@ class Hands:
         if self._row and self._row % 25 == 0:
             self._weigh(f"{self._row} rewinds in a row")
         if self._row == self._in_a_row:
+            self._time_saves()
             self._window.close()
             return
         self._row += 1
         self._next = self._tick + SHORT_TICKS
         self._back_until_s = self._session.clock.now_s() + SHORT_BACK_S
         self._press("down", "backspace")
+
+    def _time_saves(self) -> None:
+        """Save, and load what was saved, between two ticks: nothing changes by it."""
+        model = self._session.model
+        taken: dict[str, list[float]] = {"save": [], "load": []}
+        for _ in range(SAVES):
+            begun_s = time.perf_counter()
+            state = model.save()
+            saved_s = time.perf_counter()
+            model.load(state)
+            taken["save"].append(saved_s - begun_s)
+            taken["load"].append(time.perf_counter() - saved_s)
+        for name, seconds in taken.items():
+            self.saves[f"{name}_ms"] = [round(1e3 * value, 2) for value in np.percentile(seconds, (50, 99))]
+        self.saves["state_mb"] = round(state.nbytes / 1e6, 2)
 
     def _weigh(self, when: str) -> None:
         self.memory_mb[when] = round(resident_bytes() / 1e6, 1)
@@ -137,7 +157,7 @@ def main() -> int:
     with Recording.open(options.out) as recording:
         kinds = Counter(f"{mark.kind}:{mark.values.get('by', '')}".rstrip(":") for mark in recording.marks)
         report = {"ticks": len(recording), "marks": dict(kinds), "bytes": options.out.stat().st_size}
-    report |= {"took_s": round(took_s, 1), "memory_mb": hands.memory_mb}
+    report |= {"took_s": round(took_s, 1), "memory_mb": hands.memory_mb, "saves_p50_p99": hands.saves}
     sys.stdout.write(json.dumps(report) + "\n")
     return 0
 
