@@ -14,7 +14,7 @@ from dreamloop.model.world_model import Frame, ModelState
 from dreamloop.runtime.held_bytes import HeldBytes
 
 BUDGET_BYTES = 256 << 20  # of the snapshots
-PICTURE_BYTES = 48 << 20  # of the pictures: JPEG, about 4 KB each at 128 x 96
+PICTURE_BYTES = 48 << 20  # of the pictures: JPEG, about 6 KB each at 128 x 96: nearly four minutes of Doom
 SNAPSHOTS_PER_S = 5.0
 
 
@@ -42,8 +42,9 @@ class Picture:
 class Rewind:
     """A bounded history of snapshots and pictures, newest last.
 
-    When the budget is reached, snapshots of the older half are given up: the way back reaches to the beginning, as
-    fine as ever in the recent past, coarser the further it goes. The oldest pictures are simply forgotten.
+    When the budget is reached, snapshots of the older half are given up: the way back reaches as far as there are
+    pictures, as fine as ever in the recent past, coarser the further it goes. The oldest pictures are forgotten, and
+    with them the snapshots that nobody could find any more.
 
     Args:
         every: ticks between two snapshots.
@@ -79,6 +80,8 @@ class Rewind:
         self.picture_nbytes += len(picture.data)
         while self.picture_nbytes > self._picture_budget and len(self._pictures) > 1:
             self.picture_nbytes -= len(self._pictures.popleft().data)
+        while len(self._snapshots) > 1 and self._snapshots[1].tick <= self._pictures[0].tick:
+            self._held.drop(self._snapshots.popleft().state)
 
     def due(self, tick: int) -> bool:
         """Say whether a snapshot should be taken after ``tick``."""
@@ -106,6 +109,13 @@ class Rewind:
         while self._pictures and self._pictures[-1].tick > latest.tick:
             self.picture_nbytes -= len(self._pictures.pop().data)
         return latest
+
+    @property
+    def reach(self) -> int:
+        """Ticks that one can go back."""
+        if not self._snapshots or not self._pictures:
+            return 0
+        return self._pictures[-1].tick - max(self._pictures[0].tick, self._snapshots[0].tick)
 
     @property
     def latest(self) -> Snapshot | None:

@@ -84,6 +84,20 @@ def test_going_back_lands_on_the_snapshot_before() -> None:
     assert len(rewind) == 5
 
 
+def test_snapshots_older_than_every_picture_are_let_go() -> None:
+    """One goes back through pictures; what lies before the oldest of them took memory and could not be reached."""
+    rewind = Rewind(every=5, picture_bytes=20_000)
+    for tick in range(500):
+        rewind.see(tick, np.zeros((16, 16, 3), np.uint8))
+        if rewind.due(tick):
+            rewind.add(snapshot(tick))
+    first = rewind.pictures()[0].tick
+    assert rewind.oldest is not None
+    assert first - 5 < rewind.oldest.tick <= first
+    assert rewind.reach == 499 - first < 490
+    assert rewind.cut(first) is not None
+
+
 def test_a_hundred_rewinds_leak_nothing() -> None:
     rewind = Rewind(every=5, budget_bytes=50_000, picture_bytes=100_000)
     frame = np.zeros((16, 16, 3), np.uint8)

@@ -5,8 +5,8 @@
 Scripted hands play the session of ``dreamloop play`` in a window that nobody sees: they walk and look, go back in time
 about every twenty seconds, save and load, and begin again in other scenes; at the end they go back a hundred times in
 a row. World time is counted, not waited for. ``dreamloop replay long.dream --verify`` afterwards is the test. Prints
-one line of JSON, with the process's memory after 20 %, 50 % and all of the ticks and after every 25 rewinds in a row,
-and how long it takes to save and to load.
+one line of JSON, with the memory of the process, and how much of it the way back takes, after 20 %, 50 % and all of the
+ticks and after every 25 rewinds in a row, and how long it takes to save and to load.
 """
 
 import argparse
@@ -44,7 +44,7 @@ class Hands:
         self._session, self._window, self._ticks, self._back_every_s = session, window, ticks, back_every_s
         self._in_a_row, self._row = in_a_row, 0  # rewinds at the end, and how many of them are done
         self._next = ticks  # the tick of the next one
-        self.memory_mb: dict[str, float] = {}
+        self.memory_mb: dict[str, dict[str, float]] = {}
         self.saves: dict[str, Any] = {}
         self._rng = np.random.default_rng(seed)
         self._tick, self._back_until_s, self._held = -1, 0.0, ""
@@ -98,8 +98,10 @@ class Hands:
         self.saves["state_mb"] = round(state.nbytes / 1e6, 2)
 
     def _weigh(self, when: str) -> None:
-        self.memory_mb[when] = round(resident_bytes() / 1e6, 1)
-        sys.stderr.write(f"{when}: {self.memory_mb[when]} MB\n")
+        rewind = self._session.rewind
+        sizes = {"resident": resident_bytes(), "way_back": rewind.nbytes + rewind.picture_nbytes}
+        self.memory_mb[when] = {name: round(size / 1e6, 1) for name, size in sizes.items()}
+        sys.stderr.write(f"{when}: {self.memory_mb[when]}\n")
 
     def _play(self) -> None:
         self._window.inject(DeviceEvent("motion", x=float(round(self._rng.normal(0, 20)))))
