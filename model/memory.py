@@ -6,6 +6,7 @@ tensors; ``PageMemory`` holds the pictures for it, at a fixed number of pages an
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cache
 from importlib.metadata import entry_points
 from typing import Any, Protocol
 
@@ -270,6 +271,12 @@ def make_policy(name: str, config: MemoryConfig) -> Policy:
     return POLICIES[name](config)
 
 
+@cache
+def _page_name(slot: int) -> str:
+    """The name of a page in a state; one text for all states, of which there are hundreds."""
+    return f"page/{slot:04d}"
+
+
 @dataclass
 class PageMemory:
     """The pictures of one player's pages, chosen by a policy. A picture that is kept is never changed."""
@@ -324,7 +331,7 @@ class PageMemory:
     def state(self) -> dict[str, Any]:
         """Return the policy's columns and the pictures, one array each; nothing is copied but the columns."""
         columns = {f"memory/{name}": value for name, value in self.policy.state().items()}
-        return columns | {f"page/{slot:04d}": frame for slot, frame in sorted(self.frames.items())}
+        return columns | {_page_name(slot): frame for slot, frame in self.frames.items()}
 
     def restore(self, state: dict[str, Any]) -> None:
         """Go back to what ``state()`` returned; other values are left alone."""

@@ -95,8 +95,8 @@ def _notes(session: "Session") -> list[str]:
         notes.append(f"recording {session.options.record.name}, {written / 1e6:.1f} MB")
     if recorder.note:
         notes.append(recorder.note)
-    if len(session.rewind) > 1 and session.rewind.oldest and session.rewind.latest:
-        rewind = session.rewind
-        back_s = (session.rewind.latest.tick - session.rewind.oldest.tick) * session.pacer.dt_s
+    rewind = session.rewind
+    if rewind.reach:
+        back_s = rewind.reach * session.pacer.dt_s
         notes.append(f"way back {back_s:.0f} s, {(rewind.nbytes + rewind.picture_nbytes) / 1e6:.0f} MB")
     return notes

@@ -4,10 +4,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner, Result
 
-from dreamloop.model.recording import Recording
+from dreamloop.input.state import InputState
+from dreamloop.model.recording import Recording, RecordingWriter
 from dreamloop.runtime import doctor
 from dreamloop.runtime.cli import app
 
@@ -116,6 +118,15 @@ def test_headless_play_records_what_the_demo_does(tmp_path: Path) -> None:
     verified = run("replay", str(path), "--verify")
     assert verified.exit_code == 0, verified.output
     assert "bit for bit" in verified.output
+
+
+def test_a_replay_takes_the_weights_that_were_played_with(tmp_path: Path) -> None:
+    """What was played with `play --weights` could only be verified against the world's own weights."""
+    path = tmp_path / "a.dream"
+    with RecordingWriter(path, {"world": "doom", "seed": 1}) as writer:
+        writer.tick(InputState(), np.zeros(9, np.float32), None, b"12345678")
+    weights = tmp_path / "mine.safetensors"
+    assert "mine.safetensors" in one_sentence(run("replay", str(path), "--verify", "--weights", str(weights)))
 
 
 def test_a_recording_is_never_overwritten(tmp_path: Path) -> None:
