@@ -6,7 +6,8 @@ Knows no microphone and no clock.
 
 import multiprocessing
 import signal
-from collections.abc import Mapping
+import threading
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
@@ -17,6 +18,8 @@ from dreamloop.input.errors import DreamloopError
 from dreamloop.input.listen import Listener, Utterance
 from dreamloop.input.microphone import Block
 from dreamloop.input.resolve import PhraseResolver
+from dreamloop.input.resolve_http import HttpResolver
+from dreamloop.input.rewrite import Rewriter
 from dreamloop.input.schema import ActionSchema
 from dreamloop.input.speech import Recogniser, open_recogniser
 from dreamloop.input.vad import open_vad
@@ -36,6 +39,15 @@ class Enough:
     """The talk key was let go: decide on what was said up to here."""
 
     time_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A language model that is asked about what the phrases do not cover."""
+
+    url: str  # such as http://localhost:8080/v1
+    model: str = "default"  # as the server names it
+    timeout_s: float = 2.0
 
 
 Message = Utterance | Told
@@ -61,8 +73,8 @@ class Hearing(Protocol):
         ...
 
 
-def recogniser_for(schema: ActionSchema, vosk_model: Path | None = None) -> Recogniser:
-    """Return a recogniser of a schema's phrases and of the words that people put around them.
+def recogniser_for(schema: ActionSchema, vosk_model: Path | None = None, free: bool = False) -> Recogniser:
+    """Return a recogniser of a schema's phrases and of the words that people put around them; ``free``: of any words.
 
     Raises:
         MissingPartError: no recogniser is there, or the schema has nothing to say.
@@ -70,8 +82,9 @@ def recogniser_for(schema: ActionSchema, vosk_model: Path | None = None) -> Reco
     language = Language.of(schema.values.get("language", {}))
     phrases = [text for phrase in schema.phrases for text in phrase.say]
     synonyms = {said for control in schema.controls for pair in control.synonyms for said in pair[1].split()}
-    around = language.numbers.keys() | language.seconds.keys() | language.units | language.fillers
-    return open_recogniser(phrases, sorted(around | language.negations | synonyms), vosk_model)
+    others = language.numbers.keys() | language.seconds.keys() | language.units | language.fillers
+    words = sorted(others | language.negations | synonyms)
+    return open_recogniser(phrases, words, sorted(language.around), vosk_model, free)
 
 
 def listener_for(schema: ActionSchema, recogniser: Recogniser) -> Listener:
@@ -83,10 +96,10 @@ def listener_for(schema: ActionSchema, recogniser: Recogniser) -> Listener:
 class ProcessHearing(Hearing):
     """A listener in a process that ends with the game's."""
 
-    def __init__(self, schema: ActionSchema, vosk_model: Path | None = None) -> None:
+    def __init__(self, schema: ActionSchema, vosk_model: Path | None = None, server: Server | None = None) -> None:
         context = multiprocessing.get_context("spawn")
         self._pipe, theirs = context.Pipe()
-        given = (theirs, schema.to_dict(), vosk_model)
+        given = (theirs, schema.to_dict(), vosk_model, server)
         self._process = context.Process(target=_listen, args=given, name="dreamloop-voice", daemon=True)
         self._process.start()
         theirs.close()
@@ -122,24 +135,41 @@ class ProcessHearing(Hearing):
                 self._pipe.send(message)
 
 
-def _listen(pipe: Connection, schema: Mapping[str, Any], vosk_model: Path | None) -> None:
+def _listen(pipe: Connection, schema: Mapping[str, Any], vosk_model: Path | None, server: Server | None) -> None:
     """What the process does, until the game closes the pipe."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the game's affair
+    sending = threading.Lock()
+
+    def send(message: Message) -> None:
+        with sending, suppress(OSError):  # the game may close the pipe at any moment
+            pipe.send(message)
+
     try:
         built = ActionSchema.from_dict(schema)
-        recogniser = recogniser_for(built, vosk_model)
+        recogniser = recogniser_for(built, vosk_model, free=server is not None)
         listener = listener_for(built, recogniser)
+        hand_on = _asking(built, server, send)
     except DreamloopError as error:
-        pipe.send(Told(str(error), over=True))
+        send(Told(str(error), over=True))
         return
     for line in [f"voice: listening with {recogniser.name}", *recogniser.news()]:
-        pipe.send(Told(line))
+        send(Told(line))
     while True:
         try:
             message = pipe.recv()
-            heard = listener.feed(message.sound, message.time_s) if isinstance(message, Block) else []
-            heard += listener.finish(message.time_s) if isinstance(message, Enough) else []
-            for one in heard:
-                pipe.send(one)
         except (EOFError, OSError):
             return
+        heard = listener.feed(message.sound, message.time_s) if isinstance(message, Block) else []
+        heard += listener.finish(message.time_s) if isinstance(message, Enough) else []
+        for one in heard:
+            hand_on(one)
+
+
+def _asking(
+    schema: ActionSchema, server: Server | None, send: Callable[[Message], None]
+) -> Callable[[Utterance], None]:
+    """Return what utterances are handed to: ``send`` itself or, with a server, what asks it first."""
+    if server is None:
+        return send
+    resolver = HttpResolver(schema, server.url, server.model, server.timeout_s)
+    return Rewriter(resolver, send, lambda line: send(Told(f"voice: {line}"))).take

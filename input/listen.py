@@ -3,7 +3,8 @@
 Runs on sound alone, live or from a file: no device, no clock. When somebody pauses, what was said so far is recognised
 at once, during the wait; how long the wait is depends on what it was. A whole command that no other one goes on from is
 done after a short silence, one that might go on ("open" of "open the door") after a longer one, and what is no command
-stays open for longer still, so that chatter is judged as a whole.
+stays open for longer still, so that chatter is judged as a whole. A recogniser that hears along acts earlier: a whole
+command whose words have stood still for a moment is done though sound goes on (noise, a breath), and is not done again.
 """
 
 from collections import deque
@@ -18,6 +19,8 @@ from dreamloop.input.speech import Heard, Recogniser
 from dreamloop.input.vad import RATE_HZ, WINDOW, WINDOW_S, Sound, Vad
 from dreamloop.input.words import plain
 
+NOTHING: Sound = np.zeros(0, np.float32)
+
 
 @dataclass(frozen=True, slots=True)
 class Patience:
@@ -29,6 +32,7 @@ class Patience:
     sure_s: float = 0.16  # silence after a whole command that no other goes on from
     unsure_s: float = 0.224  # silence after a command that might go on
     other_s: float = 0.6  # silence after what is no command
+    steady_s: float = 0.192  # how long the words of a recogniser that hears along must stand still, while sound goes on
     before_s: float = 0.3  # sound kept from before the beginning
     shortest_s: float = 0.1  # speech shorter than this is a click
     longest_s: float = 8.0  # whoever speaks longer is not giving a command: deaf until they pause
@@ -47,6 +51,7 @@ class Utterance:
     commands: tuple[Command, ...]  # none: no command
     end_s: float  # when the speech ended
     decided_s: float  # up to when sound was heard before deciding
+    believed: bool = True  # whether the recogniser is sure enough of the words
 
 
 class Listener:
@@ -68,12 +73,15 @@ class Listener:
         self._goes_on = {one for one in said for other in said if other.startswith(f"{one} ")}
         self._rest: Sound = np.zeros(0, np.float32)  # less than a window, from the last block
         self._before: deque[Sound] = deque(maxlen=max(round(self.patience.before_s / WINDOW_S), 1))
+        self._quiet: deque[Sound] = deque()  # perhaps noise, perhaps the beginning of speech
         self._said: list[Sound] = []
         self._speech_s = 0.0  # of the utterance
         self._silence_s = 0.0  # since its last speech
         self._speaking = False
         self._deaf = False  # somebody spoke for too long
         self._looked: tuple[Heard, tuple[Command, ...]] | None = None
+        self._partial, self._steady_s = "", 0.0  # of a recogniser that hears along: its words, and since when
+        self._acted: tuple[Command, ...] = ()  # done already, though the utterance goes on
 
     def feed(self, sound: Sound, time_s: float) -> list[Utterance]:
         """Go on with the stream; ``time_s`` is when the last sample of ``sound`` (n,) was heard."""
@@ -93,7 +101,8 @@ class Listener:
             self._stop()
             return []
         heard, commands = self._looked or self._look()
-        return [self._decide(heard, commands, time_s)]
+        one = self._decide(heard, commands, time_s)
+        return [one] if one else []
 
     def _window(self, window: Sound, time_s: float) -> Utterance | None:
         likely = self._vad.speech(window)
@@ -110,14 +119,18 @@ class Listener:
             if self._speech_s > self.patience.longest_s:
                 self._deaf = True
                 self._said.clear()
-            return None
+            return self._early(time_s)
         self._silence_s += WINDOW_S
         return self._pause(time_s)
 
     def _wait(self, window: Sound, likely: float) -> None:
-        """Nobody spoke up to now: learn the noise, or begin an utterance."""
+        """Nobody spoke up to now: learn the noise, or begin an utterance.
+
+        What came just before an utterance is no noise: the detector is late for a soft consonant.
+        """
         if likely >= self.patience.begins:
             self._speaking = True
+            self._quiet.clear()
             self._said = [*self._before, window]
             self._speech_s, self._silence_s = WINDOW_S, 0.0
             self._recogniser.start()
@@ -126,7 +139,31 @@ class Listener:
             return
         self._before.append(window)
         if likely < self.patience.ends:
-            self._denoiser.listen(window)
+            self._quiet.append(window)
+            if len(self._quiet) > (self._before.maxlen or 0):
+                self._denoiser.listen(self._quiet.popleft())
+
+    def _early(self, time_s: float) -> Utterance | None:
+        """Somebody is speaking: act if the recogniser hears along, and hears a whole command that stands still."""
+        if self._deaf or not self._recogniser.streaming:
+            return None
+        heard = self._recogniser.guess(NOTHING)
+        self._steady_s = self._steady_s + WINDOW_S if heard.text == self._partial else 0.0
+        self._partial = heard.text
+        if self._steady_s + 1e-6 < self.patience.steady_s:
+            return None
+        commands = self._means(heard, np.concatenate(self._said))
+        fresh = self._fresh(commands)
+        if not fresh or self._wait_for(heard, commands) > self.patience.sure_s:
+            return None
+        self._acted = commands
+        return Utterance(heard.text, heard.confidence, fresh, time_s - self._steady_s, time_s)
+
+    def _fresh(self, commands: tuple[Command, ...]) -> tuple[Command, ...]:
+        """Return the commands that come after those that are done already; none if others were done."""
+        done = len(self._acted)
+        same = [one.text for one in commands[:done]] == [one.text for one in self._acted]
+        return commands[done:] if same else ()
 
     def _pause(self, time_s: float) -> Utterance | None:
         """Somebody paused: decide, look, or wait on."""
@@ -157,18 +194,28 @@ class Listener:
         """Recognise and resolve the utterance so far."""
         sound = np.concatenate(self._said)
         heard = self._recogniser.guess(self._denoiser.clean(sound))
-        quiet = self._denoiser.above_db(sound) >= self.patience.quiet_db
-        needed = self.patience.confidence if quiet else self.patience.confidence_in_noise
-        if not heard.text or heard.confidence < needed:
-            return heard, ()
+        return heard, self._means(heard, sound)
+
+    def _means(self, heard: Heard, sound: Sound) -> tuple[Command, ...]:
+        """Return the commands in what was heard in ``sound`` (n,); none if it is not to be believed."""
+        if not heard.text or not self._believes(heard, sound):
+            return ()
         commands = tuple(self._resolver.resolve(heard.text))
         whole = all(command.score >= self.patience.score for command in commands)
-        return heard, commands if whole else ()
+        return commands if whole else ()
 
-    def _decide(self, heard: Heard, commands: tuple[Command, ...], time_s: float) -> Utterance:
+    def _believes(self, heard: Heard, sound: Sound) -> bool:
+        """Say whether the recogniser is sure enough; in noise it cannot be as sure."""
+        quiet = self._denoiser.above_db(sound) >= self.patience.quiet_db
+        return heard.confidence >= (self.patience.confidence if quiet else self.patience.confidence_in_noise)
+
+    def _decide(self, heard: Heard, commands: tuple[Command, ...], time_s: float) -> Utterance | None:
+        """The utterance is over. None if all that it asks for is done already."""
+        fresh, done = self._fresh(commands), bool(self._acted)
+        believed = self._believes(heard, np.concatenate(self._said)) if self._said else True
         ended_s = time_s - self._silence_s
         self._stop()
-        return Utterance(heard.text, heard.confidence, commands, ended_s, time_s)
+        return None if done and not fresh else Utterance(heard.text, heard.confidence, fresh, ended_s, time_s, believed)
 
     def _stop(self) -> None:
         """The utterance is over."""
@@ -177,3 +224,4 @@ class Listener:
         self._before.extend(self._said[-2:])
         self._said = []
         self._looked = None
+        self._partial, self._steady_s, self._acted = "", 0.0, ()

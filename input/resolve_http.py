@@ -30,6 +30,17 @@ class ResolverError(DreamloopError):
     """A language model server that cannot be asked as configured."""
 
 
+def check_url(url: str) -> None:
+    """Raise a ResolverError unless ``url`` is an http or https address. Asks nobody."""
+    try:
+        parts = urlsplit(url)
+        good = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0
+    except ValueError:  # a port that is no number
+        good = False
+    if not good:
+        raise ResolverError(f"got '{url}' for the language model's server, allowed: http://HOST:PORT/v1")
+
+
 class HttpResolver(Resolver):
     """Rewrites what the phrases alone do not cover, with the help of a server."""
 
@@ -39,15 +50,14 @@ class HttpResolver(Resolver):
         Raises:
             ResolverError: not an http or https address.
         """
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.netloc:
-            raise ResolverError(f"got '{url}' for the language model's server, allowed: http://HOST:PORT/v1")
+        check_url(url)
         self._url = url.rstrip("/") + "/chat/completions"
         self._model, self._timeout_s = model, timeout_s
         self._schema, self._plain = schema, PhraseResolver(schema)
         self._phrases = {plain(text): phrase for phrase in schema.phrases for text in phrase.say}
         self._controls = {*schema.index, *(one.name for one in schema.derived)}
         self._news: list[str] = []
+        self._told: set[str] = set()
 
     def resolve(self, utterance: str) -> list[Command]:
         """Return the commands of an utterance; the server is asked only when the phrases alone do not cover it."""
@@ -115,8 +125,9 @@ class HttpResolver(Resolver):
         return None
 
     def _tell(self, line: str) -> None:
-        """Keep a line of news; the same line is kept once."""
-        if line not in self._news:
+        """Keep a line of news; a line that was told is not told again, however often a server fails."""
+        if line not in self._told:
+            self._told.add(line)
             self._news.append(line)
 
 

@@ -170,6 +170,7 @@ CONTROL: dict[str, Rule] = {
 
 LANGUAGE: dict[str, Rule] = {
     "fillers": Rule("a list of words that change nothing, such as 'please'", is_texts),
+    "around": Rule("a list of fillers that go together, such as 'could you'", is_texts),
     "negations": Rule("a list of words that forbid what follows, such as 'not'", is_texts),
     "numbers": Rule("a table of words and numbers, such as {one = 1}", is_word_numbers),
     "seconds": Rule("a table of units of time in seconds, such as {minute = 60}", is_word_numbers),

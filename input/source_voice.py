@@ -10,10 +10,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from dreamloop.input.hearing import Hearing, ProcessHearing, Told
+from dreamloop.input.hearing import Hearing, ProcessHearing, Server, Told
 from dreamloop.input.listen import Utterance
 from dreamloop.input.microphone import Block, Microphone
 from dreamloop.input.resolve import Command
+from dreamloop.input.resolve_http import check_url
 from dreamloop.input.schema import ActionSchema
 from dreamloop.input.source import DeviceEvent, Source, Tick
 from dreamloop.input.speech import check_recogniser
@@ -134,7 +135,7 @@ class VoiceSource(Source):
             tick.say(command.phrase.name, command.number, command.phrase)
             tick.stamp(said.end_s)
         if said.text:
-            did = ", ".join(_deed(command) for command in said.commands) or "no command"
+            did = ", ".join(deed(command) for command in said.commands) or "no command"
             did = f"{did}, too late" if said.commands and late else did
             self._news.append(f'heard "{said.text}" {said.confidence:.0%}: {did}')
 
@@ -159,7 +160,7 @@ class VoiceSource(Source):
             self._hearing.close()
 
 
-def _deed(command: Command) -> str:
+def deed(command: Command) -> str:
     """What a command does, as the player reads it: ``turn left 90 (turn)``."""
     control = command.phrase.control
     return f"{command.text} ({control})" if control else command.text
@@ -183,6 +184,8 @@ def build(
     model: Path | None = None,
     device: str | None = None,
     push_to_talk: bool = False,
+    resolver: str | None = None,
+    resolver_model: str = "default",
     driver: Any = None,
 ) -> VoiceSource:
     """Return the voice of one player.
@@ -193,13 +196,19 @@ def build(
         model: folder of a vosk model; None: where it is looked for anyway, else pocketsphinx.
         device: name or number of the microphone; None: the system's choice.
         push_to_talk: listen only while a key is held.
+        resolver: address of a language model's server that is asked about what the phrases do not cover; None: nobody.
+        resolver_model: the model, as that server names it.
         driver: stands in for sounddevice in tests.
 
     Raises:
         MissingPartError: a part is missing that no plugging in can bring.
+        ResolverError: ``resolver`` is no http or https address.
     """
+    if resolver is not None:
+        check_url(resolver)
+    server = None if resolver is None else Server(resolver, resolver_model)
     check_recogniser(schema.phrases, model)
     microphone = Microphone(device, clock, driver)
     key = talk_key(schema) if push_to_talk else ""
-    source = VoiceSource(schema, microphone, lambda wanted: ProcessHearing(wanted, model), key)
+    source = VoiceSource(schema, microphone, lambda wanted: ProcessHearing(wanted, model, server), key)
     return source.start(clock)

@@ -26,6 +26,7 @@ from dreamloop.input.words import plain
 COMMON_WORDS = 3000  # of the language, beside the phrases: enough for chatter to find its words, few enough to be quick
 CONTEXTS = 50  # of them, after which the next word is expected; more changed nothing
 PHRASE_SHARE = 0.9  # how likely it is beforehand that what is said is a phrase
+AROUND_SHARE = 0.03  # how likely, that it is what people say around one: "could you"
 LOG_BASE = log10(1.0001)  # of pocketsphinx's logarithms
 SEARCH = {"fwdflat": False}  # the second pass costs half as much again and finds no more
 AGREED, DISAGREED = 0.9, 0.5  # how sure pocketsphinx is when its two passes hear the same, and when not
@@ -72,8 +73,11 @@ class PocketsphinxRecogniser(Recogniser):
 
     streaming = False
 
-    def __init__(self, phrases: Sequence[str], words: Iterable[str] = ()) -> None:
-        """``phrases`` are what is listened for; ``words`` are others that may be said with them (numbers, fillers)."""
+    def __init__(self, phrases: Sequence[str], words: Iterable[str] = (), around: Iterable[str] = ()) -> None:
+        """``phrases`` are what is listened for.
+
+        ``words`` are others that may be said with them (numbers, fillers), ``around`` several that go together.
+        """
         from pocketsphinx import Decoder
 
         self.name = "pocketsphinx"
@@ -81,7 +85,8 @@ class PocketsphinxRecogniser(Recogniser):
         self._phrases = {plain(phrase) for phrase in phrases}
         self._unknown = sorted(phrase for phrase in self._phrases if not self._learn(phrase))
         known = sorted(self._phrases.difference(self._unknown))
-        self._listen_for(known, [word for word in words if self._decoder.lookup_word(word)])
+        groups = [group for group in map(plain, around) if group not in self._phrases and self._learn(group)]
+        self._listen_for(known, [word for word in words if self._decoder.lookup_word(word)], groups)
 
     def _learn(self, phrase: str) -> bool:
         """Put a phrase into the dictionary as one word; False when one of its words is not in the dictionary."""
@@ -98,11 +103,11 @@ class PocketsphinxRecogniser(Recogniser):
         names = [word, f"{word}(2)", f"{word}(3)"]
         return [sounds for name in names if (sounds := self._decoder.lookup_word(name))]
 
-    def _listen_for(self, phrases: Sequence[str], words: Sequence[str]) -> None:
+    def _listen_for(self, phrases: Sequence[str], words: Sequence[str], around: Sequence[str]) -> None:
         """Load a language model in which every phrase is one word, beside the words of the language."""
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "words.arpa"
-            path.write_text(language_model(self._decoder, phrases, words))
+            path.write_text(language_model(self._decoder, phrases, words, around))
             self._decoder.add_lm_file("words", str(path))
         self._decoder.activate_search("words")
 
@@ -130,22 +135,24 @@ class PocketsphinxRecogniser(Recogniser):
         ]
 
 
-def language_model(decoder: Any, phrases: Sequence[str], words: Iterable[str]) -> str:
-    """Return a bigram model in ARPA's format: phrases with ``PHRASE_SHARE``, the rest for the language's own words.
+def language_model(decoder: Any, phrases: Sequence[str], words: Iterable[str], around: Sequence[str] = ()) -> str:
+    """Return a bigram model in ARPA's format: phrases with ``PHRASE_SHARE``, what is said around them with
+    ``AROUND_SHARE``, the rest for the language's own words.
 
     What people begin sentences with, and what follows the commonest words, is taken over from pocketsphinx's model:
     "look at" must not be heard as "look up" because the one is listened for and the other is not.
     """
     chance = _chances(decoder)
-    names = {"_".join(phrase.split()) for phrase in phrases}
+    names = {"_".join(phrase.split()): PHRASE_SHARE / len(phrases) for phrase in phrases}
+    names |= {"_".join(group.split()): AROUND_SHARE / len(around) for group in around}
+    rest_share = 1.0 - sum(names.values())
     common = sorted(chance.words, key=chance.words.__getitem__, reverse=True)[:COMMON_WORDS]
     kept = {word: 10 ** chance.words[word] for word in {*common, *words} & chance.words.keys() if word not in names}
-    rest = (1.0 - PHRASE_SHARE) / sum(kept.values())
-    single = {word: share * rest for word, share in kept.items()}
-    single |= dict.fromkeys(names, PHRASE_SHARE / len(names))
-    pairs = {"<s>": dict.fromkeys(names, PHRASE_SHARE / len(names))}
+    rest = rest_share / sum(kept.values())
+    single = {word: share * rest for word, share in kept.items()} | names
+    pairs = {"<s>": dict(names)}
     for first in ["<s>", *(word for word in common[:CONTEXTS] if word in kept)]:
-        known = 1.0 - PHRASE_SHARE if first == "<s>" else 1.0
+        known = rest_share if first == "<s>" else 1.0
         for second in kept:
             share = known * 10 ** chance.after(first, second)
             if share > 1.25 * single[second]:
@@ -192,18 +199,22 @@ def _chances(decoder: Any) -> _Chances:
 
 
 class VoskRecogniser(Recogniser):
-    """Hears while somebody speaks; listens for phrases, the words said with them, and ``[unk]`` for all others."""
+    """Hears while somebody speaks; listens for phrases, the words said with them, and ``[unk]`` for all others.
+
+    With ``free``, for every word that the model knows instead.
+    """
 
     streaming = True
 
-    def __init__(self, model: Path, phrases: Sequence[str], words: Iterable[str] = ()) -> None:
+    def __init__(self, model: Path, phrases: Sequence[str], words: Iterable[str] = (), free: bool = False) -> None:
         """Open the model in a folder; vosk must be installed (:func:`check_recogniser`)."""
         import vosk
 
         vosk.SetLogLevel(-1)
         self.name = "vosk"
         grammar = [*sorted({plain(phrase) for phrase in phrases} | set(words)), "[unk]"]
-        self._recogniser: Any = vosk.KaldiRecognizer(vosk.Model(str(model)), RATE_HZ, json.dumps(grammar))
+        given = () if free else (json.dumps(grammar),)
+        self._recogniser: Any = vosk.KaldiRecognizer(vosk.Model(str(model)), RATE_HZ, *given)
         self._recogniser.SetPartialWords(True)
 
     def start(self) -> None:
@@ -243,16 +254,22 @@ def _vosk_home() -> Path:
     return user_data_path("dreamloop", appauthor=False) / "vosk"
 
 
-def open_recogniser(phrases: Sequence[str], words: Iterable[str] = (), vosk_model: Path | None = None) -> Recogniser:
-    """Return vosk when a model of it is found, else pocketsphinx.
+def open_recogniser(
+    phrases: Sequence[str],
+    words: Iterable[str] = (),
+    around: Iterable[str] = (),
+    vosk_model: Path | None = None,
+    free: bool = False,
+) -> Recogniser:
+    """Return vosk when a model of it is found, else pocketsphinx; ``free`` for words far from any phrase, too.
 
     Raises:
         MissingPartError: neither is there; the sentence says the mend.
     """
     model = check_recogniser(phrases, vosk_model)
     if model is not None:
-        return VoskRecogniser(model, phrases, words)
-    return PocketsphinxRecogniser(phrases, words)
+        return VoskRecogniser(model, phrases, words, free)
+    return PocketsphinxRecogniser(phrases, words, around)
 
 
 def check_recogniser(phrases: Sequence[object], vosk_model: Path | None = None) -> Path | None:

@@ -22,6 +22,7 @@ class Language:
     """What a resolver must know of a language, apart from the phrases."""
 
     fillers: frozenset[str]  # words that change nothing
+    around: frozenset[str]  # fillers that go together, said before or after a command
     negations: frozenset[str]  # words that forbid what follows
     units: frozenset[str]  # other units, said after a number and dropped
     seconds: Mapping[str, float]  # units of time -> seconds
@@ -30,12 +31,13 @@ class Language:
     @classmethod
     def of(cls, table: Mapping[str, Any] | None = None) -> "Language":
         """Return English with the lists of a schema's checked ``[language]`` table put in place of its own."""
-        values = {**_english(), **(table or {})}
-        fillers, negations, units = (frozenset(map(plain, values[name])) for name in ("fillers", "negations", "units"))
+        values = {**_english(), **({"around": []} if table and "fillers" in table else {}), **(table or {})}
+        names = ("fillers", "around", "negations", "units")
+        fillers, around, negations, units = (frozenset(map(plain, values[name])) for name in names)
         seconds, numbers = (
             {plain(word): float(one) for word, one in values[name].items()} for name in ("seconds", "numbers")
         )
-        return cls(fillers, negations, units, seconds, numbers)
+        return cls(fillers, around, negations, units, seconds, numbers)
 
 
 @cache

@@ -15,10 +15,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from dreamloop.model.camera import Poses
 from dreamloop.model.checkpoint import CheckpointError, check_tensors, load_checkpoint
 from dreamloop.model.compiled import open_package, package_name
 from dreamloop.model.device import choose_engine
 from dreamloop.model.dream_net import DreamNet, NetConfig, Recall, draw_noise, pick_context
+from dreamloop.model.found_again import PageRead
 from dreamloop.model.pixels import to_float, to_uint8
 from dreamloop.model.train_config import net_config
 from dreamloop.model.traveller import Remembered, Traveller, stack_recall
@@ -133,10 +135,11 @@ class DreamModel:
         """Return the time of the last step and the size of what is remembered."""
         figures = {"dynamics_ms": self.step_ms, "memory_bytes": float(self.history.nbytes + self.actions.nbytes)}
         if self.travellers:
-            memories = [one.memory for one in self.travellers]
-            figures["memory_bytes"] += sum(one.nbytes for one in memories)
-            figures["pages"] = float(sum(len(one.frames) for one in memories))
-            figures["pages_read"] = float(sum(len(one.reading) for one in memories))
+            told = [one.memory.stats(one.tick) for one in self.travellers]
+            figures["memory_bytes"] += sum(stats["page_bytes"] for stats in told)
+            figures["pages"] = sum(stats["pages"] for stats in told)
+            figures["pages_read"] = sum(stats["pages_read"] for stats in told)
+            figures["oldest_page_ticks"] = max(stats["oldest_page_ticks"] for stats in told)
             figures["recall_ms"] = self.recall_ms
         return figures
 
@@ -146,6 +149,22 @@ class DreamModel:
             return []
         memory = self.travellers[player].memory
         return [memory.frames[slot] for slot in memory.reading if slot in memory.frames]
+
+    def pages_read(self, player: int) -> tuple[Poses, list[PageRead]]:
+        """Return the pose (4,) that is showing, and the pages that were read for it."""
+        if not self.travellers:
+            return np.zeros(4), []
+        one = self.travellers[player]
+        memory = one.memory
+        return one.pose.copy(), [
+            PageRead(memory.frames[slot], memory.policy.pose_of(slot).copy(), one.tick - memory.policy.tick_of(slot))
+            for slot in memory.reading
+            if slot in memory.frames
+        ]
+
+    def pose(self, player: int) -> Poses | None:
+        """Return where ``player`` is by the model's own reckoning (4,), None for a net that reckons none."""
+        return self.travellers[player].pose.copy() if self.travellers else None
 
     def _traveller(self) -> Traveller:
         turning = self.net.turning.weight.float().cpu().numpy()

@@ -5,7 +5,7 @@ thousands of ticks under a wandering player's actions, cut into ten windows; eac
 are set against stretches of real play, and a window has collapsed when a scene leaves the range that those span.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -59,8 +59,11 @@ def measure_drift(
     history: int = 0,
     album: Album | None = None,
     progress: Progress = lambda share: None,
+    keep: Callable[[Mapping[str, Any]], None] = lambda figures: None,
 ) -> dict[str, Any]:
     """Return the figures of both parts; the scenes that run free are as many as the model has players.
+
+    ``keep`` is called with the figures so far, first those of the first part, then again after every window.
 
     Raises:
         EvaluationError: too little true play, or fewer ticks than windows.
@@ -68,16 +71,24 @@ def measure_drift(
     ahead_share = starts * max(AHEAD) / (starts * max(AHEAD) + ticks * model.players)
     context = context_of(model, history)
     figures = measure_ahead(model, plays, starts, seed, context, album, lambda share: progress(ahead_share * share))
+    keep(figures)
+    real = RealLooks(wander.looks)
     scenes = [s.play.scene(s.at, context) for s in _spread(model, plays, seed, context)]
     script = roll_out(wander.actions, len(scenes), ticks)
+    about = _about(model, wander, scenes, ticks)
     windows, pictures = run_free(
-        model, scenes, script, seed, lambda share: progress(ahead_share + (1 - ahead_share) * share)
+        model,
+        scenes,
+        script,
+        seed,
+        lambda share: progress(ahead_share + (1 - ahead_share) * share),
+        lambda looks: keep(figures | judge(looks, real) | about),
     )
     if album is not None:
         names = [f"{(i + 1) * (ticks // WINDOWS) / model.card.rate_hz:.0f} s" for i in range(WINDOWS)]
         rows = [(scene.name, [frames[i] for frames in pictures]) for i, scene in enumerate(scenes[:8])]
         album.add(Strip("drift", "Free running: the last frame of every window, one scene a row", rows, names))
-    return figures | judge(windows, RealLooks(wander.looks)) | _about(model, wander, scenes, ticks)
+    return figures | judge(windows, real) | about
 
 
 def _about(model: WorldModel, wander: Wander, scenes: Sequence[Scene], ticks: int) -> dict[str, Any]:
@@ -153,8 +164,11 @@ def run_free(
     script: NDArray[np.float32],
     seed: int,
     progress: Progress = lambda share: None,
+    keep: Callable[[Sequence[Sequence[Look]]], None] = lambda looks: None,
 ) -> tuple[list[list[Look]], list[NDArray[np.uint8]]]:
     """Dream on under ``script`` (n, t, a) and return, window by window, every scene's look and last frame.
+
+    ``keep`` is called with the looks so far after every window.
 
     Raises:
         EvaluationError: fewer than two ticks a window.
@@ -172,6 +186,7 @@ def run_free(
         if tick % length == length - 1:
             looks.append(meter.read())
             pictures.append(frames)
+            keep(looks)
         before = frames
         if tick % 50 == 0:
             progress(tick / ticks)

@@ -3,7 +3,7 @@
 Knows nothing about where play comes from (runtime/true_play.py drives the simulator) or what is measured.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -77,6 +77,39 @@ def dream(
             model.reset(player, scenes[i], seed + i)
         frames = [model.step(np.ascontiguousarray(actions[batch, k])) for k in range(actions.shape[1])]
         yield rows, np.stack(frames, 1)[: rows.stop - rows.start]
+
+
+def watch(
+    model: WorldModel,
+    scenes: Sequence[Scene],
+    actions: NDArray[np.float32],
+    seed: int,
+    look: Callable[[int, slice, NDArray[np.uint8]], None],
+    progress: Callable[[float], None] = lambda share: None,
+) -> None:
+    """Dream as :func:`dream` does, and keep nothing: long dreams do not fit into memory.
+
+    Args:
+        look: called after every tick with the number of ticks dreamed (from 1 on), which scenes are being dreamed, and
+            their frames (m, h, w, 3).
+        progress: called with the share that is done.
+    """
+    n, ticks = actions.shape[:2]
+    for first in range(0, n, model.players):
+        rows = slice(first, min(first + model.players, n))
+        batch = [min(first + i, n - 1) for i in range(model.players)]
+        for player, i in enumerate(batch):
+            model.reset(player, scenes[i], seed + i)
+        for tick in range(ticks):
+            frames = model.step(np.ascontiguousarray(actions[batch, tick]))
+            look(tick + 1, rows, frames[: rows.stop - rows.start])
+            if tick % 16 == 15:
+                progress((first * ticks + (rows.stop - first) * (tick + 1)) / (n * ticks))
+
+
+def part_of(progress: Callable[[float], None], begun: float, share: float) -> Callable[[float], None]:
+    """Return what reports the progress of a part, which begins at ``begun`` and is ``share`` of the whole."""
+    return lambda done: progress(begun + share * done)
 
 
 def context_of(model: WorldModel, history: int = 0) -> int:

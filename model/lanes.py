@@ -55,6 +55,12 @@ class Lanes:
         told = [copy.stats() for copy in self._copies]
         return {name: sum(stats[name] for stats in told) for name in told[0]}
 
+    def pose(self, player: int) -> NDArray[np.float64] | None:
+        """Return where ``player`` is by the model's own reckoning, None where it reckons nothing."""
+        lane, inside = self._where(player)
+        reckoned = getattr(self._copies[lane], "pose", None)
+        return None if reckoned is None else reckoned(inside)
+
     def _where(self, player: int) -> tuple[int, int]:
         if not 0 <= player < self.players:
             raise ModelError(f"player {player} does not exist; this model has players 0 to {self.players - 1}")

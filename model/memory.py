@@ -6,6 +6,7 @@ tensors; ``PageMemory`` holds the pictures for it, at a fixed number of pages an
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cache
 from importlib.metadata import entry_points
 from typing import Any, Protocol
 
@@ -14,11 +15,14 @@ from numpy.typing import NDArray
 
 from dreamloop.input.errors import ConfigError, unknown
 from dreamloop.model.camera import Poses, turned
+from dreamloop.model.change import has_changed
 from dreamloop.model.world_model import Frame
 
 FRESH_TICKS = 9  # younger pages are among the frames that the net sees anyway
 BEARINGS = np.radians(np.linspace(-40, 40, 9))  # columns of the view that pages are asked to cover
 DEPTHS = np.array([0.5, 1.5, 4.0])  # how far the points in these columns are, in units of reach
+LIKE = 0.6  # a view is like a page's when it is no newer than this, 1 being new enough for a page of its own
+RETAKE_EVERY = 4  # ticks between two looks at whether a place has changed
 LEAST = 0.08  # share of the view that a page must cover to be read
 
 
@@ -31,6 +35,7 @@ class MemoryConfig:
     turn_deg: float = 15.0  # a view turned by more than this is new
     reach: float = 128.0  # map units: the distance at which things are looked at
     fov_deg: float = 90.0  # horizontal angle of view
+    lens: float = 1.6  # focal length over half the height: how far a tilt moves the horizon
 
 
 class Policy(Protocol):
@@ -40,12 +45,24 @@ class Policy(Protocol):
         """Return the slot that the frame of ``tick`` goes to (what was there is dropped), None: not kept."""
         ...
 
+    def like(self, tick: int, pose: Poses) -> int | None:
+        """Return the slot of a page of nearly the view from ``pose``, to be taken anew if that has changed, or None."""
+        ...
+
+    def retake(self, slot: int, tick: int, pose: Poses) -> None:
+        """Take note that the page of ``slot`` is now one of ``tick``, seen from ``pose``."""
+        ...
+
     def read(self, tick: int, pose: Poses, k: int) -> list[int]:
         """Return at most ``k`` slots whose pages are worth seeing at ``pose``, the best first."""
         ...
 
     def pose_of(self, slot: int) -> Poses:
         """Return the pose (4,) that the page of ``slot`` was taken at."""
+        ...
+
+    def tick_of(self, slot: int) -> int:
+        """Return the tick that the page of ``slot`` was taken at."""
         ...
 
     def state(self) -> dict[str, Any]:
@@ -103,6 +120,10 @@ class Table:
         """Return the pose (4,) of a page."""
         return np.asarray(self.poses[slot])
 
+    def tick_of(self, slot: int) -> int:
+        """Return the tick that a page was taken at."""
+        return int(self.ticks[slot])
+
     def state(self) -> dict[str, Any]:
         """Return copies of the columns, only as far as they are filled."""
         n = int(np.flatnonzero(self.ticks >= 0).max(initial=-1)) + 1
@@ -113,6 +134,14 @@ class Table:
         n = len(state["ticks"])
         self.ticks[n:] = -1
         self.poses[:n], self.ticks[:n], self.reads[:n] = state["poses"], state["ticks"], state["reads"]
+
+    def like(self, tick: int, pose: Poses) -> int | None:
+        """Nothing is taken anew."""
+        return None
+
+    def retake(self, slot: int, tick: int, pose: Poses) -> None:
+        """The page is of another tick and pose now."""
+        self._put(slot, tick, pose)
 
     def _put(self, slot: int, tick: int, pose: Poses) -> int:
         self.poses[slot], self.ticks[slot], self.reads[slot] = pose, tick, tick
@@ -144,19 +173,40 @@ class Bank(Table):
 
     def _farness(self, poses: Poses, exclude: bool) -> NDArray[np.float64]:
         """Return (n,): how new each pose is, 1 being just new; with ``exclude``, its own page does not count."""
+        apart = self._apart(poses)
+        if exclude:
+            apart = np.where(apart == 0, np.inf, apart)
+        return np.asarray(apart.min(1, initial=np.inf))
+
+    def _apart(self, poses: Poses) -> NDArray[np.float64]:
+        """Return (n, pages): how far each pose is from that of every page in use, 1 being a new view."""
         used = self.ticks >= 0
         far = np.hypot(*(self.poses[used, :2] - poses[:, None, :2]).transpose(2, 0, 1)) / self.config.step
         turn = np.abs(turned(self.poses[used, 2] - poses[:, None, 2])) / self.config.turn_deg
         tilt = np.abs(self.poses[used, 3] - poses[:, None, 3]) / self.config.turn_deg
-        apart = np.maximum(np.maximum(far, turn), tilt)
-        if exclude:
-            apart = np.where(apart == 0, np.inf, apart)
-        return np.asarray(apart.min(1, initial=np.inf))
+        return np.asarray(np.maximum(np.maximum(far, turn), tilt))
 
     def _victim(self) -> int:
         """Of the 32 pages that were not read for longest, the one that has the nearest neighbour."""
         stale = np.argsort(self.reads, kind="stable")[:32]
         return int(stale[self._farness(self.poses[stale], exclude=True).argmin()])
+
+
+class Renewing(Bank):
+    """A bank that takes a page anew when what it shows has changed: a door that was opened is remembered open.
+
+    What the dream drew wrongly passes for a change, too, and then a true page is lost.
+    """
+
+    def like(self, tick: int, pose: Poses) -> int | None:
+        """Return the page nearest in pose, when it is near and not of just now."""
+        used = np.flatnonzero(self.ticks >= 0)
+        if not len(used):
+            return None
+        apart = self._apart(pose[None])[0]
+        nearest = int(apart.argmin())
+        slot = int(used[nearest])
+        return slot if apart[nearest] <= LIKE and self.ticks[slot] <= tick - FRESH_TICKS else None
 
 
 class Window(Bank):
@@ -199,6 +249,7 @@ class Nothing(Table):
 
 POLICIES: dict[str, Callable[[MemoryConfig], Policy]] = {
     "bank": Bank,
+    "renewing": Renewing,
     "window": Window,
     "farthest": Farthest,
     "none": Nothing,
@@ -220,21 +271,41 @@ def make_policy(name: str, config: MemoryConfig) -> Policy:
     return POLICIES[name](config)
 
 
+@cache
+def _page_name(slot: int) -> str:
+    """The name of a page in a state; one text for all states, of which there are hundreds."""
+    return f"page/{slot:04d}"
+
+
 @dataclass
 class PageMemory:
     """The pictures of one player's pages, chosen by a policy. A picture that is kept is never changed."""
 
     policy: Policy
+    camera: MemoryConfig = MemoryConfig()
     frames: dict[int, Frame] = field(default_factory=dict)
     reading: list[int] = field(default_factory=list)  # slots read for the frame that is showing
 
     def write(self, tick: int, pose: Poses, frame: Frame) -> None:
         """Offer the frame of ``tick``."""
         slot = self.policy.write(tick, pose)
+        if slot is None and tick % RETAKE_EVERY == 0:
+            slot = self._changed(tick, pose, frame)
         if slot is not None:
             kept = frame.copy()
             kept.flags.writeable = False  # snapshots share it
             self.frames[slot] = kept
+
+    def _changed(self, tick: int, pose: Poses, frame: Frame) -> int | None:
+        """Return the slot of the page that shows this place as it no longer is, having taken note of it anew."""
+        slot = self.policy.like(tick, pose)
+        if slot is None or slot not in self.frames:
+            return None
+        taken = self.policy.pose_of(slot)
+        if not has_changed(frame, pose, self.frames[slot], taken, self.camera.fov_deg, self.camera.lens):
+            return None
+        self.policy.retake(slot, tick, pose)
+        return slot
 
     def read(self, tick: int, pose: Poses, k: int) -> list[int]:
         """Choose at most ``k`` pages to see at ``pose``."""
@@ -246,10 +317,21 @@ class PageMemory:
         """Bytes of the pictures."""
         return sum(frame.nbytes for frame in self.frames.values())
 
+    def stats(self, tick: int) -> dict[str, float]:
+        """Return what is kept at ``tick``: pages, their bytes, how many are being read, and the ages of the pages."""
+        ages = [tick - self.policy.tick_of(slot) for slot in self.frames]
+        return {
+            "pages": float(len(self.frames)),
+            "page_bytes": float(self.nbytes),
+            "pages_read": float(len(self.reading)),
+            "oldest_page_ticks": float(max(ages, default=0)),
+            "newest_page_ticks": float(min(ages, default=0)),
+        }
+
     def state(self) -> dict[str, Any]:
         """Return the policy's columns and the pictures, one array each; nothing is copied but the columns."""
         columns = {f"memory/{name}": value for name, value in self.policy.state().items()}
-        return columns | {f"page/{slot:04d}": frame for slot, frame in sorted(self.frames.items())}
+        return columns | {_page_name(slot): frame for slot, frame in self.frames.items()}
 
     def restore(self, state: dict[str, Any]) -> None:
         """Go back to what ``state()`` returned; other values are left alone."""

@@ -18,10 +18,12 @@ from dreamloop.model.memory import MemoryConfig, PageMemory, make_policy
 from dreamloop.model.pixels import to_float
 from dreamloop.model.world_model import Frame
 
+STILL = 0.0125  # strides a tick: a player whom the net moves by less stands still, or it would creep away while turning
+
 
 def memory_config(net: NetConfig, pages: int = 512) -> MemoryConfig:
     """Return the memory's settings that fit a net."""
-    return MemoryConfig(pages=pages, reach=net.reach, fov_deg=net.fov_deg)
+    return MemoryConfig(pages=pages, reach=net.reach, fov_deg=net.fov_deg, lens=net.lens)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +52,8 @@ class Traveller:
     memory: PageMemory = field(init=False)
 
     def __post_init__(self) -> None:
-        self.memory = PageMemory(make_policy(self.policy, memory_config(self.net)))
+        config = memory_config(self.net)
+        self.memory = PageMemory(make_policy(self.policy, config), config)
 
     def arrive(self, frames: NDArray[np.uint8], poses: NDArray[Any]) -> None:
         """Begin at the end of a true walk (t frames and their poses (t, 4)), which is remembered."""
@@ -90,7 +93,7 @@ class Traveller:
         """Go the ``step`` (2,) that the net told, in strides, and keep the frame when its view is new."""
         turn, tilt = self.turning @ action
         self.speed = np.clip(np.asarray(step, np.float64), -2, 2)
-        ahead, right = self.speed * self.net.stride
+        ahead, right = self.speed * self.net.stride * bool(np.hypot(*self.speed) >= STILL)
         self.pose = moved(self.pose, float(ahead), float(right), float(turn), float(tilt), self.net.tilt_limit_deg)
         self.memory.write(self.tick, self.pose, frame)
         self.tick += 1

@@ -5,7 +5,7 @@ frames a second and for the cost of everything around the model; and *paced*, at
 from a device event to the frame that shows it. Knows nothing about how a model works.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -18,10 +18,10 @@ from dreamloop.input.state import InputState
 from dreamloop.model.world_model import Frame, OpenOptions, WorldModel
 from dreamloop.runtime.clock import Clock, SystemClock
 from dreamloop.runtime.headless import GameWindow, HeadlessWindow
-from dreamloop.runtime.hud_figures import resident_bytes
 from dreamloop.runtime.measured_on import head
 from dreamloop.runtime.recorder import SessionRecorder
 from dreamloop.runtime.session import PlayOptions, Session
+from dreamloop.runtime.soak import soak
 from dreamloop.runtime.stamps import FrameStamps, StampRing
 from dreamloop.runtime.world import World
 
@@ -96,6 +96,7 @@ def bench(
     untrained: bool = False,
     clock: Clock | None = None,
     progress: Progress = lambda what, share: None,
+    keep: Callable[[Mapping[str, Any]], None] = lambda figures: None,
 ) -> dict[str, Any]:
     """Return ``{..., "latency": {...}}``: speed, latency, overhead, stages, batches and arithmetic of a world's model.
 
@@ -109,6 +110,7 @@ def bench(
         untrained: seeded random weights of the full size, where the published ones are not at hand.
         clock: what tells the time.
         progress: called with what is going on and the share of it that is done.
+        keep: called with the figures so far while it soaks, once a minute of world time.
 
     Raises:
         DreamloopError: the world cannot be opened, or there is no display for a real window.
@@ -144,7 +146,16 @@ def bench(
     latency["recording_ms"] = recording_ms(world, clock, size.record_ticks)
     latency |= {"window": "real" if window else "headless", "rounds": size.rounds, "frames": size.frames}
     if size.soak_minutes:
-        latency["soak"] = soak(player, size.soak_minutes, clock, progress)
+        whole = head(world, model, seed, clock) | {"batch": 1, "untrained": untrained, "latency": latency}
+        latency["soak"] = soak(
+            world,
+            model,
+            size.soak_minutes,
+            clock,
+            seed,
+            progress,
+            lambda part: keep(whole | {"latency": latency | {"soak": dict(part)}, "partial": True}),
+        )
     return head(world, model, seed, clock) | {"batch": 1, "untrained": untrained, "latency": latency}
 
 
@@ -295,34 +306,4 @@ def arithmetic(world: World, model: WorldModel, step_ms: float, clock: Clock) ->
         "gbyte_per_frame": nbytes / 1e9,
         "roof_ms": roof_ms,
         "roof_share": roof_ms / step_ms,
-    }
-
-
-def soak(player: _Player, minutes: float, clock: Clock, progress: Progress) -> dict[str, float]:
-    """Play at the world's rate for ``minutes``; set the last minute's cost and memory against the first's."""
-    ticks = max(int(minutes * 60 * player.world.rate_hz), 20)
-    memory: list[int] = []
-    every = max(ticks // 200, 1)
-    shown = 0
-
-    def look(frame: Frame) -> None:
-        nonlocal shown
-        if shown % every == 0:
-            memory.append(resident_bytes())
-            progress("soaking", shown / ticks)
-        shown += 1
-
-    kept = player.play(ticks, paced=True, on_frame=look)
-    minute = min(int(60 * player.world.rate_hz), len(kept) // 2)
-    first, last = ([s.frame_s for s in part] for part in (kept[:minute], kept[-minute:]))
-    tenth = max(len(memory) // 10, 1)
-    return {
-        "minutes": minutes,
-        "frames": len(kept),
-        "first_minute_frame_ms": 1e3 * float(np.median(first)),
-        "last_minute_frame_ms": 1e3 * float(np.median(last)),
-        "cost_ratio": float(np.median(last) / np.median(first)),
-        "miss_rate": float(np.mean([s.frame_s > 1 / player.world.rate_hz for s in kept])),
-        "first_memory_mb": float(np.median(memory[:tenth])) / 1e6,
-        "last_memory_mb": float(np.median(memory[-tenth:])) / 1e6,
     }

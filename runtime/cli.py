@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from dreamloop.input.errors import DreamloopError
-from dreamloop.runtime import cli_lab, cli_play, cli_recordings, cli_schema, cli_weights, sdl
+from dreamloop.runtime import cli_lab, cli_memory, cli_play, cli_recordings, cli_schema, cli_weights, sdl
 
 if TYPE_CHECKING:
     from dreamloop.runtime.doctor import Finding
@@ -48,6 +48,7 @@ app.command("train")(cli_lab.train)
 app.command("eval")(cli_lab.evaluate)
 app.command("bench")(cli_lab.bench)
 app.command("compile")(cli_lab.compile_)
+app.add_typer(cli_memory.app, name="memory", cls=OneSentence)
 app.add_typer(cli_recordings.app, name="recordings", cls=OneSentence)
 app.add_typer(cli_schema.app, name="schema", cls=OneSentence)
 app.add_typer(cli_weights.app, name="weights", cls=OneSentence)

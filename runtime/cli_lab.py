@@ -99,6 +99,8 @@ def evaluate(
     json: Annotated[Path | None, typer.Option("--json", help=JSON)] = None,
     report: Annotated[Path | None, typer.Option(help=REPORT)] = None,
     quick: Annotated[float, typer.Option(min=0.001, max=1.0, help="Share of the full work, for a first look.")] = 1.0,
+    part: Annotated[list[str] | None, typer.Option(help="Parts of the memory suite; default all.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with what the file of --json holds.")] = False,
     history: Annotated[int, typer.Option(min=0, help="True ticks a dream starts from; 0: as the card asks.")] = 0,
     seed: Annotated[int, typer.Option(min=0, help="Of true play, of the starts and of the dreams.")] = 0,
     device: Annotated[str, typer.Option(help=DEVICE)] = "auto",
@@ -110,15 +112,24 @@ def evaluate(
     from dreamloop.model.world_model import OpenOptions
     from dreamloop.runtime.evaluate_world import EvalSize, choose_suites
     from dreamloop.runtime.evaluate_world import evaluate as measure
+    from dreamloop.runtime.memory_suite import choose_parts
     from dreamloop.runtime.world import find_world
 
     suites, album = choose_suites(suite or ["all"]), Album()
-    whole = EvalSize(history_ticks=history)
+    whole = EvalSize(history_ticks=history, memory_parts=choose_parts(part or []))
     size = whole if quick == 1.0 else whole.shorter(quick)
     options = OpenOptions(device=device, dtype=dtype, threads=threads)
     with _progress() as progress:
         figures = measure(
-            find_world(world), suites, size=size, options=options, seed=seed, album=album, progress=progress
+            find_world(world),
+            suites,
+            size=size,
+            options=options,
+            seed=seed,
+            album=album,
+            progress=progress,
+            keep=lambda figures: _write(figures, json),
+            have=_read(json) if resume else None,
         )
     _finish(figures, json, report, album)
 
@@ -135,7 +146,9 @@ def bench(
         bool, typer.Option("--untrained", help="Seeded random weights of the full size, where there are no others.")
     ] = False,
     stage: Annotated[list[str] | None, typer.Option(help="With this stage of the world behind the model.")] = None,
-    soak: Annotated[float, typer.Option(min=0.0, help="Then play for so many minutes: does anything grow?")] = 0.0,
+    soak: Annotated[
+        float, typer.Option(min=0.0, help="Then play on for so many minutes of world time: does anything grow?")
+    ] = 0.0,
     seed: Annotated[int, typer.Option(min=0, help="Of the dream and of the hands that play.")] = 0,
     device: Annotated[str, typer.Option(help=DEVICE)] = "auto",
     dtype: Annotated[str, typer.Option(help=DTYPE)] = "auto",
@@ -159,6 +172,7 @@ def bench(
             stages=stage or (),
             untrained=untrained,
             progress=progress,
+            keep=lambda figures: _write(figures, json),
         )
     _finish(figures, json, report, None)
 
@@ -217,20 +231,42 @@ def _lines() -> Callable[[str, float | None], None]:
 
 def _finish(figures: Mapping[str, Any], json: Path | None, report: Path | None, album: Any) -> None:
     """Print the figures and write what was asked for."""
-    import json as writer
-    import os
-
     _print(figures)
     if json is not None:
-        json.parent.mkdir(parents=True, exist_ok=True)
-        scratch = json.with_name(json.name + ".tmp")
-        scratch.write_text(writer.dumps(figures, indent=2) + "\n", encoding="utf-8")
-        os.replace(scratch, json)
+        _write(figures, json)
         typer.echo(f"figures: {json}")
     if report is not None:
         from dreamloop.runtime.report import write_report
 
         typer.echo(f"report: {write_report(figures, report, album)}")
+
+
+def _write(figures: Mapping[str, Any], path: Path | None) -> None:
+    """Write the figures, atomically, where a file was asked for: what is there is whole, whenever it is stopped."""
+    import json as writer
+    import os
+
+    if path is None:
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    scratch = path.with_name(path.name + ".tmp")
+    scratch.write_text(writer.dumps(figures, indent=2) + "\n", encoding="utf-8")
+    os.replace(scratch, path)
+
+
+def _read(path: Path | None) -> dict[str, Any]:
+    """Return the figures in the file of ``--json``; none where there is no file yet."""
+    import json as reader
+
+    from dreamloop.input.errors import ConfigError
+
+    if path is None:
+        raise ConfigError("--resume goes on with the figures in the file of --json; name that file")
+    try:
+        figures = reader.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    except ValueError as error:
+        raise ConfigError(f"{path} holds no figures to go on with: {error}") from error
+    return figures if isinstance(figures, dict) else {}
 
 
 def _print(figures: Mapping[str, Any]) -> None:

@@ -40,6 +40,14 @@ def play(
     voice_model: Annotated[Path | None, typer.Option(help="Folder of a vosk model.")] = None,
     microphone: Annotated[str | None, typer.Option(help="Name or number of the microphone.")] = None,
     push_to_talk: Annotated[bool, typer.Option("--push-to-talk", help="Listen only while a key is down.")] = False,
+    resolver: Annotated[
+        str | None,
+        typer.Option(help="Ask this language model what other words mean: http://HOST:PORT/v1 (OpenAI's API)."),
+    ] = None,
+    resolver_model: Annotated[str, typer.Option(help="The model, as that server names it.")] = "default",
+    source: Annotated[
+        list[str] | None, typer.Option(help="Another input source: NAME, or NAME:option=value,...; may be repeated.")
+    ] = None,
     script: Annotated[Path | None, typer.Option(help="Let a script of timed inputs play (TOML).")] = None,
     headless: Annotated[bool, typer.Option("--headless", help="Without a window, as fast as it goes.")] = False,
     frames: Annotated[int | None, typer.Option(min=1, help="Stop after so many frames.")] = None,
@@ -61,6 +69,8 @@ def play(
 
     _check("--keep-frames", keep_frames, KEPT)
     _check("--scaling", scaling, SCALINGS)
+    if resolver is not None and not voice:
+        raise ConfigError("--resolver says what spoken words mean, but nothing is listened to; say --voice too")
     found = find_world(world)
     if weights is not None:
         found = dataclasses.replace(found, weights=weights)
@@ -87,10 +97,11 @@ def play(
         clip = _clip_path(found)
         typer.echo("There is no display, so the world's scripted demo is played into a clip.")
     if alone:
-        _play_alone(found, options, frames or round(CLIP_S * found.rate_hz), clip, script, start)
+        _play_alone(found, options, frames or round(CLIP_S * found.rate_hz), clip, script, source or (), start)
         return
-    heard = {"model": voice_model, "device": microphone, "push_to_talk": push_to_talk}
-    sources = _sources(found, script, heard if voice else None)
+    heard: dict[str, Any] = {"model": voice_model, "device": microphone, "push_to_talk": push_to_talk}
+    heard |= {"resolver": resolver, "resolver_model": resolver_model} if resolver is not None else {}
+    sources = _sources(found, script, heard if voice else None, source or ())
     _play_in_window(found, options, sources, frames, fullscreen, scaling, scale, start)
 
 
@@ -123,13 +134,16 @@ def _clip_path(world: "World") -> Path:
     return places.clips() / f"{world.name}_{SystemClock().stamp()}{suffix}"
 
 
-def _sources(world: "World", script: Path | None, voice: dict[str, Any] | None) -> "list[Source]":
-    """The window's own devices, with a script or a microphone beside them."""
+def _sources(
+    world: "World", script: Path | None, voice: dict[str, Any] | None, others: Sequence[str] = ()
+) -> "list[Source]":
+    """The window's own devices, with a script, a microphone or sources from outside beside them."""
     from dreamloop.input.poll import WINDOW_SOURCES
     from dreamloop.input.source import open_source
     from dreamloop.runtime.clock import SystemClock
 
     sources = [open_source(name) for name in WINDOW_SOURCES]
+    sources += [_outside(given) for given in others]
     if script is not None:
         sources.append(open_source("script", path=script, schema=world.schema))
     if voice is not None:
@@ -147,12 +161,34 @@ def _saved_start(path: Path) -> "Start":
     return Start(lambda model: model.load(0, state), {"from": path.name, "tick": about.get("tick")})
 
 
+def _outside(given: str) -> "Source":
+    """Open a source from ``NAME`` or ``NAME:option=value,option=value``; a value that reads as a number is one."""
+    from dreamloop.input.source import open_source
+
+    name, _, rest = given.partition(":")
+    pairs = [pair.partition("=") for pair in rest.split(",") if pair]
+    for option, equals, _ in pairs:
+        if not option or not equals:
+            raise ConfigError(f"got '--source {given}', allowed: NAME, or NAME:option=value,option=value")
+    return open_source(name, **{option: _number_or_text(value) for option, _, value in pairs})
+
+
+def _number_or_text(value: str) -> int | float | str:
+    for kind in (int, float):
+        try:
+            return kind(value)
+        except ValueError:
+            continue
+    return value
+
+
 def _play_alone(
     world: "World",
     options: "PlayOptions",
     frames: int,
     clip: Path | None,
     script: Path | None,
+    others: Sequence[str],
     start: "Start | None" = None,
 ) -> None:
     """Play without a window: world time is counted, not waited for."""
@@ -165,6 +201,7 @@ def _play_alone(
 
     script = script or world.demo_script
     sources = [open_source("script", path=script, schema=world.schema)] if script else []
+    sources += [_outside(given) for given in others]
     scale = max(512 // world.shown_px(options.stages)[0], 1)
     wall = SystemClock()
     with ExitStack() as stack:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True, help="List, show, repair and delete recordings.")
 FILE = "A recording (.dream)."
+WORLD = "World it was played in, when it does not say."
+WEIGHTS = "The weights it was played with, when they are not the world's own."
 TO = (
     "mp4: film. gif: animated picture. png: strip of pictures. jsonl: folder of JSON lines and a film. lerobot: "
     "LeRobot v3 data set. dream: another recording, of a stretch, or with pictures where this one has none."
@@ -32,20 +35,21 @@ def replay(
         str | None, typer.Option("--with", help="Another model beside it: a checkpoint, or a world.")
     ] = None,
     stage: Annotated[list[str] | None, typer.Option(help="Draw its pictures with this stage of its world.")] = None,
-    world: Annotated[str | None, typer.Option(help="World it was played in, when it does not say.")] = None,
+    world: Annotated[str | None, typer.Option(help=WORLD)] = None,
+    weights: Annotated[Path | None, typer.Option(help=WEIGHTS)] = None,
+    record: Annotated[Path | None, typer.Option(help="Record what you play after Enter in this file (.dream).")] = None,
 ) -> None:
     """Show a recording in a window with a time line, or verify it by dreaming it again."""
     from dreamloop.model.recording import Recording
-    from dreamloop.runtime.redream import world_of
-    from dreamloop.runtime.world import find_world
 
     with Recording.open(file) as recording:
         if recording.lost_bytes:
             typer.echo(f"{file}: {recording.lost_bytes} bytes cannot be read; the rest is shown", err=True)
+        place = _Place(recording, world, weights)
         if verify:
-            _verify(recording, find_world(world) if world else world_of(recording))
+            _verify(recording, place())
             return
-        _show(recording, world, dream, other, stage or ())
+        _show(recording, place, dream, other, record, stage or ())
 
 
 def export(
@@ -61,21 +65,20 @@ def export(
     lossless: Annotated[bool, typer.Option("--lossless", help="Films keep every bit.")] = False,
     pictures: Annotated[int, typer.Option(min=1, help="How many pictures a strip (png) has.")] = 8,
     dream: Annotated[bool, typer.Option("--dream", help="Dream it again, even where it has pictures.")] = False,
-    world: Annotated[str | None, typer.Option(help="World it was played in, when it does not say.")] = None,
+    world: Annotated[str | None, typer.Option(help=WORLD)] = None,
+    weights: Annotated[Path | None, typer.Option(help=WEIGHTS)] = None,
 ) -> None:
     """Turn a recording into a film, pictures, data for other programs, or a recording with pictures."""
     from dreamloop.model.recording import Recording
     from dreamloop.runtime.export import ExportOptions
     from dreamloop.runtime.export import export as export_to
-    from dreamloop.runtime.redream import world_of
     from dreamloop.runtime.replay import DreamedPictures
-    from dreamloop.runtime.world import find_world
 
     options = ExportOptions(start, stop, scale, inputs, captions, hud, lossless, pictures)
     with Recording.open(file) as recording, _bar("exporting") as report:
         pictures_ = None
         if dream or (len(recording) and not recording.tick(0).has_frame):
-            pictures_ = _pictures(recording, lambda: find_world(world) if world else world_of(recording), True, None)
+            pictures_ = _pictures(recording, _Place(recording, world, weights), True, None)
             if isinstance(pictures_, DreamedPictures):
                 pictures_.wait()
         try:
@@ -207,6 +210,22 @@ def _bar(what: str) -> Iterator[Callable[[int, int], None]]:
         yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Finds the world of a recording when somebody asks for it: pictures can be shown without."""
+
+    recording: "Recording"
+    name: str | None
+    weights: Path | None
+
+    def __call__(self) -> "World":
+        from dreamloop.runtime.redream import world_of
+        from dreamloop.runtime.world import find_world
+
+        world = find_world(self.name) if self.name else world_of(self.recording)
+        return replace(world, weights=self.weights) if self.weights else world
+
+
 def _verify(recording: "Recording", world: "World") -> None:
     from dreamloop.runtime.redream import open_recorded, scenes_of, verify
 
@@ -220,25 +239,19 @@ def _verify(recording: "Recording", world: "World") -> None:
 
 
 def _show(
-    recording: "Recording", world_name: str | None, dream: bool, other: str | None, stages: Sequence[str]
+    recording: "Recording", place: _Place, dream: bool, other: str | None, record: Path | None, stages: Sequence[str]
 ) -> None:
-    """Show it in a window; when the person takes over, play on from there in the same window."""
+    """Show it in a window; when the person takes over, play on from there."""
     from dreamloop.model.stage import open_stage
     from dreamloop.runtime.clock import SystemClock
     from dreamloop.runtime.doctor import has_display
-    from dreamloop.runtime.redream import world_of
     from dreamloop.runtime.replay import DrawnPictures, Replay
     from dreamloop.runtime.window import PygameWindow
-    from dreamloop.runtime.world import find_world
 
     if not has_display():
         raise MissingPartError(f"a replay needs a display; `dreamloop export {recording.path} --to mp4` makes a film")
-
-    def world() -> "World":
-        return find_world(world_name) if world_name else world_of(recording)
-
-    drawn = [open_stage(path) for _, path in world().stage_paths(stages)] if stages else []
-    pictures = _pictures(recording, world, dream, other)
+    drawn = [open_stage(path) for _, path in place().stage_paths(stages)] if stages else []
+    pictures = _pictures(recording, place, dream, other)
     if drawn:
         pictures = DrawnPictures(pictures, drawn)
     clock = SystemClock()
@@ -250,7 +263,7 @@ def _show(
         pictures.close()
         window.close()
     if end.take_over:
-        _play_on(recording, world(), end.index)
+        _play_on(recording, place(), end.index, record)
 
 
 def _pictures(recording: "Recording", world: "Callable[[], World]", dream: bool, other: str | None) -> "Pictures":
@@ -279,7 +292,7 @@ def _dreamed(
     return redream, len(recording), (model.card.width_px, model.card.height_px)
 
 
-def _play_on(recording: "Recording", world: "World", index: int) -> None:
+def _play_on(recording: "Recording", world: "World", index: int, record: Path | None) -> None:
     from dreamloop.runtime.cli_play import _any_seed, _play_in_window, _sources
     from dreamloop.runtime.redream import recorded_options, scenes_of, take_over
     from dreamloop.runtime.session import PlayOptions, Start
@@ -288,5 +301,5 @@ def _play_on(recording: "Recording", world: "World", index: int) -> None:
         return take_over(recording, model, scenes_of(world, recording, model.card.context_frames), index)[0]
 
     start = Start(bring, {"from": recording.path.name, "tick": index})
-    options = PlayOptions(seed=_any_seed(), model=recorded_options(recording))
+    options = PlayOptions(seed=_any_seed(), model=recorded_options(recording), record=record)
     _play_in_window(world, options, _sources(world, None, None), None, False, "sharp", 0, start)

@@ -5,8 +5,8 @@ How they are shown is runtime/report.py's business.
 """
 
 import math
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,6 @@ from dreamloop.model.device import choose_device
 from dreamloop.model.eval_control import measure_control, opposite_pairs
 from dreamloop.model.eval_drift import WINDOWS, measure_drift
 from dreamloop.model.eval_fidelity import measure_fidelity
-from dreamloop.model.eval_memory import PERIOD, measure_memory
 from dreamloop.model.eval_play import EvaluationError, Play, context_of
 from dreamloop.model.inverse_dynamics import FILE_NAME, load_reader, save_reader
 from dreamloop.model.lanes import Lanes
@@ -28,7 +27,8 @@ from dreamloop.model.world_model import OpenOptions, WorldModel
 from dreamloop.runtime.bench import BenchSize, bench
 from dreamloop.runtime.clock import Clock, SystemClock
 from dreamloop.runtime.measured_on import head
-from dreamloop.runtime.true_play import drills, find_places, find_revisits, true_plays, wander
+from dreamloop.runtime.memory_suite import PARTS, MemorySize, Suite
+from dreamloop.runtime.true_play import drills, find_places, true_plays, wander
 from dreamloop.runtime.world import World
 
 Progress = Callable[[str, float], None]  # what is going on, and the share of it that is done
@@ -47,11 +47,11 @@ class EvalSize:
     wander_ticks: int = 21_000  # of the wandering player whose actions they are given
     stretch_ticks: int = 525  # of a stretch of real play that looks are compared with, 15 s; at most a window
     places: int = 32  # of KCtrl
-    revisits: int = 8  # places to come back to
-    revisit_ticks: int = 1024  # of turning away and back at each of them
     players: int = 16  # dreamed at once where starts are independent
     history_ticks: int = 0  # of true play that a dream starts from; 0: what the model's card asks for
     workers: int = 0  # simulators at the same time; 0: one per core
+    memory: MemorySize = MemorySize()  # noqa: RUF009 (frozen)
+    memory_parts: tuple[str, ...] = PARTS
     bench: BenchSize = BenchSize()  # noqa: RUF009 (frozen)
 
     def shorter(self, factor: float) -> "EvalSize":
@@ -64,8 +64,7 @@ class EvalSize:
             free_ticks=max(round(self.free_ticks * factor), 200),
             wander_ticks=max(round(self.wander_ticks * factor), 8 * self.stretch_ticks),
             places=max(round(self.places * factor), 4),
-            revisits=max(round(self.revisits * factor), 2),
-            revisit_ticks=max(round(self.revisit_ticks * factor) // PERIOD, 2) * PERIOD,
+            memory=self.memory.shorter(factor),
             bench=replace(
                 self.bench,
                 rounds=max(round(self.bench.rounds * factor), 2),
@@ -86,6 +85,8 @@ class Work:
     clock: Clock
     progress: Progress
     cores: int  # threads that torch may use; lanes share them out
+    keep: Callable[[Mapping[str, Any]], None] = lambda figures: None  # takes a suite's figures while they grow
+    have: Mapping[str, Any] = field(default_factory=dict)  # figures of the same measurement, stopped before its end
     plays: list[Play] | None = None
 
     def open(self, players: int) -> WorldModel:
@@ -143,6 +144,7 @@ def run_drift(work: Work) -> dict[str, Any]:
         history=size.history_ticks,
         album=work.album,
         progress=work.step("drift"),
+        keep=lambda part: work.keep({**part, "partial": True}),
     )
 
 
@@ -183,19 +185,28 @@ def run_control(work: Work) -> dict[str, Any]:
 
 
 def run_memory(work: Work) -> dict[str, Any]:
-    """Turning away and back, with the memory and without."""
+    """Leaving and coming back, with the memory and without; things that were changed meanwhile."""
     size, model = work.size, work.open(1)
     pairs = opposite_pairs(ActionSchema.from_dict(model.card.schema, where=f"card of {model.card.name}"))
     axes = [pair for pair in pairs if pair.name.endswith("-/+")]
-    press = (axes or pairs)[0].presses[0]
-    context = context_of(model, size.history_ticks)
-    visits = find_revisits(work.world, press, size.revisits, size.revisit_ticks, work.seed + 3, context)
 
-    def opened(policy: str) -> WorldModel:
-        return replace(work, options=replace(work.options, memory=policy)).open(size.revisits)
+    def opened(policy: str, players: int) -> WorldModel:
+        players = -(-players // work.cores) * work.cores  # so that they divide into lanes; one that is too many idles
+        return replace(work, options=replace(work.options, memory=policy)).open(players)
 
-    figures = measure_memory(opened, visits, seed=work.seed, album=work.album, progress=work.step("memory"))
-    return {"control": press.control, "history_ticks": context} | figures
+    suite = Suite(
+        work.world,
+        size.memory,
+        opened,
+        (axes or pairs)[0].presses[0],
+        context_of(model, size.history_ticks),
+        work.seed + 3,
+        size.workers,
+        work.album,
+        work.progress,
+        work.keep,
+    )
+    return suite.run(size.memory_parts, work.have.get("memory", {}))
 
 
 def run_latency(work: Work) -> dict[str, Any]:
@@ -239,6 +250,8 @@ def evaluate(
     album: Album | None = None,
     clock: Clock | None = None,
     progress: Progress = lambda what, share: None,
+    keep: Callable[[Mapping[str, Any]], None] = lambda figures: None,
+    have: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Measure a world's model and return ``{world, model, hardware, date, ..., fidelity: {...}, drift: {...}, ...}``.
 
@@ -251,9 +264,11 @@ def evaluate(
         album: takes the pictures for a report.
         clock: what tells date and time.
         progress: called with what is going on and the share of it that is done.
+        keep: called with the figures so far whenever there are more of them; what is not whole says ``partial``.
+        have: what ``keep`` got last when the same measurement was stopped; what is whole there is not measured again.
 
     Raises:
-        EvaluationError: an unknown suite, or too little true play.
+        EvaluationError: an unknown suite, too little true play, or figures of another measurement to go on with.
         MissingPartError: no simulator, or no inverse-dynamics net for the control suite.
         DreamloopError: a model that cannot be opened.
     """
@@ -268,11 +283,32 @@ def evaluate(
         progress,
         (options and options.threads) or torch.get_num_threads(),
     )
-    figures = head(world, work.open(1), seed, work.clock)
-    for name in chosen:
+    how_much = {name: value for name, value in asdict(work.size).items() if name != "memory_parts"}
+    figures = head(world, work.open(1), seed, work.clock) | {"size": how_much}
+    work.have = _same_measurement(have or {}, figures)
+    for name in SUITES:
+        there = work.have.get(name)
+        whole = there is not None and not there.get("partial")
+        if whole and not (name == "memory" and name in chosen):  # which looks after its own parts
+            figures[name] = there
+        if name in figures or name not in chosen:
+            continue
         progress(name, 0.0)
+        before = dict(figures)
+        work.keep = lambda part, n=name, b=before: keep(b | {n: dict(part), "partial": True})  # type: ignore[misc]
         figures[name] = SUITES[name](work)
+        keep(figures | {"partial": True})
     return figures
+
+
+def _same_measurement(have: Mapping[str, Any], figures: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return ``have`` when it was measured on the same weights, with the same seed and as much of everything."""
+    for name in ("world", "weights_hash", "seed", "size"):
+        if have and have.get(name) != figures[name]:
+            raise EvaluationError(
+                f"the figures to go on with were measured with another {name}; measure into another file, or anew"
+            )
+    return have
 
 
 def train_inverse_dynamics(

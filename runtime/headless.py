@@ -12,7 +12,7 @@ from dreamloop.model.world_model import Frame
 from dreamloop.runtime.keys import CommandKeys
 from dreamloop.runtime.paint import Picture
 
-Anchor = Literal["top-left", "top-right", "centre", "bottom"]
+Anchor = Literal["top-left", "top-right", "centre", "right", "bottom"]
 Taker = Callable[[str, tuple[int, int] | None], None]  # (key name or "click", place of a click in the layer)
 
 

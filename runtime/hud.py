@@ -8,7 +8,8 @@ was heard, what the recorder has to say. Knows nothing about where these figures
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from dreamloop.runtime.paint import AMBER, BLUE, GREEN, INK, MUTED, RED, Canvas, Picture, fit, text_width
+from dreamloop.model.world_model import Frame
+from dreamloop.runtime.paint import AMBER, BLUE, GREEN, INK, MUTED, RED, Canvas, Picture, fit, text_width, wrap
 from dreamloop.runtime.stamps import FrameStamps, Quantiles
 
 SLOW = 0.95  # below this share of real time the world counts as slowed down
@@ -33,6 +34,7 @@ class HudData:
     model: Mapping[str, float] = field(default_factory=dict)  # WorldModel.stats()
     controls: Sequence[tuple[str, float]] = ()  # name and entry of the action vector, -1..1
     heard: Sequence[str] = ()  # what voice heard and did, newest last
+    recalled: Sequence[tuple[str, Frame]] = ()  # remembered frames that are read now, and how old they are
     notes: Sequence[str] = ()  # what the recorder and others have to say
 
 
@@ -80,6 +82,22 @@ def draw_hud(data: HudData, unit: float) -> Picture:
     return _Hud(data, unit).draw()
 
 
+def draw_recalled(recalled: Sequence[tuple[str, Frame]], unit: float) -> Picture:
+    """Draw the remembered frames that are read now, one below the other, each with its label."""
+    size = max(round(13 * unit), 9)
+    line, pad, inner = round(size * 1.5), round(12 * unit), round(148 * unit)
+    heights = [round(inner * frame.shape[0] / frame.shape[1]) for _, frame in recalled]
+    canvas = Canvas(inner + 2 * pad, 2 * pad + line + sum(height + line for height in heights))
+    canvas.panel(0, 0, canvas.width_px, canvas.height_px, radius=pad)
+    canvas.text(pad, pad, fit("remembered", size, inner), size)
+    y = pad + line
+    for (label, frame), height in zip(recalled, heights, strict=True):
+        canvas.image(pad, y, inner, height, frame)
+        canvas.text(pad, y + height + 1, fit(label, size - 1, inner), size - 1, MUTED)
+        y += height + line
+    return canvas.picture()
+
+
 class _Hud:
     """One drawing: a cursor that walks down a panel."""
 
@@ -90,6 +108,9 @@ class _Hud:
         self._pad = round(12 * unit)
         self._width = round(304 * unit)
         self._y = self._pad
+        inner = self._width - 2 * self._pad
+        self._heard = [wrap(line, self._size, inner) for line in data.heard]
+        self._notes = [wrap(line, self._size, inner) for line in data.notes]
 
     def draw(self) -> Picture:
         height = self._height()
@@ -101,8 +122,8 @@ class _Hud:
         self._durations()
         self._figures()
         self._controls()
-        self._words(self._data.heard, BLUE)
-        self._words(self._data.notes, MUTED)
+        self._words(self._heard, BLUE)
+        self._words(self._notes, MUTED)
         return self._canvas.picture()
 
     def _height(self) -> int:
@@ -112,7 +133,7 @@ class _Hud:
         lines += (len(data.durations) + 1) if data.durations else 0
         lines += 1 + len(data.model)
         lines += len(data.controls) * 0.8 + 0.6 if data.controls else 0
-        lines += len(data.heard) + len(data.notes)
+        lines += sum(len(words) for words in (*self._heard, *self._notes))
         return round(lines * self._line + 2 * self._pad)
 
     def _row(self, left: str, right: str, colour: tuple[int, int, int, int] = INK) -> None:
@@ -203,8 +224,7 @@ class _Hud:
             self._y += pitch
         self._y += self._line // 4
 
-    def _words(self, lines: Sequence[str], colour: tuple[int, int, int, int]) -> None:
-        for line in lines:
-            inner = self._width - 2 * self._pad
-            self._canvas.text(self._pad, self._y, fit(line, self._size, inner), self._size, colour)
+    def _words(self, told: Sequence[Sequence[str]], colour: tuple[int, int, int, int]) -> None:
+        for line in (line for lines in told for line in lines):
+            self._canvas.text(self._pad, self._y, line, self._size, colour)
             self._y += self._line

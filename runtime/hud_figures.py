@@ -5,7 +5,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dreamloop.runtime.hud import HudData
+from dreamloop.model.world_model import Frame
+from dreamloop.runtime.hud import HudData, clock_label
 from dreamloop.runtime.stamps import Quantiles
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ def hud_data(session: "Session") -> HudData:
         model=session.model.model.stats(),
         controls=_controls(session),
         heard=session.heard[-2:],
+        recalled=_recalled(session),
         notes=_notes(session),
     )
 
@@ -73,6 +75,18 @@ def _controls(session: "Session") -> list[tuple[str, float]]:
     return [row for row, rest in zip(rows, idle, strict=True) if row[1] != rest][:MOST_CONTROLS]
 
 
+def _recalled(session: "Session") -> list[tuple[str, Frame]]:
+    """Return the pages that the model is reading, for models that say which."""
+    read = getattr(session.model.model, "pages_read", None)
+    if read is None:
+        return []
+    return [(_ago(page.age_ticks * session.pacer.dt_s), page.frame) for page in read(0)[1]]
+
+
+def _ago(seconds: float) -> str:
+    return f"{seconds:.1f} s ago" if seconds < 60 else f"{clock_label(seconds)} ago"
+
+
 def _notes(session: "Session") -> list[str]:
     notes = []
     recorder = session.recorder
@@ -81,8 +95,8 @@ def _notes(session: "Session") -> list[str]:
         notes.append(f"recording {session.options.record.name}, {written / 1e6:.1f} MB")
     if recorder.note:
         notes.append(recorder.note)
-    if len(session.rewind) > 1 and session.rewind.oldest and session.rewind.latest:
-        rewind = session.rewind
-        back_s = (session.rewind.latest.tick - session.rewind.oldest.tick) * session.pacer.dt_s
+    rewind = session.rewind
+    if rewind.reach:
+        back_s = rewind.reach * session.pacer.dt_s
         notes.append(f"way back {back_s:.0f} s, {(rewind.nbytes + rewind.picture_nbytes) / 1e6:.0f} MB")
     return notes

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dreamloop.runtime.clock import Clock
 from dreamloop.runtime.headless import GameWindow
 from dreamloop.runtime.help import HelpRow
-from dreamloop.runtime.hud import SLOW, HudData, draw_hud, speed_label
+from dreamloop.runtime.hud import SLOW, HudData, draw_hud, draw_recalled, speed_label
 from dreamloop.runtime.keys import COMMANDS
 from dreamloop.runtime.panels import draw_badge, draw_help, draw_menu, draw_notice, draw_progress, menu_line
 
@@ -66,6 +66,7 @@ class Overlays:
         self._hud_s = 0.0
         if not self.hud:
             self._window.set_layer("hud", None)
+            self._window.set_layer("recalled", None)
 
     def show_help(self, seconds: float = float("inf")) -> None:
         """Show the controls, for a time or until they are switched off."""
@@ -127,7 +128,10 @@ class Overlays:
             self._redraw()
         if self.hud and now_s - self._hud_s >= HUD_EVERY_S:
             self._hud_s = now_s
-            self._window.set_layer("hud", draw_hud(data(), self._unit), "top-left")
+            shown = data()
+            self._window.set_layer("hud", draw_hud(shown, self._unit), "top-left")
+            recalled = draw_recalled(shown.recalled, self._unit) if shown.recalled else None
+            self._window.set_layer("recalled", recalled, "right")
 
     def animate(self) -> None:
         """Move the progress bar on; called while something long is under way."""

@@ -67,6 +67,19 @@ def fit(text: str, size_px: int, width_px: int) -> str:
     return text.rstrip() + "..."
 
 
+def wrap(text: str, size_px: int, width_px: int, most: int = 2) -> list[str]:
+    """Break ``text`` between words into at most ``most`` lines that fit; what is left over is cut off with dots."""
+    lines: list[str] = []
+    rest = text.split()
+    while rest and len(lines) < most - 1:
+        count = 1
+        while count < len(rest) and text_width(" ".join(rest[: count + 1]), size_px) <= width_px:
+            count += 1
+        lines.append(fit(" ".join(rest[:count]), size_px, width_px))
+        rest = rest[count:]
+    return [*lines, fit(" ".join(rest), size_px, width_px)] if rest else lines
+
+
 class Canvas:
     """A picture under way. Positions are pixels from its top left corner."""
 
@@ -129,6 +142,11 @@ class Canvas:
             self.box(left, y + height - length, 2, length, AMBER if value > limit else GREEN)
         line = y + height - round(min(limit / top, 1.0) * height)
         self.box(x, line, width, 1, MUTED)
+
+    def image(self, x: int, y: int, width: int, height: int, frame: NDArray[np.uint8]) -> None:
+        """A frame (h, w, 3), scaled to ``width`` by ``height``; its pixels stay pixels."""
+        scaled = Image.fromarray(np.ascontiguousarray(frame)).resize((width, height), Image.Resampling.NEAREST)
+        self._image.paste(scaled, (x, y))
 
     def picture(self) -> Picture:
         """The finished picture."""

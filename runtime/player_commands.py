@@ -6,15 +6,17 @@ the game goes on.
 
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dreamloop.input.errors import DreamloopError
 from dreamloop.input.schema_files import player_schema, remapping_path
-from dreamloop.model.savegame import pack_state, read_savegame, write_savegame
+from dreamloop.model.framing import RecordingError
+from dreamloop.model.savegame import unpack_state, write_savegame
 from dreamloop.model.stage import dynamics_of
-from dreamloop.model.world_model import Stepped
+from dreamloop.model.world_model import ModelState, Stepped
 from dreamloop.runtime import places
 from dreamloop.runtime.rewind import Picture
 
@@ -25,6 +27,16 @@ BACK_EVERY_S = 1 / 30  # time between two pictures of the way back
 BACK_SPEED = 1.5  # how fast it goes at first, world seconds per second; a second later one more, and so on
 BACK_FASTEST = 8.0
 LOOK_EVERY_S = 1.0  # time between two looks at the schema's file
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """A saved game that is at hand."""
+
+    stamp: tuple[int, int] | None  # of its file
+    state: ModelState
+    about: Mapping[str, Any]
+    data: bytes = b""  # the file, when it was read
 
 
 class PlayerCommands:
@@ -40,6 +52,8 @@ class PlayerCommands:
         self._menu_paused = False
         self._said: deque[str] = deque()  # sentences from other threads
         self._writers: list[threading.Thread] = []
+        self._disk = threading.Lock()  # one game is saved at a time
+        self._kept: _Kept | None = None  # the game saved last: with a full memory, reading it takes a frame's time
         self._schema_file = session.options.schema or remapping_path(session.world.name)
         self._schema_stamp = _stamp(self._schema_file)
         self._looked_s = 0.0
@@ -199,7 +213,9 @@ class PlayerCommands:
 
         def write() -> None:
             try:
-                size = write_savegame(path, state, about)
+                with self._disk:
+                    size = write_savegame(path, state, about)
+                    self._kept = _Kept(_stamp(path), state, about)
                 self._said.append(f"saved, {size / 1e6:.2f} MB: F9 comes back here")
             except DreamloopError as error:
                 self._said.append(str(error))
@@ -214,17 +230,28 @@ class PlayerCommands:
         self.close()
         if not path.is_file():
             raise DreamloopError("there is no saved game of this world yet; F6 saves one")
-        state, about = read_savegame(path)
-        frame = session.model.load(state)
-        if about.get("session") == session.identity:
-            session.recorder.mark("branch", to=about.get("tick"), by="load")
+        kept = self._kept
+        if kept is None or kept.stamp != _stamp(path):  # saved by an earlier session, or exchanged since
+            kept = self._read(path)
+        frame = session.model.load(kept.state)
+        if kept.about.get("session") == session.identity:
+            session.recorder.mark("branch", to=kept.about.get("tick"), by="load")
         else:
-            session.recorder.mark("load", name=path.stem, state=pack_state(state))
+            session.recorder.mark("load", name=path.stem, state=kept.data)
         session.window.show(frame)
         session.rewind.clear()
         session.ring.pause()
         self._forget_motion()
         session.overlays.notice("back at the saved game")
+
+    def _read(self, path: Path) -> "_Kept":
+        """Read a saved game whose bytes go into the recording as they are."""
+        try:
+            data = path.read_bytes()
+        except OSError as error:
+            raise RecordingError(f"cannot read {path}: {error.strerror}") from error
+        state, about = unpack_state(data, str(path))
+        return _Kept(_stamp(path), state, about, data)
 
     # -- keeping ---------------------------------------------------------------------------------------------------
 

@@ -30,6 +30,7 @@ POLL_S = 0.008  # how often the thread looks for work: waking it from the loop w
 RETRY_S = 0.5  # pause between attempts to write to a disk that is full
 PICTURELESS_TICKS = 64  # after a failed picture, so many ticks go without one before the next attempt
 SNAPSHOT_TICKS = 350  # at most between two states in the ring: ten seconds of Doom
+SLOW = "disk or processor too slow"  # why pictures are dropped when it refuses none
 OpenWriter = Callable[..., RecordingWriter]
 
 
@@ -138,8 +139,9 @@ class SessionRecorder:
         self._hurry = threading.Event()  # look for work now
         self._idle = threading.Condition()  # notified when the queue has become empty
         self._closing = self._ended = False
+        self._waits = False  # for a disk that is full
         self._failing = 0  # ticks to go without pictures after the disk refused one
-        self._run_of_drops, self._first_drop = 0, 0
+        self._run_of_drops, self._first_drop, self._why = 0, 0, SLOW
         self._ring = Ring(ring_ticks, ring_bytes)
         self._thread = threading.Thread(target=self._work, name="recorder", daemon=True)
         self._thread.start()
@@ -269,7 +271,7 @@ class SessionRecorder:
         if isinstance(item, MarkItem):
             return self._take_mark(item)
         if isinstance(item, StateItem):
-            self._ring.add(item, item.state.nbytes)
+            self._ring.add(item)
         else:
             item.done(self._keep(item.path))
         return True
@@ -298,14 +300,18 @@ class SessionRecorder:
         assert writer is not None
         before = writer.ticks
         picture = b"" if self._failing else tick.picture
+        if not self._failing:
+            self._why = SLOW
         try:
             write_tick(writer, tick.data, picture)
         except RecordingError as error:
             self._failing = PICTURELESS_TICKS
+            self._why = str(error).rpartition(": ")[2]  # the system's words
             if writer.ticks == before:
-                self.note = f"recording waits ({len(self._queue)} ticks in memory): {error}"
+                self._wait(error)
                 return False
             picture = b""
+        self._go_on()
         self._failing = max(self._failing - 1, 0)
         self._count_drop(dropped=self._frames != "none" and not picture)
         return True
@@ -318,7 +324,7 @@ class SessionRecorder:
                 self._first_drop = self._writer.ticks - 1
             self.dropped_frames += 1
             self._run_of_drops += 1
-            self.note = f"recording: {self.dropped_frames} pictures dropped, actions are kept"
+            self.note = f"{self._why}: {self.dropped_frames} pictures dropped, actions are kept"
         elif self._run_of_drops:
             count, self._run_of_drops = self._run_of_drops, 0
             self._take_mark(MarkItem("dropped", {"first": self._first_drop, "count": count}))
@@ -328,11 +334,21 @@ class SessionRecorder:
             try:
                 self._writer.mark(mark.kind, **mark.values)
             except RecordingError as error:
-                self.note = f"recording waits ({len(self._queue)} ticks in memory): {error}"
+                self._wait(error)
                 return False
+            self._go_on()
         if self._ring.max_ticks:
             self._ring.add(mark, 256)
         return True
+
+    def _wait(self, error: RecordingError) -> None:
+        self._waits = True
+        self.note = f"recording waits ({len(self._queue)} ticks in memory): {error}"
+
+    def _go_on(self) -> None:
+        """Take back what was said while the disk was full."""
+        if self._waits:
+            self._waits, self.note = False, "recording goes on"
 
     def _keep(self, path: Path) -> str:
         """Write the ring to ``path`` and return a sentence about it."""

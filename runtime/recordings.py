@@ -19,7 +19,7 @@ from dreamloop.model.tick_codec import TickData
 from dreamloop.model.world_model import Frame
 from dreamloop.runtime.branches import as_number, short_text, tree
 from dreamloop.runtime.hud import clock_label, megabytes
-from dreamloop.runtime.in_flight import Entry, read_in_flight
+from dreamloop.runtime.in_flight import Entry, path_beside, read_in_flight
 from dreamloop.runtime.ring import write_tick
 
 SHEET_PICTURES = 12
@@ -244,10 +244,10 @@ def forget_speech(path: Path) -> int:
     """
     said = 0
 
-    def mute(tick: Tick) -> tuple[TickData, bytes]:
+    def mute(data: TickData) -> TickData:
         nonlocal said
-        said += len(tick.state.phrases)
-        return replace(_data(tick), state=replace(tick.state, phrases=())), tick.picture
+        said += len(data.state.phrases)
+        return replace(data, state=replace(data.state, phrases=()))
 
     _rewrite(path, None, mute)
     return said
@@ -265,22 +265,31 @@ def forget_ticks(path: Path, start: int, stop: int) -> int:
     with Recording.open(path) as recording:
         if not 0 <= start < stop <= len(recording):
             raise RecordingError(f"{path} has ticks 0 to {len(recording) - 1}, asked to forget {start} to {stop - 1}")
-    return _rewrite(path, range(start, stop), lambda tick: (_data(tick), tick.picture))
+    return _rewrite(path, range(start, stop), lambda data: data)
 
 
-def _rewrite(path: Path, without: range | None, keep: Callable[[Tick], tuple[TickData, bytes]]) -> int:
-    """Write ``path`` anew without some ticks; the old file is replaced only when the new one is whole."""
+def _rewrite(path: Path, without: range | None, change: Callable[[TickData], TickData]) -> int:
+    """Write ``path`` anew without some ticks; the old file is replaced only when the new one is whole.
+
+    What a killed recorder had in hand is put behind, changed likewise, and the file beside it goes: it would still
+    hold what is to be forgotten.
+    """
     scratch = path.with_name(path.name + ".tmp")
     with Recording.open(path) as recording:
         chosen: Sequence[int] = range(len(recording))
         marks = list(recording.marks)
+        late = read_in_flight(path, len(recording), marks)
         if without is not None:
             chosen = [i for i in chosen if i not in without]
             marks = [_moved(mark, without) for mark in marks if mark.at not in without]
             marks.append(Mark("gap", without.start, {"bytes": 0}))
+            late = [(at, _moved(entry, without) if isinstance(entry, Mark) else entry) for at, entry in late]
+        late = [(at, change(entry) if isinstance(entry, TickData) else entry) for at, entry in late]
         scratch.unlink(missing_ok=True)
-        ticks = _copy(recording, scratch, chosen, sorted(marks, key=lambda mark: mark.at), keep)
+        ordered = sorted(marks, key=lambda mark: mark.at)
+        ticks = _copy(recording, scratch, chosen, ordered, lambda tick: (change(_data(tick)), tick.picture), late)
     os.replace(scratch, path)
+    path_beside(path).unlink(missing_ok=True)
     return ticks
 
 

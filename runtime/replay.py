@@ -179,6 +179,11 @@ class SideBySide:
         """Ticks that all of them have."""
         return min(part.ready for part in self._parts)
 
+    @property
+    def error(self) -> DreamloopError | None:
+        """Why one of them cannot go on; None when all is well."""
+        return next((error for part in self._parts if (error := getattr(part, "error", None))), None)
+
     def frame(self, index: int) -> Frame:
         """Return the pictures of tick ``index`` in one row."""
         return beside([part.frame(index) for part in self._parts])

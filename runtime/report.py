@@ -8,7 +8,7 @@ import base64
 import io
 import json
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,9 @@ from PIL import Image
 from dreamloop.model.album import Album, Strip
 from dreamloop.model.world_model import Frame
 from dreamloop.runtime.report_bars import judge
+from dreamloop.runtime.report_html import number as _n
+from dreamloop.runtime.report_html import table as _table
+from dreamloop.runtime.report_memory import memory_section
 from dreamloop.runtime.report_style import STYLE
 from dreamloop.runtime.svg import Band, Line, bar_chart, line_chart
 
@@ -42,7 +45,13 @@ def write_report(figures: Figures, path: Path, album: Album | None = None) -> Pa
 
 def make_page(figures: Figures, album: Album) -> str:
     """Return the page as text."""
-    sections = {"fidelity": _fidelity, "drift": _drift, "control": _control, "memory": _memory, "latency": _latency}
+    sections = {
+        "fidelity": _fidelity,
+        "drift": _drift,
+        "control": _control,
+        "memory": memory_section,
+        "latency": _latency,
+    }
     parts = [_head(figures), _bars(figures)]
     for name, draw in sections.items():
         if name in figures:
@@ -205,18 +214,6 @@ def _control(f: Figures) -> str:
     )
 
 
-def _memory(f: Figures) -> str:
-    rows = [[escape(arm), *(_n(value) for value in of["psnr_db"])] for arm, of in f["arms"].items()]
-    rows.append(["copy of the start", *(_n(value) for value in f["copy_first_psnr_db"])])
-    columns = ["memory", *(f"{gap} ticks" for gap in f["gaps"])]
-    return (
-        "<h2>Memory: what is found on turning back</h2>"
-        f"<p>{f['places']} places on maps that were never trained on, {f['history_ticks']} ticks of true history, then "
-        f"'{escape(f['control'])}' away and back; PSNR in dB against the simulator, by ticks dreamed.</p>"
-        + _table(columns, rows, numbers=tuple(range(1, len(columns))))
-    )
-
-
 def _latency(f: Figures) -> str:
     spans = {"input to frame": f["input_to_frame_ms"], "loop outside the model": f["loop_overhead_ms"]}
     spans |= {name.replace("_", " "): span for name, span in f["stages_ms"].items()}
@@ -250,8 +247,21 @@ def _soak(soak: Figures | None) -> str:
     return (
         f"<p>Soaked for {_n(soak['minutes'], 1)} minutes: {_n(soak['first_minute_frame_ms'])} ms a frame in the first, "
         f"{_n(soak['last_minute_frame_ms'])} ms in the last (ratio {_n(soak['cost_ratio'], 3)}); resident memory "
-        f"{_n(soak['first_memory_mb'], 0)} MB, then {_n(soak['last_memory_mb'], 0)} MB.</p>"
+        f"{_n(soak['first_memory_mb'], 0)} MB, then {_n(soak['last_memory_mb'], 0)} MB.{_soak_looks(soak)}</p>"
     )
+
+
+def _soak_looks(soak: Figures) -> str:
+    """What became of the picture, where that was measured."""
+    said = ""
+    if "looks" in soak:
+        looks = soak["looks"]
+        said += f" Of {len(looks['windows'])} windows {looks['windows_collapsed']} collapsed, "
+        said += f"{looks['windows_frozen']} froze."
+    if soak.get("revisits", {}).get("n"):
+        found = soak["revisits"]
+        said += f" Old pages were drawn again {found['n']} times, at {_n(found['psnr_db'], 1)} dB."
+    return said
 
 
 def _strip(strip: Strip) -> str:
@@ -271,18 +281,3 @@ def _data_url(frame: Frame) -> str:
     file = io.BytesIO()
     Image.fromarray(frame).save(file, "PNG", optimize=True)
     return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode("ascii")
-
-
-def _table(columns: Sequence[str], rows: Sequence[Sequence[str]], numbers: Sequence[int] = ()) -> str:
-    """Return a table; cells are HTML already, columns in ``numbers`` are set flush right."""
-    mark: Callable[[int], str] = lambda i: ' class="n"' if i in numbers else ""  # noqa: E731
-    top = "".join(f"<th{mark(i)}>{escape(name)}</th>" for i, name in enumerate(columns))
-    body = "".join(
-        "<tr>" + "".join(f"<td{mark(i)}>{cell}</td>" for i, cell in enumerate(row)) + "</tr>" for row in rows
-    )
-    return f'<div class="scroll"><table><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table></div>'
-
-
-def _n(value: float | None, digits: int = 2) -> str:
-    """Return a number for people; a dash for one that there is not."""
-    return "-" if value is None else f"{value:.{digits}f}"

@@ -75,6 +75,38 @@ _RULES = (
     _Rule(
         "control", "opposite controls move opposite ways (KCtrl)", lambda f: f["kctrl"], lambda f: 0.95, True, "{:.3f}"
     ),
+    _Rule(
+        "memory",
+        "what memory is worth after 1,024 own frames, turning",
+        lambda f: f.get("turning", {}).get("gain_db", {}).get("1024"),
+        lambda f: 3,
+        True,
+        "{:.1f} dB",
+    ),
+    _Rule(
+        "memory",
+        "what is forgotten from the first gap to the last",
+        lambda f: f.get("forgetting_db"),
+        lambda f: 3,
+        False,
+        "{:.1f} dB",
+    ),
+    _Rule(
+        "memory",
+        "changed things that are found as they were left",
+        lambda f: f.get("changed_state", {}).get("share"),
+        lambda f: 0.9,
+        True,
+        "{:.2f}",
+    ),
+    _Rule(
+        "latency",
+        "cost of a frame, last minute over first, off 1",
+        lambda f: abs(f["soak"]["cost_ratio"] - 1) if (f.get("soak") or {}).get("cost_ratio") else None,
+        lambda f: 0.05,
+        False,
+        "{:.3f}",
+    ),
     _Rule("latency", "frames per second, batch 1", lambda f: f["frames_per_s"], lambda f: 35, True, "{:.1f}"),
     _Rule("latency", "input to frame, p99", _p99("input_to_frame_ms"), lambda f: 50, False, "{:.1f} ms"),
     _Rule("latency", "loop outside the model, p99", _p99("loop_overhead_ms"), lambda f: 2, False, "{:.2f} ms"),

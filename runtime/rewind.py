@@ -4,16 +4,17 @@ One looks at the pictures and goes on from a snapshot. Plain bookkeeping: it is 
 back. Knows nothing about models, windows or time.
 """
 
-from collections import Counter, deque
+from collections import deque
 from dataclasses import dataclass
 
 import numpy as np
 
 from dreamloop.model.frame_codec import decode_frame, encode_frame
 from dreamloop.model.world_model import Frame, ModelState
+from dreamloop.runtime.held_bytes import HeldBytes
 
 BUDGET_BYTES = 256 << 20  # of the snapshots
-PICTURE_BYTES = 48 << 20  # of the pictures: JPEG, about 4 KB each at 128 x 96
+PICTURE_BYTES = 48 << 20  # of the pictures: JPEG, about 6 KB each at 128 x 96: nearly four minutes of Doom
 SNAPSHOTS_PER_S = 5.0
 
 
@@ -23,11 +24,6 @@ class Snapshot:
 
     tick: int  # tick of the session whose frame was showing
     state: ModelState
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes that it takes."""
-        return self.state.nbytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +42,9 @@ class Picture:
 class Rewind:
     """A bounded history of snapshots and pictures, newest last.
 
-    When the budget is reached, snapshots of the older half are given up: the way back reaches to the beginning, as
-    fine as ever in the recent past, coarser the further it goes. The oldest pictures are simply forgotten.
+    When the budget is reached, snapshots of the older half are given up: the way back reaches as far as there are
+    pictures, as fine as ever in the recent past, coarser the further it goes. The oldest pictures are forgotten, and
+    with them the snapshots that nobody could find any more.
 
     Args:
         every: ticks between two snapshots.
@@ -60,14 +57,18 @@ class Rewind:
         self._budget, self._picture_budget = budget_bytes, picture_bytes
         self._snapshots: deque[Snapshot] = deque()
         self._pictures: deque[Picture] = deque()
-        self.nbytes = 0  # of the snapshots
-        self._holders: Counter[int] = Counter()  # arrays that several snapshots share are there once
+        self._held = HeldBytes()
         self.picture_nbytes = 0
 
     @classmethod
     def at_rate(cls, rate_hz: float, budget_bytes: int = BUDGET_BYTES) -> "Rewind":
         """Return a history with about five snapshots a second."""
         return cls(round(rate_hz / SNAPSHOTS_PER_S), budget_bytes)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes that the snapshots take; what several of them share counts once."""
+        return self._held.nbytes
 
     def __len__(self) -> int:
         return len(self._snapshots)
@@ -79,6 +80,8 @@ class Rewind:
         self.picture_nbytes += len(picture.data)
         while self.picture_nbytes > self._picture_budget and len(self._pictures) > 1:
             self.picture_nbytes -= len(self._pictures.popleft().data)
+        while len(self._snapshots) > 1 and self._snapshots[1].tick <= self._pictures[0].tick:
+            self._held.drop(self._snapshots.popleft().state)
 
     def due(self, tick: int) -> bool:
         """Say whether a snapshot should be taken after ``tick``."""
@@ -87,7 +90,7 @@ class Rewind:
     def add(self, snapshot: Snapshot) -> None:
         """Keep the newest snapshot."""
         self._snapshots.append(snapshot)
-        self._count(snapshot, +1)
+        self._held.take(snapshot.state)
         while self.nbytes > self._budget and len(self._snapshots) > 1:
             self._thin()
 
@@ -101,11 +104,18 @@ class Rewind:
         if not self._snapshots or self._snapshots[0].tick > tick:
             return None
         while self._snapshots[-1].tick > tick:
-            self._count(self._snapshots.pop(), -1)
+            self._held.drop(self._snapshots.pop().state)
         latest = self._snapshots[-1]
         while self._pictures and self._pictures[-1].tick > latest.tick:
             self.picture_nbytes -= len(self._pictures.pop().data)
         return latest
+
+    @property
+    def reach(self) -> int:
+        """Ticks that one can go back."""
+        if not self._snapshots or not self._pictures:
+            return 0
+        return self._pictures[-1].tick - max(self._pictures[0].tick, self._snapshots[0].tick)
 
     @property
     def latest(self) -> Snapshot | None:
@@ -120,9 +130,9 @@ class Rewind:
     def clear(self) -> None:
         """Forget everything: another scene has begun."""
         self._snapshots.clear()
-        self._holders.clear()
+        self._held.clear()
         self._pictures.clear()
-        self.nbytes = self.picture_nbytes = 0
+        self.picture_nbytes = 0
 
     def _thin(self) -> None:
         """Give up the snapshot of the older half that is missed least: its gap is small for its age."""
@@ -133,16 +143,5 @@ class Rewind:
             gap = ticks[2:] - ticks[:-2]
             age = ticks[-1] - ticks[1:-1]
             index = int(np.argmin((gap / age)[: count // 2])) + 1
-        self._count(self._snapshots[index], -1)
+        self._held.drop(self._snapshots[index].state)
         del self._snapshots[index]
-
-    def _count(self, snapshot: Snapshot, sign: int) -> None:
-        """Count the arrays of a snapshot that no other one holds."""
-        for value in snapshot.state.values.values():
-            if isinstance(value, np.ndarray):
-                held = self._holders[id(value)]
-                if held == (0 if sign > 0 else 1):
-                    self.nbytes += sign * value.nbytes
-                self._holders[id(value)] += sign
-                if not self._holders[id(value)]:
-                    del self._holders[id(value)]

@@ -13,6 +13,7 @@ from dreamloop.model.recording_writer import RecordingWriter
 from dreamloop.model.savegame import pack_state
 from dreamloop.model.tick_codec import TickData
 from dreamloop.model.world_model import Frame, ModelState
+from dreamloop.runtime.held_bytes import HeldBytes
 
 SETTINGS = ("steps",)  # marks whose values are facts of the header from then on
 
@@ -57,22 +58,26 @@ class Ring:
 
     max_ticks: int
     max_bytes: int
-    nbytes: int = 0
     items: deque[tuple[Item, int]] = field(default_factory=deque)
     ticks: int = 0
     settings: dict[str, Any] = field(default_factory=dict)  # facts of the header that forgotten marks have changed
+    _item_bytes: int = 0
+    _states: HeldBytes = field(default_factory=HeldBytes)
 
-    def add(self, item: Item, nbytes: int) -> None:
-        """Add the newest item and forget the oldest ones."""
+    @property
+    def nbytes(self) -> int:
+        """Bytes that the items take; what several states share counts once."""
+        return self._item_bytes + self._states.nbytes
+
+    def add(self, item: Item, nbytes: int = 0) -> None:
+        """Add the newest item, of ``nbytes`` beside the state that it may hold, and forget the oldest ones."""
         self.items.append((item, nbytes))
-        self.nbytes += nbytes
+        self._item_bytes += nbytes
         self.ticks += isinstance(item, TickItem)
+        if isinstance(item, StateItem):
+            self._states.take(item.state)
         while self.items and (self.ticks > self.max_ticks or self.nbytes > self.max_bytes):
-            old, size = self.items.popleft()
-            self.nbytes -= size
-            self.ticks -= isinstance(old, TickItem)
-            if isinstance(old, MarkItem) and old.kind in SETTINGS:
-                self.settings |= old.values
+            self._forget()
 
     def header(self) -> dict[str, Any]:
         """Return the facts of the header that were other where the ring is written from than at the start."""
@@ -93,15 +98,37 @@ class Ring:
         return next((item.number for item, _ in self.items if isinstance(item, TickItem)), 0)
 
     def write(self, writer: RecordingWriter) -> None:
-        """Write the ring to an open recording: ticks and marks as they were, snapshots as "state" marks."""
+        """Write the ring to an open recording: ticks and marks as they were, snapshots as "state" marks.
+
+        A snapshot may be twenty megabytes, so it is written only where nothing else in the file leads to what follows.
+        """
         first = next((item.number for item in self.from_snapshot() if isinstance(item, TickItem)), 0)
+        led_to = self.first == 0  # what is showing can be dreamed from what was written so far
+        dreamable: set[int] = {-1} if led_to else set()  # ticks that can be gone back to
         for item in self.from_snapshot():
             if isinstance(item, TickItem):
                 write_tick(writer, item.data, item.picture)
+                if led_to:
+                    dreamable.add(item.number)
             elif isinstance(item, MarkItem):
                 writer.mark(item.kind, **counted_from(item.values, first))
-            elif isinstance(item, StateItem):
+                if item.kind == "branch":
+                    led_to = item.values.get("to") in dreamable
+                elif item.kind in ("reset", "load", "state"):
+                    led_to = True
+            elif isinstance(item, StateItem) and not led_to:
                 writer.mark("state", state=pack_state(item.state))
+                led_to = True
+
+    def _forget(self) -> None:
+        """Let the oldest item go."""
+        item, nbytes = self.items.popleft()
+        self._item_bytes -= nbytes
+        self.ticks -= isinstance(item, TickItem)
+        if isinstance(item, StateItem):
+            self._states.drop(item.state)
+        if isinstance(item, MarkItem) and item.kind in SETTINGS:
+            self.settings |= item.values
 
 
 def counted_from(values: Mapping[str, Any], first: int) -> dict[str, Any]:

@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 from dreamloop.input.schema import ActionSchema
 from dreamloop.model.eval_control import HOLD_TICKS, Pair, Place, Press
 from dreamloop.model.eval_drift import Wander
-from dreamloop.model.eval_memory import PERIOD, Revisit, sweep
 from dreamloop.model.eval_play import EvaluationError, Play
 from dreamloop.model.look import EVERY, Look, look_of
 from dreamloop.model.world_model import Action, Frame
@@ -110,40 +109,6 @@ def find_places(
         f"only {len(places)} of {count} places were found in '{world.name}': its simulator does not give the same "
         "frames for the same seed and actions"
     )
-
-
-def find_revisits(world: World, press: Press, count: int, ticks: int, seed: int, context: int) -> list[Revisit]:
-    """Stand still at ``count`` places on unseen maps and turn away and back for ``ticks`` ticks by ``press``.
-
-    Places where the player dies, or does not stand still, are passed over.
-
-    Raises:
-        EvaluationError: too many were.
-    """
-    found: list[Revisit] = []
-    actions = sweep(press.action, ticks)
-    for number in range(4 * count):
-        if len(found) == count:
-            break
-        at = _seed(seed, number)
-        _, env, explorer = simulator_of(Job(world.folder, "test", at, 0))
-        neutral = world.schema.neutral
-        steps = list(simulate(env, explorer, neutral, Job(world.folder, "test", at, context)))
-        way = [step.action for step in steps[1:]] + [neutral] * SETTLE_TICKS
-        frames, poses = _go(env, at, [*way, *actions])
-        start = len(way) + 1
-        if len(frames) < start + ticks:
-            continue
-        strayed = np.abs(np.subtract(poses[start - 1], poses[-1])[:2])
-        if np.isfinite(strayed).all() and strayed.max() > 1:
-            continue
-        walked = Play(
-            f"test map, seed {at}", np.stack(frames[:start]), np.stack([neutral, *way]), np.array(poses[:start])
-        )
-        found.append(Revisit(walked.scene(start, context), actions, np.stack(frames[start + PERIOD - 1 :: PERIOD])))
-    if len(found) < count:
-        raise EvaluationError(f"only {len(found)} of {count} places to come back to were found in '{world.name}'")
-    return found
 
 
 def _size(world: World) -> dict[str, int]:

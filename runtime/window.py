@@ -297,8 +297,14 @@ class PygameWindow:
         w, h = layer.texture.width, layer.texture.height
         shrink = min((width - margin) / w, (height - margin) / h, 1.0)
         w, h = round(w * shrink), round(h * shrink)
-        across = {"top-left": margin, "top-right": width - margin - w}.get(layer.anchor, (width - w) // 2)
-        down = {"centre": (height - h) // 2, "bottom": height - margin - h}.get(layer.anchor, margin)
+        across = {"top-left": margin, "top-right": width - margin - w, "right": width - margin - w}.get(
+            layer.anchor, (width - w) // 2
+        )
+        down = {
+            "centre": (height - h) // 2,
+            "right": (height - h) // 2,
+            "bottom": height - margin - h,
+        }.get(layer.anchor, margin)
         return pygame.Rect(min(across, width - w), min(down, height - h), w, h)
 
     def _toggle_fullscreen(self) -> None:

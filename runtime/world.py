@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from importlib.metadata import entry_points
+from inspect import signature
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, get_type_hints
@@ -209,6 +210,12 @@ class World:
             raise MissingPartError(f"world '{self.name}' has no simulator; world.toml names one with simulator = ...")
         env: gymnasium.Env[Any, Any] = self._plug("simulator", self.simulator)(**options)
         return env
+
+    def can_leave_out_monsters(self) -> bool:
+        """Say whether the simulator has a parameter ``monsters``, so that a measurement can do without them."""
+        return (
+            self.simulator is not None and "monsters" in signature(self._plug("simulator", self.simulator)).parameters
+        )
 
     def make_explorer(self, seed: int = 0) -> Any:
         """Return the world's scripted player (``reset(seed)``, ``act(observation, info) -> (a,)``)."""

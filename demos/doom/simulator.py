@@ -28,6 +28,7 @@ RATE_HZ = 35
 TURN_DEG = 12.0  # one unit of the turn axis, per tic, to the right
 LOOK_DEG = 6.0  # one unit of the look axis, per tic, up
 PITCH_LIMIT_DEG = 25.0
+STEP_DEG = 360.0 / 65536  # the finest turn of the engine
 STARTS = 5  # attempts to start an engine, see DoomEnv._start
 NATIVE = (256, 192)
 UNITS_PER_DEPTH = 7.2  # map units for one step of the engine's depth buffer
@@ -81,9 +82,19 @@ class MapChoice:
     plan: MapPlan | None = None
 
 
-def make_env(maps: str = "train", seed: int = 0, width_px: int = 128, height_px: int = 96, **options: Any) -> "DoomEnv":
-    """Return the environment on a set of maps: train, test, stock or freedoom; ``seed`` is for a first reset."""
-    return DoomEnv(maps=maps, seed=seed, width_px=width_px, height_px=height_px, **options)
+def make_env(
+    maps: str = "train",
+    seed: int = 0,
+    width_px: int = 128,
+    height_px: int = 96,
+    monsters: bool = True,
+    **options: Any,
+) -> "DoomEnv":
+    """Return the environment on a set of maps: train, test, stock or freedoom; ``seed`` is for a first reset.
+
+    Without ``monsters`` nothing in a map moves by itself, for measurements that come back to a place.
+    """
+    return DoomEnv(maps=maps, seed=seed, width_px=width_px, height_px=height_px, monsters=monsters, **options)
 
 
 class DoomEnv(gymnasium.Env[Pixels, NDArray[np.float32]]):
@@ -99,6 +110,7 @@ class DoomEnv(gymnasium.Env[Pixels, NDArray[np.float32]]):
         height_px: int = 96,
         render_mode: str | None = "rgb_array",
         distances: bool = False,
+        monsters: bool = True,
     ) -> None:
         """With ``distances``, info tells how far everything in view is, as ``distance``: map units (48, 64)."""
         if maps not in MAP_SETS:
@@ -106,7 +118,7 @@ class DoomEnv(gymnasium.Env[Pixels, NDArray[np.float32]]):
         if (width_px, height_px) not in ((128, 96), NATIVE):
             raise ConfigError(f"frame size {width_px}x{height_px} is not offered (allowed: 128x96, 256x192)")
         self._vizdoom = _import_vizdoom()
-        self.maps, self.render_mode, self.distances = maps, render_mode, distances
+        self.maps, self.render_mode, self.distances, self.monsters = maps, render_mode, distances, monsters
         self.halve = (width_px, height_px) != NATIVE
         shape = (height_px, width_px, 3)
         self.observation_space = gymnasium.spaces.Box(0, 255, shape, np.uint8)
@@ -119,6 +131,7 @@ class DoomEnv(gymnasium.Env[Pixels, NDArray[np.float32]]):
         self._frame: Pixels = np.zeros(shape, np.uint8)
         self._distance: NDArray[np.float16] | None = None
         self._values: dict[str, float] = dict.fromkeys(VARIABLES, 0.0)
+        self._owed_deg = {TURN: 0.0, LOOK: 0.0}
         self._visited: set[tuple[int, int]] = set()
         self._monsters: tuple[tuple[str, float, float], ...] = ()
         self._sights: dict[str, Sight] = {}  # of given maps, by name; surveyed once
@@ -137,7 +150,7 @@ class DoomEnv(gymnasium.Env[Pixels, NDArray[np.float32]]):
         self._game.set_seed(episode_seed)
         self._game.new_episode()
         self._game.advance_action(DEAF_TICS)
-        self._visited = set()
+        self._visited, self._owed_deg = set(), {TURN: 0.0, LOOK: 0.0}
         self._observe()
         self._explored()
         return self._frame.copy(), self._info()
@@ -255,9 +268,11 @@ class DoomEnv(gymnasium.Env[Pixels, NDArray[np.float32]]):
         game.set_render_particles(True)
         game.set_render_messages(False)
         game.set_render_corpses(True)
-        game.set_labels_buffer_enabled(True)
+        game.set_labels_buffer_enabled(self.monsters)  # they say where monsters are
         game.set_depth_buffer_enabled(self.distances)
         game.set_episode_timeout(0)
+        if not self.monsters:
+            game.add_game_args("-nomonsters")
         game.add_game_args("+con_midtime 0")  # "you need the red key" would stay over the picture
         game.add_game_args("+sv_infiniteammo 1")  # a player who shoots keeps the pistol in view
         game.set_available_buttons([getattr(vizdoom.Button, name) for name in BUTTONS])
@@ -269,10 +284,24 @@ class DoomEnv(gymnasium.Env[Pixels, NDArray[np.float32]]):
         """Return the engine's values for one action vector."""
         clipped = np.clip(np.asarray(action, np.float32), -1.0, 1.0)
         values = [float(value > 0.5) for value in clipped]
-        values[TURN] = float(clipped[TURN]) * TURN_DEG
+        values[TURN] = self._whole(TURN, float(clipped[TURN]) * TURN_DEG)
         pitch = self._pitch
-        values[LOOK] = float(np.clip(pitch + clipped[LOOK] * LOOK_DEG, -PITCH_LIMIT_DEG, PITCH_LIMIT_DEG)) - pitch
+        tilt = float(np.clip(pitch + clipped[LOOK] * LOOK_DEG, -PITCH_LIMIT_DEG, PITCH_LIMIT_DEG)) - pitch
+        values[LOOK] = self._whole(LOOK, tilt)
         return values
+
+    def _whole(self, axis: int, degrees: float) -> float:
+        """Return what the engine can turn of ``degrees``, and owe the rest to the next tic.
+
+        The engine counts in 1/65536 of a circle and rounds down: to the left and back again would be off by 0.005
+        degrees a tic, a quarter of the view in four minutes.
+        """
+        if not degrees:
+            return 0.0
+        wanted = (degrees + self._owed_deg[axis]) / STEP_DEG
+        steps = round(wanted)
+        self._owed_deg[axis] = (wanted - steps) * STEP_DEG
+        return (steps + 0.25) * STEP_DEG if steps else 0.0
 
     @property
     def plan(self) -> MapPlan | None:
@@ -302,7 +331,7 @@ class DoomEnv(gymnasium.Env[Pixels, NDArray[np.float32]]):
         self._values = dict(zip(VARIABLES, (float(v) for v in state.game_variables), strict=True))
         self._monsters = tuple(
             (label.object_name, float(label.object_position_x), float(label.object_position_y))
-            for label in state.labels
+            for label in state.labels or ()
             if label.object_category == "Monster"
         )
 

@@ -54,6 +54,26 @@ class Prompter:
         return []
 
 
+class Follower(Prompter):
+    """Hears along: after so many samples of an utterance, it has these words."""
+
+    streaming = True
+
+    def __init__(self, *partials: tuple[float, Heard]) -> None:
+        super().__init__(Heard("", 1.0))
+        self.partials = partials
+
+    def guess(self, clean: Sound) -> Heard:
+        said = [heard for seconds, heard in self.partials if self.fed >= seconds * RATE_HZ]
+        return said[-1] if said else Heard("", 1.0)
+
+
+def along(*partials: tuple[float, str]) -> Listener:
+    """A listener whose recogniser has these words after so many seconds of an utterance."""
+    follower = Follower(*((seconds, Heard(text, 0.9)) for seconds, text in partials))
+    return Listener(follower, DrawnVad(), PhraseResolver(DOOM), PHRASES)
+
+
 def listener(*lines: Heard, patience: Patience | None = None) -> tuple[Listener, Prompter]:
     prompter = Prompter(*lines)
     return Listener(prompter, DrawnVad(), PhraseResolver(DOOM), PHRASES, patience), prompter
@@ -183,3 +203,58 @@ def test_finishing_when_nobody_spoke_is_nothing() -> None:
     hear(ears, drawn((0.1, 1.28)))
     assert ears.finish(1.28) == []
     assert prompter.given == []
+
+
+LONG = ((0.1, 0.64), (0.9, 2.56), (0.1, 1.28))  # the detector hears speech until 3.2 s
+
+
+def test_a_recogniser_that_hears_along_acts_before_the_sound_ends() -> None:
+    """Guards against waiting for a silence that a fan never lets come, when the words are known."""
+    (one,) = hear(along((0.64, "turn"), (0.96, "turn around")), drawn(*LONG))
+    assert [command.text for command in one.commands] == ["turn around"]
+    known_s = 0.64 - 0.288 + 0.96  # what was said before the detector noticed is fed, too
+    assert one.decided_s == pytest.approx(known_s + Patience().steady_s, abs=2 * WINDOW_S)
+    assert one.end_s == pytest.approx(known_s, abs=2 * WINDOW_S)
+
+
+def test_what_was_done_early_is_not_done_again() -> None:
+    found = hear(along((0.64, "go forward"), (1.6, "go forward and fire")), drawn(*LONG))
+    assert [[command.text for command in one.commands] for one in found] == [["go forward"], ["fire"]]
+    assert found[1].decided_s < 3.2
+
+
+@pytest.mark.parametrize("text", ["turn left", "open", "the weather is nice", "don't shoot"])
+def test_nothing_acts_early_that_might_go_on_or_is_no_command(text: str) -> None:
+    (one,) = hear(along((0.64, text)), drawn(*LONG))
+    assert one.decided_s > 3.2
+    assert bool(one.commands) == (text in ("turn left", "open"))
+
+
+def test_words_that_still_change_do_not_act_early() -> None:
+    """Half of "go back" is no reason to walk: the words must stand still first."""
+    texts = ["go forward", "go back", "go ahead", "go right", "turn around"]
+    changing = along(*((0.64 + i * 0.16, texts[i % len(texts)]) for i in range(12)), (2.56, "fire"))
+    (one,) = hear(changing, drawn(*LONG))
+    assert [command.text for command in one.commands] == ["fire"]
+
+
+def test_words_that_turn_out_otherwise_do_not_act_twice() -> None:
+    """What was done cannot be undone; another reading of the same sound must not act on top of it."""
+    found = hear(along((0.64, "go forward"), (1.6, "go far away")), drawn(*LONG))
+    assert [one.text for one in found] == ["go forward"]
+
+
+def test_an_early_action_leaves_the_next_utterance_alone() -> None:
+    ears = along((0.64, "fire"))
+    found = hear(ears, drawn(*LONG, *LONG))
+    assert [one.text for one in found] == ["fire", "fire"]
+
+
+def test_what_comes_just_before_speech_is_not_taken_for_noise() -> None:
+    """Guards against a filter that takes the first consonant of a word for the noise of the room."""
+    rng = np.random.default_rng(0)
+    hiss = (0.3 * rng.choice([-1.0, 1.0], 6 * 512)).astype(np.float32)  # loud, but no speech to the detector yet
+    room = (0.001 * rng.choice([-1.0, 1.0], 60 * 512)).astype(np.float32)
+    ears, _ = listener(Heard("stop", 0.9))
+    hear(ears, np.concatenate([room, hiss, drawn((0.9, 0.64))]))
+    assert ears._denoiser.above_db(drawn((0.9, 0.64))) > 50.0

@@ -1,10 +1,7 @@
 """Free phrasing becomes commands, and what is no command becomes none."""
 
-import json
 import threading
 import time
-from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -160,54 +157,21 @@ def test_distance_is_a_distance(one: str, other: str) -> None:
     assert plain(plain(one)) == plain(one)
 
 
+def test_what_is_said_around_a_command_changes_nothing() -> None:
+    """Guards against words that the recogniser is told to expect and the resolver then holds against the command."""
+    language = Language.of()
+    assert language.around
+    for group in language.around:
+        assert set(group.split()) <= language.fillers, group
+        assert [command.text for command in PLAIN.resolve(f"{group} open the door")] == ["open the door"]
+    assert not Language.of({"fillers": ["bitte"]}).around, "another language does not take over English"
+    assert Language.of({"fillers": ["bitte"], "around": ["bitte"]}).around == {"bitte"}
+
+
 # -- a language model's server -------------------------------------------------------------------------------------
 
 
-class Server:
-    """A real HTTP server on the loopback that answers what a test tells it."""
-
-    def __init__(self) -> None:
-        self.answer: Callable[[dict[str, Any]], tuple[int, bytes]] = lambda asked: (200, b"")
-        self.asked: list[dict[str, Any]] = []
-        server = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-                server.asked.append({"path": self.path, **asked})
-                status, body = server.answer(asked)
-                self.send_response(status)
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
-
-            def log_message(self, format: str, *args: Any) -> None:
-                return None
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self._server.server_address[1]}/v1"
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True)
-        self._thread.start()
-
-    def says(self, content: Any) -> None:
-        text = content if isinstance(content, str) else json.dumps(content)
-        body = json.dumps({"choices": [{"message": {"content": text}}]}).encode()
-        self.answer = lambda asked: (200, body)
-
-    def close(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
-
-
-@pytest.fixture
-def server() -> Iterator[Server]:
-    one = Server()
-    yield one
-    one.close()
-
-
-def test_the_server_is_asked_only_for_what_the_phrases_do_not_cover(server: Server) -> None:
+def test_the_server_is_asked_only_for_what_the_phrases_do_not_cover(server: Any) -> None:
     resolver = HttpResolver(DOOM, server.url, model="tiny")
     assert resolved(resolver, "open the door") == ["open the door"]
     assert server.asked == []
@@ -221,7 +185,7 @@ def test_the_server_is_asked_only_for_what_the_phrases_do_not_cover(server: Serv
     assert resolver.news() == []
 
 
-def test_the_server_may_answer_with_controls(server: Server) -> None:
+def test_the_server_may_answer_with_controls(server: Any) -> None:
     server.says({"commands": [{"control": "turn", "value": -4, "seconds": 1.5}]})
     (command,) = HttpResolver(DOOM, server.url).resolve("drift gently to port")
     (step,) = command.phrase.steps
@@ -242,7 +206,7 @@ def test_the_server_may_answer_with_controls(server: Server) -> None:
         ("{", "not JSON"),
     ],
 )
-def test_nonsense_gives_no_action_and_one_line(server: Server, content: Any, news: str) -> None:
+def test_nonsense_gives_no_action_and_one_line(server: Any, content: Any, news: str) -> None:
     server.says(content)
     resolver = HttpResolver(DOOM, server.url)
     assert resolved(resolver, "swing round to port") == []
@@ -261,14 +225,14 @@ def test_nonsense_gives_no_action_and_one_line(server: Server, content: Any, new
         (404, b"{}", "the server answers 404"),
     ],
 )
-def test_a_server_that_is_no_such_server(server: Server, status: int, body: bytes, news: str) -> None:
+def test_a_server_that_is_no_such_server(server: Any, status: int, body: bytes, news: str) -> None:
     server.answer = lambda asked: (status, body)
     resolver = HttpResolver(DOOM, server.url)
     assert resolved(resolver, "swing round to port") == []
     assert news in resolver.news()[0]
 
 
-def test_a_slow_server_is_not_waited_for(server: Server) -> None:
+def test_a_slow_server_is_not_waited_for(server: Any) -> None:
     release = threading.Event()
 
     def wait(asked: dict[str, Any]) -> tuple[int, bytes]:
@@ -284,8 +248,7 @@ def test_a_slow_server_is_not_waited_for(server: Server) -> None:
     release.set()
 
 
-def test_no_server_at_all() -> None:
-    server = Server()
+def test_no_server_at_all(server: Any) -> None:
     server.close()
     resolver = HttpResolver(DOOM, server.url)
     assert resolved(resolver, "swing round to port") == []
@@ -296,3 +259,14 @@ def test_no_server_at_all() -> None:
 def test_only_web_addresses_are_asked(url: str) -> None:
     with pytest.raises(ResolverError, match="allowed: http://HOST:PORT/v1"):
         HttpResolver(DOOM, url)
+
+
+def test_the_same_trouble_is_told_once(server: Any) -> None:
+    """Guards against a line of news per sentence while a server is down."""
+    server.close()
+    resolver = HttpResolver(DOOM, server.url)
+    lines = []
+    for text in ("swing round to port", "give them hell"):
+        assert resolved(resolver, text) == []
+        lines += resolver.news()
+    assert len(lines) == 1

@@ -16,6 +16,7 @@ import pytest
 
 from dreamloop.input.errors import MissingPartError
 from dreamloop.input.hearing import listener_for, recogniser_for
+from dreamloop.input.listen import Listener, Patience
 from dreamloop.input.resolve import PhraseResolver
 from dreamloop.input.schema import ActionSchema
 from dreamloop.input.speech import (
@@ -62,12 +63,47 @@ def test_phrases_are_heard(text: str, doom: Any, say: Say) -> None:
     assert doom.guess(say(text)).text == text
 
 
+@pytest.mark.parametrize(
+    ("text", "command"),
+    [
+        ("Could you open that door please?", "open the door"),
+        ("Can you turn left?", "turn left"),
+        ("Please stop.", "stop"),
+    ],
+)
+def test_a_command_is_heard_with_words_around_it(text: str, command: str, doom: Any, say: Say) -> None:
+    """Guards against "could you", which is rare in books, heard as "but you"."""
+    assert [one.text for one in PhraseResolver(DOOM).resolve(doom.guess(say(text)).text)] == [command]
+
+
 @pytest.mark.parametrize("text", ["The weather has been very strange this week.", "Good morning."])
 def test_other_words_are_heard_as_other_words(text: str, doom: Any, say: Say) -> None:
     listener = listener_for(DOOM, doom)
     sound = np.pad(say(text), (RATE_HZ, RATE_HZ))
     (one,) = listener.feed(sound.astype(np.float32), 3.0)
     assert one.commands == ()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Could you pass me the salt please?",
+        "Can you hear the music?",
+        "Would you like some tea?",
+        "Let's have lunch now.",
+        "You should try the soup.",
+        "I want to sleep.",
+        "Will you call your mother?",
+        "Okay, and then we had dinner.",
+    ],
+)
+def test_what_begins_like_a_command_is_none(text: str, doom: Any, say: Say) -> None:
+    """Guards against "could you" making a command of whatever follows it."""
+    listener = listener_for(DOOM, doom)
+    sound = np.pad(say(text), (RATE_HZ, RATE_HZ)).astype(np.float32)
+    heard = listener.feed(sound, len(sound) / RATE_HZ)
+    assert heard
+    assert not any(one.commands for one in heard), heard
 
 
 def test_speech_becomes_a_command_through_the_real_listener(doom: Any, say: Say) -> None:
@@ -106,10 +142,10 @@ def test_the_language_model_adds_up(doom: Any) -> None:
     """ARPA's shares: what single words get is one, or pocketsphinx weighs them wrongly without a word."""
     from dreamloop.input.speech import language_model
 
-    lines = language_model(doom._decoder, ["fire", "open the door"], ["ninety"]).splitlines()
+    lines = language_model(doom._decoder, ["fire", "open the door"], ["ninety"], ["could you"]).splitlines()
     start, stop = lines.index("\\1-grams:"), lines.index("\\2-grams:")
     singles = {row.split("\t")[1]: 10 ** float(row.split("\t")[0]) for row in lines[start + 1 : stop - 1]}
-    assert {"fire", "open_the_door", "ninety"} <= singles.keys()
+    assert {"fire", "open_the_door", "ninety", "could_you"} <= singles.keys()
     words = [share for word, share in singles.items() if word not in ("<s>", "</s>", "<UNK>")]
     assert math.fsum(words) == pytest.approx(1.0, abs=0.01)
     assert lines[1] == f"ngram 1={len(singles)}"
@@ -129,7 +165,7 @@ def test_samples_are_clipped_and_not_wrapped() -> None:
 class StandIn:
     """What vosk's recogniser does, as far as it is used."""
 
-    def __init__(self, model: str, rate_hz: int, grammar: str) -> None:
+    def __init__(self, model: str, rate_hz: int, grammar: str = "[]") -> None:
         self.model, self.rate_hz, self.grammar = model, rate_hz, json.loads(grammar)
         self.bytes, self.resets, self.partial_words = 0, 0, False
 
@@ -161,7 +197,7 @@ def a_model(folder: Path) -> Path:
 
 
 def test_vosk_listens_for_the_phrases_and_says_how_sure_it_is(vosk: None, tmp_path: Path) -> None:
-    recogniser = open_recogniser(["Open the door!", "fire"], ["ninety"], a_model(tmp_path / "model"))
+    recogniser = open_recogniser(["Open the door!", "fire"], ["ninety"], [], a_model(tmp_path / "model"))
     assert isinstance(recogniser, VoskRecogniser)
     inner = recogniser._recogniser
     assert inner.grammar == ["fire", "ninety", "open the door", "[unk]"]
@@ -171,6 +207,34 @@ def test_vosk_listens_for_the_phrases_and_says_how_sure_it_is(vosk: None, tmp_pa
     assert inner.bytes == 1024
     heard = recogniser.guess(np.zeros(1, np.float32))
     assert (heard.text, heard.confidence) == ("open the door", 0.61), "as sure as of its least sure word"
+
+
+def test_vosk_takes_down_any_words_where_a_language_model_reads_them(vosk: None, tmp_path: Path) -> None:
+    """Guards against a server that is asked what "[unk] [unk]" means."""
+    recogniser = recogniser_for(DOOM, a_model(tmp_path / "model"), free=True)
+    assert isinstance(recogniser, VoskRecogniser)
+    assert recogniser._recogniser.grammar == []
+
+
+def test_a_vosk_that_hears_along_acts_before_the_speaker_pauses(vosk: None, tmp_path: Path) -> None:
+    """The real listener on vosk's partial results, with a detector that never hears a pause."""
+    recogniser = recogniser_for(DOOM, a_model(tmp_path / "model"))
+    listener = Listener(recogniser, Always(), PhraseResolver(DOOM), ["open the door"], Patience(confidence=0.6))
+    found = listener.feed(np.full(2 * RATE_HZ, 0.1, np.float32), 2.0)
+    assert [[command.text for command in one.commands] for one in found] == [["open the door"]]
+    assert found[0].decided_s < 0.5
+
+
+class Always:
+    """A detector that always hears speech."""
+
+    name = "always"
+
+    def speech(self, window: Sound) -> float:
+        return 1.0
+
+    def reset(self) -> None:
+        return None
 
 
 def test_a_vosk_model_is_found_where_it_is_put(vosk: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

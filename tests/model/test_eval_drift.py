@@ -35,6 +35,17 @@ def test_a_perfect_dream_neither_drifts_nor_collapses(pattern: Any, make_pattern
     assert (figures["scenes"], figures["ticks"], figures["minutes"]) == (3, 100, pytest.approx(100 / 25 / 60))
 
 
+def test_what_is_done_is_handed_over_window_by_window(pattern: Any, make_pattern_model: Any) -> None:
+    """A suite of a quarter of an hour that was stopped once had nothing to show."""
+    told: list[Any] = []
+    plays = [pattern.play(100, "a"), pattern.play(100, "b")]
+    whole = measure_drift(make_pattern_model(), plays, wander(pattern), starts=6, ticks=100, keep=told.append)
+    assert "windows" not in told[0]
+    assert "psnr_db_at" in told[0]
+    assert [len(one["windows"]) for one in told[1:]] == list(range(1, 11))
+    assert told[-1] == whole
+
+
 def test_a_frozen_dream_has_no_motion_and_says_so(pattern: Any, make_pattern_model: Any) -> None:
     """Guards against calling a still picture stable: its sharpness and colours are perfect."""
     figures = measure(pattern, make_pattern_model(mend=lambda before, after: before))

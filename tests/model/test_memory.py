@@ -1,6 +1,7 @@
 """The memory: every policy by one contract, the bank against a slow reference, the geometry against trigonometry."""
 
 import math
+from importlib.metadata import entry_points
 
 import numpy as np
 import pytest
@@ -9,17 +10,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dreamloop.input.errors import ConfigError
-from dreamloop.model.camera import coasting, lay, look_into, moved, place
+from dreamloop.model.camera import Poses, coasting, lay, look_into, moved, place
+from dreamloop.model.change import has_changed
 from dreamloop.model.dataset import DataError, FramePool
 from dreamloop.model.dream_net import DreamNet, NetConfig
+from dreamloop.model.found_again import Camera, laid
 from dreamloop.model.layers import coordinates
 from dreamloop.model.memory import (
     BEARINGS,
     DEPTHS,
     FRESH_TICKS,
+    LEAST,
     POLICIES,
     Bank,
     MemoryConfig,
+    Nothing,
     PageMemory,
     coverage,
     greedy,
@@ -27,8 +32,42 @@ from dreamloop.model.memory import (
 )
 from dreamloop.model.recalls import Recalls, foreseen_step
 from dreamloop.model.train import adopt
+from dreamloop.model.traveller import STILL, Traveller
 
 SMALL = MemoryConfig(pages=12)
+
+
+def everybody() -> list[str]:
+    """Names of all policies: our own, those that are installed, and one that comes from outside in these tests."""
+    installed = {point.name for point in entry_points(group="dreamloop.memories")}
+    return sorted({*POLICIES, *installed, "outside"})
+
+
+class Outside(Nothing):
+    """A policy that somebody else wrote: keeps every fifth frame, reads the oldest."""
+
+    def write(self, tick: int, pose: Poses) -> int | None:
+        return self._put(tick // 5 % self.config.pages, tick, pose) if tick % 5 == 0 else None
+
+    def read(self, tick: int, pose: Poses, k: int) -> list[int]:
+        old = self._old_enough(tick)
+        return [int(slot) for slot in old[self.ticks[old].argsort(kind="stable")][:k]]
+
+
+@pytest.fixture(autouse=True)
+def _outside(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the entry point ``dreamloop.memories`` offer the policy "outside"."""
+    found = entry_points
+
+    class Point:
+        name = "outside"
+
+        def load(self) -> type[Outside]:
+            return Outside
+
+    monkeypatch.setattr(
+        "dreamloop.model.memory.entry_points", lambda group: [*found(group=group), Point()], raising=True
+    )
 
 
 def walk(seed: int, ticks: int = 200) -> np.ndarray:
@@ -43,9 +82,9 @@ def frame_of(tick: int) -> np.ndarray:
     return np.full((4, 6, 3), tick % 256, np.uint8)
 
 
-@pytest.mark.parametrize("name", sorted(POLICIES))
+@pytest.mark.parametrize("name", everybody())
 def test_every_policy_keeps_the_contract(name: str) -> None:
-    poses, memory = walk(1), PageMemory(make_policy(name, SMALL))
+    poses, memory = walk(1, 600), PageMemory(make_policy(name, SMALL), SMALL)
     written: dict[int, int] = {}
     for tick, pose in enumerate(poses):
         slots = memory.read(tick, pose, 3)
@@ -54,23 +93,28 @@ def test_every_policy_keeps_the_contract(name: str) -> None:
             assert written[slot] <= tick - FRESH_TICKS  # only what was written, and not what the net sees anyway
             np.testing.assert_array_equal(memory.frames[slot], frame_of(written[slot]))
             np.testing.assert_array_equal(memory.policy.pose_of(slot), poses[written[slot]])
+            assert memory.policy.tick_of(slot) == written[slot]
+        stats = memory.stats(tick)
+        assert stats["pages_read"] == len(slots)
+        assert stats["pages"] == len(memory.frames)
         before = dict(memory.frames)
         memory.write(tick, pose, frame_of(tick))
         changed = [slot for slot, frame in memory.frames.items() if before.get(slot) is not frame]
         assert len(changed) <= 1
         written |= dict.fromkeys(changed, tick)
         assert len(memory.frames) <= SMALL.pages
-    assert memory.nbytes <= SMALL.pages * frame_of(0).nbytes
+        assert memory.nbytes == stats["page_bytes"] or changed
+    assert memory.nbytes <= SMALL.pages * frame_of(0).nbytes, "a game may last as long as it likes"
 
 
-@pytest.mark.parametrize("name", sorted(POLICIES))
+@pytest.mark.parametrize("name", everybody())
 def test_a_restored_memory_goes_on_the_same_way(name: str) -> None:
     poses = walk(2)
-    first = PageMemory(make_policy(name, SMALL))
+    first = PageMemory(make_policy(name, SMALL), SMALL)
     for tick, pose in enumerate(poses[:120]):
         first.read(tick, pose, 2)
         first.write(tick, pose, frame_of(tick))
-    second = PageMemory(make_policy(name, SMALL))
+    second = PageMemory(make_policy(name, SMALL), SMALL)
     second.restore({key: np.array(value) for key, value in first.state().items()})
     for tick, pose in enumerate(poses[120:], 120):
         assert first.read(tick, pose, 2) == second.read(tick, pose, 2)
@@ -144,6 +188,103 @@ def test_the_bank_reads_and_writes_as_its_slow_reference(seed: int) -> None:
         gains = [sum(max(c - h, 0) for c, h in zip(cover, have, strict=True)) for cover in covers]
         assert gains[slot] == pytest.approx(max(gains))
         have = [max(c, h) for c, h in zip(covers[slot], have, strict=True)]
+
+
+class SlowBank:
+    """The bank in plain words: a list of pages, looked through one by one."""
+
+    def __init__(self, config: MemoryConfig) -> None:
+        self.config = config
+        self.pages: dict[int, tuple[np.ndarray, int, int]] = {}  # slot -> pose, tick of writing, tick of reading
+
+    def apart(self, a: np.ndarray, b: np.ndarray) -> float:
+        """How new a view is beside another, 1 being just new."""
+        turn = abs((a[2] - b[2] + 180) % 360 - 180)
+        steps = math.hypot(a[0] - b[0], a[1] - b[1]) / self.config.step
+        return float(max(steps, turn / self.config.turn_deg, abs(a[3] - b[3]) / self.config.turn_deg))
+
+    def write(self, tick: int, pose: np.ndarray) -> int | None:
+        """Keep what is new; when full, the unread and doubled goes."""
+        if any(self.apart(page, pose) < 1 for page, _, _ in self.pages.values()):
+            return None
+        free = [slot for slot in range(self.config.pages) if slot not in self.pages]
+        slot = free[0] if free else self.victim()
+        self.pages[slot] = (pose, tick, tick)
+        return slot
+
+    def victim(self) -> int:
+        """Of the 32 that were not read for longest, the one with the nearest neighbour."""
+        stale = sorted(self.pages, key=lambda slot: (self.pages[slot][2], slot))[:32]
+
+        def nearest(slot: int) -> float:
+            own = self.pages[slot][0]
+            return min(self.apart(page, own) for other, (page, _, _) in self.pages.items() if other != slot)
+
+        return min(stale, key=nearest)
+
+    def read(self, tick: int, pose: np.ndarray, k: int) -> list[int]:
+        """One page after the other, each the one that adds most."""
+        near = [
+            slot
+            for slot, (page, written, _) in sorted(self.pages.items())
+            if written <= tick - FRESH_TICKS and math.dist(page[:2], pose[:2]) < 6 * self.config.reach
+        ]
+        covers = {slot: slow_cover(self.pages[slot][0], pose, self.config) for slot in near}
+        have, chosen = [0.0] * (len(DEPTHS) * len(BEARINGS)), list[int]()
+        while near and len(chosen) < k:
+            gains = {s: sum(max(c - h, 0) for c, h in zip(covers[s], have, strict=True)) / len(have) for s in near}
+            best = max(near, key=lambda slot: gains[slot])
+            if gains[best] < LEAST:
+                break
+            chosen.append(best)
+            have = [max(c, h) for c, h in zip(covers[best], have, strict=True)]
+        for slot in chosen:
+            page, written, _ = self.pages[slot]
+            self.pages[slot] = (page, written, tick)
+        return chosen
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.integers(0, 10_000), st.integers(3, 9))
+def test_a_bank_that_overflows_drops_and_reads_as_its_slow_reference(seed: int, pages: int) -> None:
+    """What is dropped depends on what was read: one wrong tick of reading shows up hundreds of ticks later."""
+    config = MemoryConfig(pages=pages)
+    bank, slow = Bank(config), SlowBank(config)
+    for tick, pose in enumerate(walk(seed, 120)):
+        assert bank.read(tick, pose, 2) == slow.read(tick, pose, 2)
+        assert bank.write(tick, pose) == slow.write(tick, pose)
+    assert len(slow.pages) <= pages
+
+
+def test_a_door_that_was_opened_is_remembered_open() -> None:
+    """A bank that knows poses alone kept the first picture of a place for ever: an opened door was found shut."""
+    config = MemoryConfig()
+    memory = PageMemory(make_policy("renewing", config), config)
+    shut = np.full((96, 128, 3), 90, np.uint8)
+    opened = shut.copy()
+    opened[20:80, 40:90] = 10
+    pose = np.zeros(4)
+    memory.write(0, pose, shut)
+    for tick in range(1, 40):
+        memory.write(tick, pose, opened if tick >= 20 else shut)
+    np.testing.assert_array_equal(memory.frames[0], opened)
+    assert memory.policy.tick_of(0) == 20
+    assert len(memory.frames) == 1
+
+
+def test_a_page_is_not_taken_anew_for_noise_a_small_turn_or_a_mark() -> None:
+    """Every copy of a copy is worse than the one before, so a page must stay what it was while nothing changed."""
+    rng = np.random.default_rng(3)
+    wide = np.repeat(np.repeat(rng.integers(60, 200, (6, 12, 3)), 16, 0), 16, 1)[:, :192].astype(np.float64)
+    page = wide[:, 32:160].astype(np.uint8)
+    noisy = (wide[:, 32:160] + rng.normal(0, 12, (96, 128, 3))).clip(0, 255).astype(np.uint8)
+    marked = page.copy()
+    marked[40:46, 60:66] = 0
+    for frame in (page, noisy, marked):
+        assert not has_changed(frame, np.zeros(4), page, np.zeros(4), 90.0, 1.6)
+    assert has_changed(255 - page, np.zeros(4), page, np.zeros(4), 90.0, 1.6)
+    laid_over, _ = laid(page, np.zeros(4), np.array([0.0, 0, 6, 0]), Camera(90.0, 1.6))
+    assert not has_changed(laid_over, np.array([0.0, 0, 6, 0]), page, np.zeros(4), 90.0, 1.6)
 
 
 def test_a_full_bank_drops_a_doubled_page_and_keeps_the_lonely_one() -> None:
@@ -248,3 +389,15 @@ def test_a_net_without_depth_gives_its_weights_to_one_with_it() -> None:
     assert torch.equal(new.mend.weight, old.mend.weight)
     with pytest.raises(DataError, match="weight head"):
         adopt(new, {"head.weight": torch.zeros(1)})
+
+
+def test_a_player_whom_the_net_moves_by_a_hair_stands_still() -> None:
+    """Turning on the spot for a quarter of a minute once carried the player 28 units away from their pages."""
+    net = NetConfig(height_px=32, width_px=48, actions=3, pages=2)
+    traveller = Traveller(net, np.zeros((2, 3), np.float32))
+    frame = np.zeros((32, 48, 3), np.uint8)
+    for _ in range(50):
+        traveller.settle(np.zeros(3, np.float32), np.array([0.9 * STILL, 0], np.float32), frame)
+    np.testing.assert_array_equal(traveller.pose, np.zeros(4))
+    traveller.settle(np.zeros(3, np.float32), np.array([0.05, 0], np.float32), frame)
+    assert traveller.pose[0] == pytest.approx(0.05 * net.stride)

@@ -1,6 +1,7 @@
 """The bench, on a clock that only moves when it is told to: its figures are known beforehand."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from dreamloop.model.world_model import ModelError, OpenOptions, WorldModel
 from dreamloop.runtime import bench as module
 from dreamloop.runtime.bench import AllStamps, BenchSize, Hands, arithmetic, bench, percentiles
 from dreamloop.runtime.clock import FakeClock
+from dreamloop.runtime.soak import WanderingHands
 from dreamloop.runtime.stamps import FrameStamps
 from dreamloop.runtime.world import World
 
@@ -87,6 +89,41 @@ def test_a_soak_sets_the_last_minute_against_the_first(echo: World, clock: FakeC
     assert soak["frames"] == 180
     assert soak["cost_ratio"] == pytest.approx(1.0)
     assert soak["first_memory_mb"] > 0
+    assert soak["first_minute_frame_p95_ms"] >= soak["first_minute_frame_ms"]
+    assert "looks" not in soak, "this world has no simulator to compare with"
+    assert soak["revisits"] == {"n": 0}, "this model remembers nothing"
+
+
+def test_a_soak_hands_over_what_it_knows_while_it_runs(echo: World, clock: FakeClock) -> None:
+    """An hour that was stopped after 59 minutes once left nothing."""
+    size = BenchSize(rounds=1, frames=20, warm_up=1, batch=2, batch_steps=2)
+    told: list[Any] = []
+    figures = bench(echo, size=replace(size, soak_minutes=0.2), clock=clock, keep=told.append)
+    assert told, "at least once"
+    assert told[0]["partial"]
+    assert told[0]["latency"]["frames_per_s"] == figures["latency"]["frames_per_s"]
+    assert 0 < told[0]["latency"]["soak"]["frames"] < figures["latency"]["soak"]["frames"]
+    assert json.loads(json.dumps(told[-1])) == told[-1]
+
+
+def test_hands_wander_the_same_way_and_let_go_of_what_they_press() -> None:
+    def run(seed: int) -> list[tuple[str, str, float | None]]:
+        hands = WanderingHands(seed)
+        return [(event.kind, event.part, event.x) for _ in range(6000) for event in hands.tick()]
+
+    events = run(1)
+    assert events == run(1) != run(2)
+    held: set[str] = set()
+    for kind, part, x in events:
+        if kind == "motion":
+            assert x is not None
+            assert abs(x) <= 40, "calm: at most six degrees of Doom a tick"
+        elif kind == "down":
+            held.add(part)
+        else:
+            held.discard(part)
+        assert len(held - {"key:space"}) <= 1
+    assert {"key:w", "key:s", "key:a", "key:d"} <= {part for _, part, _ in events}
 
 
 def test_progress_names_what_is_going_on(echo: World, clock: FakeClock) -> None:

@@ -4,10 +4,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner, Result
 
-from dreamloop.model.recording import Recording
+from dreamloop.input.state import InputState
+from dreamloop.model.recording import Recording, RecordingWriter
 from dreamloop.runtime import doctor
 from dreamloop.runtime.cli import app
 
@@ -43,6 +45,9 @@ def one_sentence(result: Result) -> str:
         (["train", "echo", "--stage", "upsample"], "has no simulator"),
         (["bench", "echo", "--untrained", "--alone", "2"], "offers no random weights"),
         (["compile", "echo"], "has no net that can be compiled"),
+        (["play", "echo", "--headless", "--frames", "3", "--source", "keybord"], "did you mean 'keyboard'"),
+        (["play", "echo", "--headless", "--frames", "3", "--source", "keyboard:x"], "NAME:option=value"),
+        (["play", "echo", "--resolver", "http://localhost:8080/v1"], "say --voice too"),
         (["replay", "nowhere.dream"], "nowhere.dream"),
         (["schema", "show", "nowhere"], "nowhere"),
         (["schema", "new", "--from", "dom"], "dom"),
@@ -121,6 +126,15 @@ def test_headless_play_records_what_the_demo_does(tmp_path: Path) -> None:
     assert "bit for bit" in verified.output
 
 
+def test_a_replay_takes_the_weights_that_were_played_with(tmp_path: Path) -> None:
+    """What was played with `play --weights` could only be verified against the world's own weights."""
+    path = tmp_path / "a.dream"
+    with RecordingWriter(path, {"world": "doom", "seed": 1}) as writer:
+        writer.tick(InputState(), np.zeros(9, np.float32), None, b"12345678")
+    weights = tmp_path / "mine.safetensors"
+    assert "mine.safetensors" in one_sentence(run("replay", str(path), "--verify", "--weights", str(weights)))
+
+
 def test_a_recording_is_never_overwritten(tmp_path: Path) -> None:
     path = tmp_path / "there.dream"
     path.write_bytes(b"precious")
@@ -186,7 +200,7 @@ def test_ctrl_c_ends_the_recording_as_it_should(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "dreamloop.runtime", "play", "echo", "--headless", "--frames", "100000"]
     with subprocess.Popen([*command, "--record", str(path)], stdout=subprocess.PIPE, text=True) as process:
         deadline = time.monotonic() + 60
-        while not (path.exists() and path.stat().st_size > 20_000) and time.monotonic() < deadline:
+        while not (path.exists() and path.stat().st_size > 60_000) and time.monotonic() < deadline:
             time.sleep(0.05)
         process.send_signal(signal.SIGINT)
         out, _ = process.communicate(timeout=60)

@@ -15,12 +15,14 @@ from dreamloop.model.album import Album
 from dreamloop.model.checkpoint import save_checkpoint
 from dreamloop.model.dream_net import DreamNet, NetConfig
 from dreamloop.model.eval_control import HOLD_TICKS, opposite_pairs
+from dreamloop.model.eval_memory import ARMS
 from dreamloop.model.eval_play import EvaluationError
 from dreamloop.model.world_model import Card
 from dreamloop.runtime.bench import BenchSize
 from dreamloop.runtime.cli import app
 from dreamloop.runtime.clock import FakeClock
 from dreamloop.runtime.evaluate_world import EvalSize, choose_suites, evaluate, train_inverse_dynamics
+from dreamloop.runtime.memory_suite import MemorySize
 from dreamloop.runtime.report import write_report
 from dreamloop.runtime.true_play import SETTLE_TICKS, Driller, drills, find_places, true_plays, wander
 from dreamloop.runtime.world import World, load_world
@@ -115,8 +117,7 @@ SIZE = EvalSize(
     wander_ticks=120,
     stretch_ticks=40,
     places=2,
-    revisits=2,
-    revisit_ticks=128,
+    memory=MemorySize(places=2, ticks=128, other_ticks=64, retraced=2, turned=2, changes=2),
     players=3,
     workers=1,
     bench=BenchSize(rounds=1, frames=20, warm_up=2, batch=2, batch_steps=3),
@@ -151,9 +152,14 @@ def test_all_suites_give_plain_figures_a_report_and_say_what_they_do(roll: World
     assert len(figures["drift"]["windows"]) == 10
     assert figures["drift"]["real"]["stretches"] == 3 * 13, "of three ticks, as long as a window"
     assert set(figures["control"]["pairs"]) == {"forward/back", "turn-/+"}
-    assert figures["memory"]["gaps"] == [64, 128]
-    assert set(figures["memory"]["arms"]) == {"bank", "window", "none", "farthest"}
-    assert figures["memory"]["gain_db"] == [0, 0], "this net has no memory, so no arm may differ"
+    turning = figures["memory"]["turning"]
+    assert set(turning["arms"]) == {*ARMS, "copy_last", "copy_seen"}
+    assert set(turning["arms"]["bank"]) == {"64", "128"}
+    assert set(turning["arms"]["none"]) == {"64"}
+    assert turning["gain_db"] == {"64": 0}, "this net has no memory, so no arm may differ"
+    assert set(figures["memory"]["forgetting"]) <= {"64", "128"}
+    assert figures["memory"]["hysteresis"]["places"] == 2
+    assert "not_measured" in figures["memory"]["changes"], "no button of this world changes anything"
     assert figures["latency"]["frames_per_s"] > 0
     assert figures["latency"]["gflop_per_frame"] > 0
     assert {"true play", "fidelity", "wandering", "drift", "control"} <= told
@@ -168,6 +174,32 @@ def test_the_same_seed_gives_the_same_figures(roll: World) -> None:
         figures.pop("load_per_core")
     assert once == again
     assert "latency" not in once
+
+
+def test_a_stopped_evaluation_goes_on_where_it_was(roll: World) -> None:
+    """What is whole is taken over, what is partial is measured again; figures of another seed are refused."""
+    size, kept = replace(SIZE, memory_parts=("turning", "hysteresis")), []
+    clock = FakeClock()
+    whole = evaluate(roll, ["memory"], size=size, clock=clock, keep=lambda figures: kept.append(dict(figures)))
+    assert all(json.loads(json.dumps(one))["partial"] for one in kept)
+    after_turning = next(
+        one for one in kept if "turning" in one["memory"] and "partial" not in one["memory"]["turning"]
+    )
+    after_turning["memory"]["turning"]["places"] = 77
+    again = evaluate(roll, ["memory"], size=size, clock=clock, have=json.loads(json.dumps(after_turning)))
+    assert again["memory"]["turning"]["places"] == 77, "taken over"
+    assert again["memory"]["hysteresis"] == whole["memory"]["hysteresis"]
+    assert "partial" not in again["memory"]
+    more = evaluate(roll, ["memory"], size=replace(size, memory_parts=("turning",)), clock=clock, have=again)
+    assert more["memory"]["hysteresis"] == again["memory"]["hysteresis"], "measured before, not asked for now"
+    with pytest.raises(EvaluationError, match="another seed"):
+        evaluate(roll, ["memory"], size=size, clock=clock, seed=5, have=json.loads(json.dumps(after_turning)))
+
+
+def test_the_command_needs_a_file_to_resume_from(roll: World) -> None:
+    done = CliRunner().invoke(app, ["eval", str(roll.folder), "--suite", "memory", "--resume"])
+    assert done.exit_code == 2
+    assert "--json" in done.stderr
 
 
 def test_an_unknown_suite_names_the_nearest_and_all_others() -> None:

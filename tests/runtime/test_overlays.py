@@ -1,5 +1,6 @@
 """What lies over the frame: the keys, the control table, the figures, the panels. Pictures, so no display is needed."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from dreamloop.runtime.hud import HudData, clock_label, draw_hud, figure, speed_
 from dreamloop.runtime.hud_figures import resident_bytes
 from dreamloop.runtime.keys import COMMANDS, CommandKeys, bound_parts, key_label, wants_motion
 from dreamloop.runtime.overlays import MENU, Overlays
-from dreamloop.runtime.paint import Canvas, Picture, fit, text_width
+from dreamloop.runtime.paint import Canvas, Picture, fit, text_width, wrap
 from dreamloop.runtime.panels import draw_help, draw_menu, draw_notice, draw_progress, menu_line, menu_top
 from dreamloop.runtime.stamps import FrameStamps, Quantiles
 from dreamloop.runtime.world import World, find_world
@@ -156,6 +157,20 @@ def test_text_is_cut_to_its_place() -> None:
     assert ink(canvas.picture()) > 20
 
 
+def test_what_was_heard_is_broken_into_lines() -> None:
+    """Guards against figures that cut off what a sentence did, because the sentence was long."""
+    line = 'heard "could you turn left ninety degrees please" 90%: turn left 90 (turn)'
+    first, second = wrap(line, 13, 280)
+    assert f"{first} {second}" == line
+    assert max(text_width(first, 13), text_width(second, 13)) <= 280
+    assert wrap("short", 13, 280) == ["short"]
+    assert wrap("", 13, 280) == []
+    cut = wrap(line * 3, 13, 280)
+    assert len(cut) == 2
+    assert cut[1].endswith("...")
+    assert wrap("w" * 99, 13, 280)[0].endswith("...")
+
+
 def test_the_panels_can_be_drawn() -> None:
     assert ink(draw_menu("Doom", ["one", "two"], 1, 1.0)) > 1000
     assert ink(draw_notice(["a line", "another"], 1.0, 400)) > 500
@@ -245,3 +260,20 @@ def test_the_menu_is_chosen_from_with_keys_and_clicks() -> None:
     overlays.open_menu(chosen.append)
     window.taker("click", (2, 2))
     assert chosen[-1] == "", "a click beside the menu closes it"
+
+
+def test_remembered_frames_lie_beside_the_figures_and_go_with_them() -> None:
+    """The panel once stayed on the picture when the figures were switched off."""
+    overlays, window, clock = make_overlays()
+    page = np.zeros((96, 128, 3), np.uint8)
+    page[:, 64:] = (200, 30, 30)
+    overlays.toggle_hud()
+    overlays.refresh(lambda: replace(full(), recalled=[("0.9 s ago", page), ("1:10 ago", page)]))
+    picture = window.layers["recalled"]
+    assert (picture[..., :3] == (200, 30, 30)).all(-1).sum() > 2 * 64 * 96
+    clock.advance(1.0)
+    overlays.refresh(full)
+    assert "recalled" not in window.layers, "nothing is being read now"
+    overlays.refresh(full)
+    overlays.toggle_hud()
+    assert not window.layers

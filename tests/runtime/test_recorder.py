@@ -145,6 +145,8 @@ def test_a_full_disk_keeps_actions_in_memory_until_there_is_room(
     assert "No space left" in recorder.note
     sinks[0].capacity = None
     assert recorder.drain(10)
+    assert "waits" not in recorder.note, "what is over is not said any more"
+    assert "No space left on device: 45 pictures dropped, actions are kept" in recorder.note
     recorder.close()
     recording = Recording.open(path)
     assert recording.complete
@@ -211,6 +213,36 @@ def test_the_ring_is_bounded_in_bytes(tmp_path: Path) -> None:
     recorder.close()
     assert 4 <= len(Recording.open(tmp_path / "kept.dream")) <= 12
     assert recorder.note.startswith("kept the last")
+
+
+def test_pages_that_the_states_of_the_ring_share_count_once(tmp_path: Path) -> None:
+    """Counting the long memory anew with every state left only seconds in the ring once the memory was full."""
+    page = np.zeros(50_000, np.uint8)
+    recorder = SessionRecorder(None, HEADER, ring_ticks=60, ring_bytes=300_000)
+    for i in range(60):
+        add(recorder, range(i, i + 1))
+        recorder.snapshot(ModelState("echo", "", i, {"page/0000": page, "own": np.zeros(10)}))
+    recorder.keep(tmp_path / "kept.dream")
+    recorder.close()
+    assert len(Recording.open(tmp_path / "kept.dream")) == 60
+
+
+def test_a_kept_ring_holds_a_state_only_where_nothing_else_leads_on(tmp_path: Path) -> None:
+    """With a long memory a state is twenty megabytes, and there is one every ten seconds."""
+    recorder = SessionRecorder(None, HEADER, ring_ticks=64)
+    for i in range(100):
+        add(recorder, range(i, i + 1))
+        recorder.snapshot(ModelState("echo", "", i, {"x": np.arange(i)}))
+        if i == 80:
+            recorder.mark("branch", to=3, by="rewind")
+    recorder.keep(tmp_path / "kept.dream")
+    recorder.close()
+    recording = Recording.open(tmp_path / "kept.dream")
+    states = [mark.at for mark in recording.marks if mark.kind == "state"]
+    lost = next(mark.at for mark in recording.marks if mark.kind == "branch")
+    assert len(states) == 2
+    assert states[0] == 0
+    assert lost < states[1] <= lost + 8
 
 
 def test_an_existing_file_is_never_overwritten(tmp_path: Path) -> None:

@@ -8,7 +8,9 @@ import pytest
 
 from dreamloop.input.state import InputState
 from dreamloop.model.recording import Recording, RecordingError, RecordingWriter, frame_hash
+from dreamloop.model.tick_codec import TickData
 from dreamloop.runtime.branches import tree
+from dreamloop.runtime.in_flight import InFlight, path_beside
 from dreamloop.runtime.recordings import (
     contact_sheet,
     find_recordings,
@@ -165,6 +167,20 @@ def test_speech_can_be_forgotten(tmp_path: Path) -> None:
     assert len(recording) == 100
     assert len(recording.marks) == 6
     assert np.array_equal(recording.frames(99, 100)[0], frame(99))
+
+
+def test_what_a_killed_recorder_had_in_hand_is_forgotten_too(tmp_path: Path) -> None:
+    """The file beside a recording that was not closed holds the last thousand ticks, with what was said in them."""
+    path = write(tmp_path / "a.dream")
+    said = InputState(tick=100, phrases=("close the window",))
+    hand = InFlight(path)
+    hand.tick(100, TickData(said, SCHEMA.neutral, b"", {}, {}))
+    hand.close(remove=False)
+    assert b"close the window" in path_beside(path).read_bytes()
+    assert forget_speech(path) == 2
+    assert not path_beside(path).exists()
+    assert b"close the window" not in path.read_bytes()
+    assert len(Recording.open(path)) == 101
 
 
 def test_ticks_can_be_forgotten(tmp_path: Path) -> None:

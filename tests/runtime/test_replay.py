@@ -115,6 +115,21 @@ def test_a_dream_that_fails_ends_the_replay_in_words(tmp_path: Path) -> None:
     pictures.close()
 
 
+def test_a_dream_that_fails_beside_another_ends_the_replay_too(tmp_path: Path) -> None:
+    """The replay waited for ever for pictures that nobody was dreaming any more."""
+    recording = record(tmp_path / "a.dream")
+    world = world_of(recording)
+
+    def nowhere(name: str | None) -> None:
+        raise ModelError("the scene is gone")
+
+    failing = DreamedPictures(Redream(recording, open_recorded(recording, world), nowhere), 40, (64, 64))
+    both = SideBySide([RecordedPictures(recording), failing])
+    with pytest.raises(ModelError, match="is gone"):
+        Replay(recording, both, HeadlessWindow(), FakeClock()).run()
+    both.close()
+
+
 def test_two_sources_stand_side_by_side(tmp_path: Path) -> None:
     recording = record(tmp_path / "a.dream")
     dreamed = DreamedPictures(dream(recording), 40, (64, 64))

@@ -119,6 +119,8 @@ LATENCY = {
         "cost_ratio": 1.007,
         "first_memory_mb": 600.0,
         "last_memory_mb": 601.0,
+        "looks": {"windows": [{}] * 10, "windows_collapsed": 2, "windows_frozen": 0},
+        "revisits": {"n": 40, "psnr_db": 21.5},
     },
 }
 ALL = HEAD | {"fidelity": FIDELITY, "drift": DRIFT, "control": CONTROL, "latency": LATENCY}
@@ -223,3 +225,39 @@ def test_ticks_are_round_and_enclose(low: float, high: float) -> None:
 
 def test_ticks_of_nothing() -> None:
     assert len(nice_ticks(float("nan"), float("nan"))) >= 2
+
+
+GAP = {"psnr_db": 21.0, "ci_db": 1.0, "n": 8, "ticks": 64.0}
+SHARE = {"share": 0.75, "ci": 0.2, "n": 24}
+MEMORY = {
+    "history_ticks": 256,
+    "seed": 3,
+    "monsters": False,
+    "turning": {
+        "places": 8,
+        "arms": {"bank": {"64": GAP, "1024": GAP}, "none": {"64": GAP}, "copy_last": {"64": GAP}},
+        "gain_db": {"1024": 4.2},
+        "pose_drift": {"64": {"position_units": 3.0, "yaw_deg": 0.1}},
+    },
+    "walking": {"not_measured": "nobody <walks> here"},
+    "changes": {
+        "cases": 24,
+        "controls": {"use": 20, "attack": 4},
+        "arms": {"bank": {"kept": SHARE, "by_return": {"64": SHARE}, "by_control": {"use": SHARE}}},
+    },
+    "forgetting_db": 1.5,
+    "changed_state": SHARE,
+}
+
+
+def test_the_memory_suite_is_drawn_with_what_was_measured_and_what_was_not() -> None:
+    """A part that could not be measured must be said, and must not take the page with it."""
+    page = make_page(HEAD | {"memory": MEMORY}, Album())
+    assert "a copy of the last true frame" in page
+    assert "nobody &lt;walks&gt; here" in page
+    assert "20 by 'use', 4 by 'attack'" in page
+    assert "75 % &plusmn; 20" in page
+    verdicts = {bar.what: bar.met for bar in judge(HEAD | {"memory": MEMORY})}
+    assert verdicts["what memory is worth after 1,024 own frames, turning"]
+    assert verdicts["what is forgotten from the first gap to the last"]
+    assert not verdicts["changed things that are found as they were left"]

@@ -36,6 +36,21 @@ def test_memory_is_bounded_and_the_beginning_is_kept() -> None:
     assert len(rewind) > 50
 
 
+def test_what_snapshots_share_counts_once_and_goes_with_the_last_of_them() -> None:
+    """Pages of the long memory are in hundreds of snapshots; the tables that name them were not counted at all."""
+    page = np.zeros(10_000, np.uint8)
+    rewind = Rewind(every=1)
+    for tick in range(10):
+        values = {f"page/{i:04d}": page for i in range(64)} | {"own": np.zeros(100, np.uint8)}
+        rewind.add(Snapshot(tick, ModelState("echo", "", tick, values)))
+    assert 11_000 + 10 * 1_000 < rewind.nbytes < 11_000 + 10 * 8_000
+    one = rewind.nbytes - 10_000
+    rewind.cut(4)
+    assert rewind.nbytes - 10_000 == one // 2
+    rewind.clear()
+    assert rewind.nbytes == 0
+
+
 def test_the_recent_past_is_finer_than_the_distant_one() -> None:
     rewind = Rewind(every=1, budget_bytes=100_000)
     for tick in range(5000):
@@ -67,6 +82,20 @@ def test_going_back_lands_on_the_snapshot_before() -> None:
     assert [picture.tick for picture in rewind.pictures()][-1] == 41
     assert rewind.cut(0) is None, "the beginning stays"
     assert len(rewind) == 5
+
+
+def test_snapshots_older_than_every_picture_are_let_go() -> None:
+    """One goes back through pictures; what lies before the oldest of them took memory and could not be reached."""
+    rewind = Rewind(every=5, picture_bytes=20_000)
+    for tick in range(500):
+        rewind.see(tick, np.zeros((16, 16, 3), np.uint8))
+        if rewind.due(tick):
+            rewind.add(snapshot(tick))
+    first = rewind.pictures()[0].tick
+    assert rewind.oldest is not None
+    assert first - 5 < rewind.oldest.tick <= first
+    assert rewind.reach == 499 - first < 490
+    assert rewind.cut(first) is not None
 
 
 def test_a_hundred_rewinds_leak_nothing() -> None:

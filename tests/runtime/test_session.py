@@ -1,5 +1,6 @@
 """What a player can ask for while playing, through a whole session in a headless window."""
 
+import os
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -120,6 +121,27 @@ def test_a_saved_game_outlives_its_session(direct: Any, tmp_path: Path) -> None:
     with Recording.open(path) as recording:
         assert [mark.kind for mark in recording.marks] == ["load"]
     assert verified(path, second.world)
+
+
+def test_a_saved_game_that_was_exchanged_since_is_read_again(direct: Any) -> None:
+    """The game saved last is kept at hand; the player may have put another one in its place."""
+    first = direct(frames=6)
+    first.at_frame(5, lambda: first.press("f6"))
+    first.session.run()
+    path = places.saved_game("echo")
+    other = path.read_bytes()
+    stage = direct(frames=14)
+    stage.at_frame(3, lambda: stage.press("f6"))
+
+    def exchange() -> None:
+        stage.session.commands.close()  # it is written
+        path.write_bytes(other)
+        os.utime(path, (1, 1))
+
+    stage.at_frame(8, exchange)
+    stage.at_frame(9, lambda: stage.press("f9"))
+    stage.session.run()
+    assert np.array_equal(stage.frames[9], first.frames[4])
 
 
 @pytest.mark.parametrize("damage", [b"", b"not a saved game", None])

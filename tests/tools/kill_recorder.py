@@ -3,9 +3,10 @@
     python tests/tools/kill_recorder.py --kills 1000
 
 A child is forked, records as fast as it can and counts in shared memory how many ticks are surely in the file (or,
-with ``--recorder``, were handed to the recorder's thread at the pace of a game). Then it gets SIGKILL. Everything that
-was counted must be readable (with ``--recorder``: after `dreamloop recordings repair`), so that at most the tick that
-was being handed over is lost. Ends with exit code 1 when anything else was.
+with ``--recorder``, were handed to the recorder's thread at the pace of a game). Then it gets SIGKILL, now
+and then before its first tick. Everything that was counted must be readable (with ``--recorder``: after `dreamloop
+recordings repair`), so that at most the tick that was being handed over is lost. Ends with exit code 1 when anything
+else was.
 """
 
 import argparse
@@ -30,7 +31,8 @@ from dreamloop.runtime.recorder import SessionRecorder
 from dreamloop.runtime.recordings import repair
 
 PACE_S = 0.01  # between two ticks of the recorder's child: three times the pace of Doom
-LONGEST_S = 0.15  # that a child lives
+LONGEST_S = 0.15  # that a child lives, from its beginning or from its first tick
+WITH_TICKS = 0.75  # share of the kills that come after the first tick, however slow the machine is
 
 
 def write(path: Path, counter: mmap.mmap) -> None:
@@ -61,6 +63,10 @@ def kill_once(path: Path, recorder: bool, rng: random.Random) -> tuple[int, int]
     if child == 0:
         (record if recorder else write)(path, counter)
         os._exit(0)
+    if rng.random() < WITH_TICKS:
+        given_up_s = time.monotonic() + 10.0
+        while not counter[0] and time.monotonic() < given_up_s:
+            time.sleep(0.001)
     time.sleep(rng.uniform(0, LONGEST_S))
     os.kill(child, signal.SIGKILL)
     os.waitpid(child, 0)

@@ -3,9 +3,10 @@
     python tests/tools/long_session.py --world doom --ticks 21000 --out long.dream
 
 Scripted hands play the session of ``dreamloop play`` in a window that nobody sees: they walk and look, go back in time
-about every twenty seconds, save and load, and begin again in other scenes. World time is counted, not waited for.
-``dreamloop replay long.dream --verify`` afterwards is the test. Prints one line of JSON, with the process's memory
-after a fifth of the ticks and at the end.
+about every twenty seconds, save and load, and begin again in other scenes; at the end they go back a hundred times in
+a row. World time is counted, not waited for. ``dreamloop replay long.dream --verify`` afterwards is the test. Prints
+one line of JSON, with the memory of the process, and how much of it the way back takes, after 20 %, 50 % and all of the
+ticks and after every 25 rewinds in a row, and how long it takes to save and to load.
 """
 
 import argparse
@@ -16,6 +17,7 @@ import tempfile
 import time
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -29,14 +31,21 @@ from dreamloop.runtime.session import PlayOptions, Session
 from dreamloop.runtime.world import find_world
 
 WALK = ("w", "w", "w", "a", "s", "d", "e", "q")
+SAVES = 50  # saved and loaded at the end, for the time that it takes
+SHORT_BACK_S, SHORT_TICKS = 0.2, 14  # a rewind in a row goes back about as far as is then played
 
 
 class Hands:
     """Does something to the devices once a tick, and now and then asks for a jump in time or space."""
 
-    def __init__(self, session: Session, window: HeadlessWindow, ticks: int, seed: int, back_every_s: float) -> None:
+    def __init__(
+        self, session: Session, window: HeadlessWindow, ticks: int, seed: int, back_every_s: float, in_a_row: int
+    ) -> None:
         self._session, self._window, self._ticks, self._back_every_s = session, window, ticks, back_every_s
-        self.memory_mb: list[float] = []
+        self._in_a_row, self._row = in_a_row, 0  # rewinds at the end, and how many of them are done
+        self._next = ticks  # the tick of the next one
+        self.memory_mb: dict[str, dict[str, float]] = {}
+        self.saves: dict[str, Any] = {}
         self._rng = np.random.default_rng(seed)
         self._tick, self._back_until_s, self._held = -1, 0.0, ""
 
@@ -51,13 +60,48 @@ class Hands:
         if session.pacer.tick == self._tick:
             return
         self._tick = session.pacer.tick
-        if self._tick in (self._ticks // 5, self._ticks):
-            self.memory_mb.append(round(resident_bytes() / 1e6, 1))
-        if self._tick >= self._ticks:
+        for share in (20, 50, 100):
+            if self._tick == self._ticks * share // 100:
+                self._weigh(f"{share}% of {self._ticks} ticks")
+        if self._tick >= self._next:
+            self._back_again()
+        self._play()
+        if self._tick < self._ticks:
+            self._jump(float(self._rng.random()) * session.world.rate_hz)
+
+    def _back_again(self) -> None:
+        """Go back a little, again and again, and then end."""
+        if self._row and self._row % 25 == 0:
+            self._weigh(f"{self._row} rewinds in a row")
+        if self._row == self._in_a_row:
+            self._time_saves()
             self._window.close()
             return
-        self._play()
-        self._jump(float(self._rng.random()) * session.world.rate_hz)
+        self._row += 1
+        self._next = self._tick + SHORT_TICKS
+        self._back_until_s = self._session.clock.now_s() + SHORT_BACK_S
+        self._press("down", "backspace")
+
+    def _time_saves(self) -> None:
+        """Save, and load what was saved, between two ticks: nothing changes by it."""
+        model = self._session.model
+        taken: dict[str, list[float]] = {"save": [], "load": []}
+        for _ in range(SAVES):
+            begun_s = time.perf_counter()
+            state = model.save()
+            saved_s = time.perf_counter()
+            model.load(state)
+            taken["save"].append(saved_s - begun_s)
+            taken["load"].append(time.perf_counter() - saved_s)
+        for name, seconds in taken.items():
+            self.saves[f"{name}_ms"] = [round(1e3 * value, 2) for value in np.percentile(seconds, (50, 99))]
+        self.saves["state_mb"] = round(state.nbytes / 1e6, 2)
+
+    def _weigh(self, when: str) -> None:
+        rewind = self._session.rewind
+        sizes = {"resident": resident_bytes(), "way_back": rewind.nbytes + rewind.picture_nbytes}
+        self.memory_mb[when] = {name: round(size / 1e6, 1) for name, size in sizes.items()}
+        sys.stderr.write(f"{when}: {self.memory_mb[when]}\n")
 
     def _play(self) -> None:
         self._window.inject(DeviceEvent("motion", x=float(round(self._rng.normal(0, 20)))))
@@ -93,6 +137,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--back-every-s", type=float, default=20.0, help="world seconds between two rewinds")
+    parser.add_argument("--in-a-row", type=int, default=100, help="rewinds in a row at the end")
     options = parser.parse_args()
     window, world = HeadlessWindow(), find_world(options.world)
     with tempfile.TemporaryDirectory() as home:
@@ -106,7 +151,7 @@ def main() -> int:
             keep_s=0.0,
         )
         session = Session(world, window, FakeClock(), play)
-        hands = Hands(session, window, options.ticks, options.seed, options.back_every_s)
+        hands = Hands(session, window, options.ticks, options.seed, options.back_every_s, options.in_a_row)
         window.on_pump = hands.look
         begun_s = time.perf_counter()
         session.run()
@@ -114,7 +159,7 @@ def main() -> int:
     with Recording.open(options.out) as recording:
         kinds = Counter(f"{mark.kind}:{mark.values.get('by', '')}".rstrip(":") for mark in recording.marks)
         report = {"ticks": len(recording), "marks": dict(kinds), "bytes": options.out.stat().st_size}
-    report |= {"took_s": round(took_s, 1), "memory_mb": hands.memory_mb}
+    report |= {"took_s": round(took_s, 1), "memory_mb": hands.memory_mb, "saves_p50_p99": hands.saves}
     sys.stdout.write(json.dumps(report) + "\n")
     return 0
 

@@ -17,7 +17,7 @@ import tempfile
 import time
 import tomllib
 import wave
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -39,6 +39,20 @@ LOUD = 0.08  # root mean square of speech, of full scale
 ROOM = 0.0005  # of the noise of a quiet room
 BEFORE_S, AFTER_S = 1.2, 1.2  # around every phrase
 NOISES = ("white", "pink")
+FREE = (  # what people say instead of the phrases themselves
+    "could you open that door please",
+    "can you turn left",
+    "let's go ahead",
+    "please turn around",
+    "would you go back",
+    "turn left ninety degrees",
+    "turn right forty five degrees",
+    "could you step left please",
+    "now shoot",
+    "please stop",
+    "turn left and shoot",
+    "go forward and then stop",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,13 +205,19 @@ def run(listener: Listener, sound: Sound, from_s: float) -> Iterator[tuple[Utter
 
 
 def recognise(
-    schema: ActionSchema, recogniser: Recogniser, voice: str, kind: str, snr_db: float, rng: np.random.Generator
+    schema: ActionSchema,
+    recogniser: Recogniser,
+    texts: Sequence[str],
+    voice: str,
+    kind: str,
+    snr_db: float,
+    rng: np.random.Generator,
 ) -> Score:
-    """Say every phrase once, in a stream that goes on; only exactly its one command is right."""
+    """Say every text once, in a stream that goes on; only exactly its own commands, in order, are right."""
     listener, resolver, score = listener_for(schema, recogniser), PhraseResolver(schema), Score()
     level = 0.0 if kind == "clean" else LOUD * 10 ** (-snr_db / 20)
     now_s = 0.0
-    for text in [text for phrase in schema.phrases for text in phrase.say]:
+    for text in texts:
         said = speak(text, voice)
         before = round((BEFORE_S + rng.uniform(0, WINDOW_S)) * RATE_HZ)
         sound = np.pad(said, (before, round(AFTER_S * RATE_HZ))) + room(
@@ -266,9 +286,11 @@ def measure(schema: ActionSchema, part: Part, minutes: float, snr_db: float, mod
         "rejection": {},
     }
     clean: list[Score] = []
-    for kind in ("clean", *NOISES):
+    phrases = [text for phrase in schema.phrases for text in phrase.say]
+    for kind in ("clean", *NOISES, "free"):
         for voice in part.voices:
-            score = recognise(schema, recogniser, voice, kind, snr_db, rng)
+            texts, noise_kind = (FREE, "clean") if kind == "free" else (phrases, kind)
+            score = recognise(schema, recogniser, texts, voice, noise_kind, snr_db, rng)
             clean += [score] if kind == "clean" else []
             figures["recognition"].setdefault(kind, {})[voice] = {
                 "right": score.right,
