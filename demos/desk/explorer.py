@@ -1,4 +1,4 @@
-"""A scripted user of the desk: aims, overshoots, drags, types, changes its mind, waits. It shows a model how work looks.
+"""A scripted user of the desk: aims, overshoots, drags, types, changes its mind, waits. It shows a model what work is.
 
 It reads ``info`` (the desk, as a person sees it at a glance), never the picture. An activity is a generator of acts,
 one a tick; ``HABITS`` says how often each is taken up.

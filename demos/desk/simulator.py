@@ -4,6 +4,7 @@
 nothing is left to chance. Knows nothing about models or recordings.
 """
 
+from itertools import pairwise
 from typing import Any
 
 import gymnasium
@@ -134,7 +135,7 @@ def furnish(rng: np.random.Generator) -> Desk:
     for _ in range(int(rng.integers(0, 4))):
         desk.colour = int(rng.choice(PAINTS))
         points = rng.integers(0, (CANVAS[1], CANVAS[0]), (int(rng.integers(2, 5)), 2))
-        for a, b in zip(points[:-1], points[1:], strict=True):
+        for a, b in pairwise(points):
             apps.stroke(desk, (int(a[0]), int(a[1])), (int(b[0]), int(b[1])))
     return desk
 
