@@ -39,7 +39,11 @@ LAYER = {
     "scale": keys.Rule("a table of axes and factors, such as {turn = 0.3}", lambda value: isinstance(value, Mapping)),
     "bind": keys.Rule("a table of controls and their bindings", lambda value: isinstance(value, Mapping)),
 }
-OPTION = {**{name: keys.CONTROL[name] for name in ("name", "help", "phrases")}, **BOUND}
+OPTION = {
+    **{name: keys.CONTROL[name] for name in ("name", "help", "phrases")},
+    **BOUND,
+    "writes": keys.Rule("the one character that it writes, where that is not its name", keys.is_letter),
+}
 
 
 @dataclass(frozen=True, slots=True)
