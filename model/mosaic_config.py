@@ -43,7 +43,8 @@ class MosaicTrainConfig:
     sample_s: float = 240.0
 
 
-def load_mosaic_config(path: Path | None, schema: ActionSchema, size: Mapping[str, int], **overrides: Any
+def load_mosaic_config(
+    path: Path | None, schema: ActionSchema, size: Mapping[str, int], **overrides: Any
 ) -> MosaicTrainConfig:
     """Read ``[train]`` and ``[net]`` of a TOML file; the frame's size and the pointer follow from the world.
 
@@ -59,9 +60,7 @@ def load_mosaic_config(path: Path | None, schema: ActionSchema, size: Mapping[st
         found["button"] = columns.index(f"{pointer.name}.{pointer.clicks[0]}") if pointer.clicks else -1
     net = mosaic_config({**values.get("net", {}), **size, **found, "actions": schema.size})
     given = {name: value for name, value in overrides.items() if value is not None}
-    config: MosaicTrainConfig = build_config(
-        MosaicTrainConfig, {**values.get("train", {}), **given}, "train", net=net
-    )
+    config: MosaicTrainConfig = build_config(MosaicTrainConfig, {**values.get("train", {}), **given}, "train", net=net)
     return config
 
 

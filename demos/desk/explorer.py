@@ -60,7 +60,7 @@ class Explorer:
 
     def act(self, observation: NDArray[np.uint8], info: Mapping[str, Any]) -> NDArray[np.float32]:
         """Return the next action; the picture itself is not read."""
-        self.desk = info["desk"]
+        self.desk = info["state"]
         if self.desk.pointer != self._pixel():
             self.at = self.desk.pointer
         return encode(next(self.life))

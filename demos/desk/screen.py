@@ -60,7 +60,7 @@ POINTER = (
     "XX.XooX....",
     "X...XX.....",
 )
-_SHAPE = np.array([[{".": 255, "X": BLACK, "o": WHITE}[pixel] for pixel in row] for row in POINTER], np.uint8)
+POINTER_SHAPE = np.array([[{".": 255, "X": BLACK, "o": WHITE}[pixel] for pixel in row] for row in POINTER], np.uint8)
 _ICONS = (  # a shape of four blocks a side for each application, and its colours
     (("oooo", "oxxo", "oxxo", "oooo"), (WHITE, BLUE)),
     (("xxxx", "oxox", "xoxo", "oxox"), (BLACK, YELLOW)),
@@ -132,8 +132,8 @@ def colourful(picture: Picture) -> NDArray[np.uint8]:
 
 def _point(picture: Picture, x: int, y: int) -> None:
     """Lay the pointer over the picture, its tip at (x, y)."""
-    under = picture[y : y + _SHAPE.shape[0], x : x + _SHAPE.shape[1]]
-    shape = _SHAPE[: under.shape[0], : under.shape[1]]
+    under = picture[y : y + POINTER_SHAPE.shape[0], x : x + POINTER_SHAPE.shape[1]]
+    shape = POINTER_SHAPE[: under.shape[0], : under.shape[1]]
     np.copyto(under, shape, where=shape != 255)
 
 

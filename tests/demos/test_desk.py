@@ -185,7 +185,23 @@ def test_the_user_meets_every_kind_of_change() -> None:
         for _ in range(700):
             frame, _, _, _, info = env.step(user.act(frame, info))
             kinds.update(info["kinds"])
-    wanted = ["open", "close", "focus", "drag", "minimise", "restore", "toggle", "type", "erase", "calculate", "paint", "intent", "point", "clock", "play"]
+    wanted = [
+        "open",
+        "close",
+        "focus",
+        "drag",
+        "minimise",
+        "restore",
+        "toggle",
+        "type",
+        "erase",
+        "calculate",
+        "paint",
+        "intent",
+        "point",
+        "clock",
+        "play",
+    ]
     assert min(kinds[kind] for kind in wanted) >= 3
 
 
