@@ -161,9 +161,9 @@ class Latches:
             return {}
         active, asked = state.active, {}
         for name in self._toggles:
-            presses = self._rows[name].bindings.presses
-            down = any(press.parts <= active for press in presses)
-            tapped = any(press.parts <= active and press.parts & state.tapped for press in presses)
+            bound = self._rows[name].bindings.presses
+            down = any(press.parts <= active for press in bound)
+            tapped = any(press.parts <= active and press.parts & state.tapped for press in bound)
             if tapped or (down and name not in self._was):
                 self._toggles[name] = not self._toggles[name]
             (self._was.add if down else self._was.discard)(name)

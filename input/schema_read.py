@@ -198,6 +198,8 @@ class Reader:
             if isinstance(option, Mapping):
                 inside = self.check(option, OPTION, f"{what}: option {option['name']!r}", (*path, "options"), "button")
                 presses.extend(self.presses(inside, "", float(i), what, (*path, "options")))
+        if "spell" in good and not good.get("queue", False):
+            self.mistakes.add((*path, "spell"), f"{what}: spell", "does nothing without 'queue = true'")
         none = good.get("may_be_none", True)
         codec = OneHot(tuple(float(i) for i in range(len(good["options"]))), none)
         low = -1.0 if none else 0.0

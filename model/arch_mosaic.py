@@ -17,7 +17,7 @@ from torch import Tensor
 from dreamloop.model.checkpoint import CheckpointError, check_tensors, load_checkpoint
 from dreamloop.model.device import choose_device, choose_dtype, choose_threads
 from dreamloop.model.mosaic_config import mosaic_config
-from dreamloop.model.mosaic_net import MosaicConfig, MosaicNet, chosen, from_cells, to_cells
+from dreamloop.model.mosaic_net import MosaicNet, chosen, from_cells, to_cells
 from dreamloop.model.mosaic_player import MosaicPlayer, Palette, stack
 from dreamloop.model.world_model import Card, Frame, ModelError, ModelState, OpenOptions, Scene, check_actions
 
@@ -173,26 +173,10 @@ def tiny_weights() -> dict[str, Tensor]:
     return dict(net.state_dict())
 
 
-_TINY = MosaicConfig(
-    **{
-        "height_px": 32,
-        "width_px": 64,
-        "actions": 4,
-        "action_ticks": 2,
-        "colours": 8,
-        "slots": 2,
-        "looks": 1,
-        "emb": 2,
-    },
-    **{
-        "widths": (8, 8),
-        "down": (1, 1),
-        "up": (1, 0),
-        "cond": 8,
-        "stamp": 2,
-        "fine": 8,
-        "fine_blocks": 1,
-        "prefix": 4,
-        "luck": 1.0,
-    },
+_TINY = mosaic_config(
+    {
+        **{"height_px": 32, "width_px": 64, "actions": 4, "action_ticks": 2, "colours": 8, "slots": 2, "looks": 1},
+        **{"emb": 2, "widths": (8, 8), "down": (1, 1), "up": (1, 0), "cond": 8, "stamp": 2, "fine": 8},
+        **{"fine_blocks": 1, "prefix": 4, "luck": 1.0},
+    }
 )

@@ -51,7 +51,7 @@ class MosaicConfig:
     fine: int = 48  # channels per pixel where cells are drawn
     fine_blocks: int = 1
     prefix: int = 128  # ticks of true history that a scene should bring, to be remembered
-    threshold: float = 0.1  # probability of a change above which a cell is drawn
+    threshold: float = 0.3  # probability of a change above which a cell is drawn
     luck: float = 0.0  # how much chance there is in what is chosen; 0: the likeliest, whatever the seed
 
     @property
@@ -169,7 +169,7 @@ class MosaicNet(nn.Module):
         )
         h = self.enter(parts.view(len(rows), parts.shape[1], c, c).contiguous(memory_format=torch.channels_last))
         h = self.fine(h, F.silu(self.told(about)))
-        logits = self.leave(F.silu(h)).flatten(2).float()
+        logits: Tensor = self.leave(F.silu(h)).flatten(2).float()
         absent = F.pad(sources == config.colours, (0, 0, config.colours, 0))
         return logits.masked_fill(absent, -torch.inf)
 

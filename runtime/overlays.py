@@ -49,7 +49,7 @@ class Overlays:
         self._notice_until_s = 0.0
         self._badge = ""
         self._chosen = 0
-        self._written: str | None = None  # what stands in the prompt; None while the menu is meant
+        self._written, self._prompting = "", False  # what stands in the prompt, and whether it is open
         self._progress: tuple[str, float | None] | None = None
         self._progress_s = 0.0
         self._began_s = clock.now_s()
@@ -89,7 +89,7 @@ class Overlays:
 
     def open_menu(self, choose: Callable[[str], None]) -> None:
         """Show the menu; ``choose`` gets the name of the command that was picked, "" for none."""
-        self._chosen, self._written = 0, None
+        self._chosen, self._prompting = 0, False
         self.hide_help()
 
         def take(key: str, spot: tuple[int, int] | None) -> None:
@@ -112,7 +112,7 @@ class Overlays:
 
     def open_prompt(self, say: Callable[[str], None]) -> None:
         """Let the player write a phrase; ``say`` gets it, "" when there was a change of mind. The world goes on."""
-        self._written = ""
+        self._written, self._prompting = "", True
         self.hide_help()
 
         def take(key: str, spot: tuple[int, int] | None) -> None:
@@ -179,7 +179,7 @@ class Overlays:
         if self._help_until_s is not None:
             self._draw_help()
         if self._window.taker is not None:
-            (self._draw_prompt if self._written is not None else self._draw_menu)()
+            (self._draw_prompt if self._prompting else self._draw_menu)()
         if self._badge:
             self._window.set_layer("badge", draw_badge(self._badge, self._unit), "top-right")
         self._hud_s = 0.0
@@ -193,7 +193,7 @@ class Overlays:
         self._window.set_layer("help", picture, "centre")
 
     def _draw_prompt(self) -> None:
-        picture = draw_notice([f"/ {self._written or ''}_"], self._window.unit, self._window.size_px[0] - 40)
+        picture = draw_notice([f"/ {self._written}_"], self._window.unit, self._window.size_px[0] - 40)
         self._window.set_layer("prompt", picture, "bottom")
 
     def _draw_menu(self) -> None:

@@ -180,15 +180,10 @@ class Explorer:
             window = self.desk.windows[PAINT]
             if self.rng.random() < 0.4:
                 yield from self.click(*self._inside(window.x + 2 * int(self.rng.integers(6)), window.y + 8, 2, 1))
-            left, top = window.x * CELL, (window.y + 1) * CELL
-            spot = lambda left=left, top=top: (  # noqa: E731 (drawn anew for every end of a stroke)
-                left + float(self.rng.uniform(4, CANVAS[1] - 4)),
-                top + float(self.rng.uniform(4, CANVAS[0] - 4)),
-            )
-            yield from self.move_to(*spot())
+            yield from self.move_to(*self._spot())
             yield self._act(held=True)
             for _ in range(int(self.rng.integers(1, 4))):
-                yield from self.move_to(*spot(), held=True)
+                yield from self.move_to(*self._spot(), held=True)
             yield self._act()
 
     def set_up(self) -> Acts:
@@ -292,6 +287,12 @@ class Explorer:
     def _pixel(self) -> tuple[int, int]:
         x, y = (round(min(max(a, 0), high - 1)) for a, high in zip(self.at, (WIDTH, HEIGHT), strict=True))
         return x, y
+
+    def _spot(self) -> tuple[float, float]:
+        """Return a place on the canvas, in pixels of the screen."""
+        left, top = self.desk.windows[PAINT].x * CELL, (self.desk.windows[PAINT].y + 1) * CELL
+        x, y = self.rng.uniform(4, CANVAS[1] - 4), self.rng.uniform(4, CANVAS[0] - 4)
+        return left + float(x), top + float(y)
 
     def _middle(self, column: int, row: int) -> tuple[float, float]:
         return self._inside(column, row, 1, 1)

@@ -14,7 +14,7 @@ from dreamloop.demos.desk.desktop import Act, move, open_app
 from dreamloop.demos.desk.font import CELL, PLAIN, TALL
 from dreamloop.demos.desk.screen import POINTER_SHAPE, shown_lines
 from dreamloop.demos.desk.simulator import encode
-from dreamloop.demos.desk.state import APPS, HEIGHT, NOTES, SIZES, WIDTH, Desk, window_at
+from dreamloop.demos.desk.state import APPS, HEIGHT, NOTES, RATE_HZ, SIZES, WIDTH, Desk, window_at
 from dreamloop.demos.desk.words import WORDS
 
 FAR_PX = 24  # a pointer further off than this counts as lost, and as this far off
@@ -86,10 +86,12 @@ class Judge:
 
     def _away(self, desk: Desk, hide: str, show: str, away_s: float, rng: np.random.Generator) -> NDArray[np.float32]:
         """Return actions: rest, hide, move the pointer about at the left for a while, show, rest."""
-        rest, at = RATE_HZ, desk.pointer = (3, 150)
-        acts = [Act(at)] * rest + [Act(at, intent=hide)]
+        at: tuple[int, int] = (3, 150)
+        desk.pointer = at
+        acts = [Act(at)] * RATE_HZ + [Act(at, intent=hide)]
         for _ in range(round(away_s * RATE_HZ)):
-            at = tuple(int(v) for v in np.clip(np.array(at) + rng.integers(-5, 6, 2), (0, 90), (40, 180)))  # type: ignore[assignment]
+            dx, dy = rng.integers(-5, 6, 2)
+            at = (int(np.clip(at[0] + dx, 0, 40)), int(np.clip(at[1] + dy, 90, 180)))
             acts.append(Act(at))
         acts += [Act(at, intent=show)] + [Act(at)] * 3
         return np.stack([encode(act) for act in acts])
