@@ -132,8 +132,14 @@ def blinking(ticks: int, seed: int) -> Episode:
 
 
 CONFIG = MosaicTrainConfig(
-    **{"net": replace(TINY, button=2, luck=0.0), "part": (4, 8), "batch": 8, "lessons": 400, "steps": 40},
-    **{"test_ticks": 60, "adam_lr": 1e-2, "muon_lr": 1e-2},
+    net=replace(TINY, button=2, luck=0.0),
+    part=(4, 8),
+    batch=8,
+    lessons=400,
+    steps=40,
+    test_ticks=60,
+    adam_lr=1e-2,
+    muon_lr=1e-2,
 )
 
 
