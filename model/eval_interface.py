@@ -19,6 +19,7 @@ Frames = NDArray[np.uint8]
 LEVELS = 8  # a pixel is right when no colour is further off than this
 RIGHT = 0.95  # share of a region's pixels that must be right
 LATER = 2  # ticks after a transition at which it is judged
+AWAIT = 4  # ticks at the end of a play that shows something again
 PATIENCE = 10  # ticks that a change is waited for
 MANY = 30  # transitions of a kind that are worth a share
 
@@ -190,12 +191,19 @@ def measure_stillness(
 
 def measure_recall(
     model: WorldModel, plays: Sequence[tuple[Sequence[Told], NDArray[np.bool_]]], history: int
-) -> tuple[float, float]:
-    """Return the share of hidden regions that come back right, and of their pixels, over plays (all of one length)."""
-    good, pixels = [], []
+) -> dict[str, float]:
+    """Return what becomes of hidden regions over plays whose last ``AWAIT`` ticks show them again.
+
+    A dream that never hides anything has nothing to recall: a region is ``right`` only where the dream hid it too.
+    ``pixels`` is the share of right pixels at the end, ``hid`` the share of regions that were hidden.
+    """
+    hid, good, pixels = [], [], []
     for play, region in plays:
         dreamed = dream_along(model, [play], history, 0)[0]
-        right = same(dreamed[-1], play[-1].frame)[region]
-        good.append(bool(right.mean() >= RIGHT))
-        pixels.append(float(right.mean()))
-    return float(np.mean(good)), float(np.mean(pixels))
+        away, end = play[-AWAIT - 1].frame, play[-1].frame
+        covered = region & ~same(away, end)
+        hid.append(bool(same(dreamed[-AWAIT - 1], away)[covered].mean() >= RIGHT))
+        right = float(same(dreamed[-1], end)[region].mean())
+        good.append(hid[-1] and right >= RIGHT)
+        pixels.append(right)
+    return {"right": float(np.mean(good)), "pixels": float(np.mean(pixels)), "hid": float(np.mean(hid)), "n": len(good)}

@@ -117,6 +117,8 @@ class MosaicNet(nn.Module):
         self.told = Linear(w[0] + config.cond, config.cond)
         self.fine = Blocks(config.fine_blocks, config.fine, config.cond)
         self.leave = Conv(config.fine, k + sources, 1)
+        self.change.bias.data.fill_(-3.0)  # most cells stand still,
+        self.leave.bias.data[k:] = 1.0  # and most pixels are found somewhere
 
     @property
     def dtype(self) -> torch.dtype:

@@ -49,6 +49,7 @@ class EvalSize:
     stretch_ticks: int = 525  # of a stretch of real play that looks are compared with, 15 s; at most a window
     places: int = 32  # of KCtrl
     recalls: int = 8  # places in which things are hidden and shown again, three ways each
+    away_s: tuple[float, ...] = (5.0, 20.0, 60.0)  # for which they are hidden
     still_s: tuple[float, ...] = (60.0, 600.0, 3600.0)  # of world time, after which untouched pixels are compared
     players: int = 16  # dreamed at once where starts are independent
     history_ticks: int = 0  # of true play that a dream starts from; 0: what the model's card asks for
@@ -69,6 +70,7 @@ class EvalSize:
             places=max(round(self.places * factor), 4),
             memory=self.memory.shorter(factor),
             recalls=max(round(self.recalls * factor), 1),
+            away_s=tuple(max(s * factor, 0.5) for s in self.away_s),
             still_s=tuple(max(s * factor, 1.0) for s in self.still_s),
             bench=replace(
                 self.bench,
@@ -233,6 +235,7 @@ def run_interface(work: Work) -> dict[str, Any]:
         plays=work.size.plays,
         ticks=min(work.size.play_ticks, INTERFACE_TICKS),
         recalls=work.size.recalls,
+        away_s=work.size.away_s,
         still_s=work.size.still_s,
         players=work.size.players,
         seed=work.seed,

@@ -16,7 +16,6 @@ from dreamloop.model.eval_interface import Told, measure_play, measure_recall, m
 from dreamloop.model.world_model import Scene, WorldModel
 from dreamloop.runtime.world import World
 
-AWAY_S = (5.0, 20.0, 60.0)
 Progress = Callable[[float], None]
 
 
@@ -58,6 +57,7 @@ def run_interface(
     plays: int,
     ticks: int,
     recalls: int,
+    away_s: tuple[float, ...],
     still_s: tuple[float, ...],
     players: int,
     seed: int,
@@ -70,6 +70,7 @@ def run_interface(
         opened: opens the model for a number of players.
         plays: of the scripted player, each dreamed for ``ticks`` ticks after its history.
         recalls: desks on which things are hidden and shown again, for every time away.
+        away_s: seconds for which they are hidden.
         still_s: seconds of world time after which untouched pixels are compared.
     """
     judge = world.make_judge()
@@ -79,14 +80,13 @@ def run_interface(
     figures = measure_play(model, found, judge, history=history, seed=seed, album=album, progress=progress)
     one = opened(1)
     figures["recall"] = {}
-    for away_s in AWAY_S:
+    for seconds in away_s:
         hidden = [
             (given_play(world, start, actions), region)
             for n in range(recalls)
-            for _, start, actions, region in judge.recall_plays(seed + n, away_s)
+            for _, start, actions, region in judge.recall_plays(seed + n, seconds)
         ]
-        right, pixels = measure_recall(one, hidden, world_rest(world))
-        figures["recall"][f"{away_s:g}"] = {"right": right, "pixels": pixels, "n": len(hidden)}
+        figures["recall"][f"{seconds:g}"] = measure_recall(one, hidden, world_rest(world))
     figures["untouched_exact_after_s"] = _stillness(world, one, found[0], history, still_s)
     return figures
 

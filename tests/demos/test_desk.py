@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from dreamloop.input.errors import ConfigError
 from dreamloop.input.poll import Poller
 from dreamloop.input.source import open_source
+from dreamloop.model.mosaic_config import load_mosaic_config
 from dreamloop.runtime.world import find_world
 
 pytest.importorskip("gymnasium", reason="the simulator needs gymnasium: pip install 'dreamloop[sim]'")
@@ -252,3 +253,10 @@ def test_the_demo_moves_the_simulator_through_what_its_help_says() -> None:
     assert env.desk.lines == ["hi", "ink 2 pixe"]
     assert {"open", "type", "erase", "drag", "toggle", "close", "paint", "minimise", "intent"} <= set(kinds)
     assert (env.desk.dark, env.desk.large, env.desk.playing) == (False, True, True)
+
+
+def test_every_training_file_is_one_that_training_takes() -> None:
+    world = find_world("desk")
+    for path in sorted(world.folder.glob("train*.toml")):
+        config = load_mosaic_config(path, world.schema, {"height_px": world.height_px, "width_px": world.width_px})
+        assert (config.net.pointer, config.net.button, config.net.actions) == (0, 2, simulator.SIZE)
