@@ -147,8 +147,8 @@ def test_a_batch_can_be_learnt_by_heart() -> None:
     """A gradient that does not reach the gate or the choice of pixels leaves one of the two losses where it was."""
     palette = Palette(np.zeros((8, 3), np.uint8), grows=True)
     seen, truth = Lessons(CONFIG, [blinking(60, 1)], palette).batch(8)
-    trainer = MosaicTrainer(CONFIG, dtype=torch.float32)
-    figures = [trainer.step(seen, truth) for _ in range(40)]
+    trainer = MosaicTrainer(replace(CONFIG, steps=1000), dtype=torch.float32)
+    figures = [trainer.step(seen, truth) for _ in range(120)]
     assert figures[-1]["gate"] < 0.3 * figures[0]["gate"]
     assert figures[-1]["pixels"] < 0.5 * figures[0]["pixels"]
 
