@@ -56,7 +56,7 @@ _ROWS = {
     "_": "..... ..... ..... ..... ..... ..... ##### .....",
     " ": "..... ..... ..... ..... ..... ..... ..... .....",
 }
-CHARACTERS = "".join(_ROWS)
+FULL = "mw*"  # would be blots if they were bold
 
 
 def _drawn(rows: str) -> NDArray[np.bool_]:
@@ -65,10 +65,10 @@ def _drawn(rows: str) -> NDArray[np.bool_]:
     return cell
 
 
-def _bold(cell: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    return np.asarray(cell | np.roll(cell, 1, axis=1))
+def _bold(char: str, cell: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    return cell if char in FULL else np.asarray(cell | np.roll(cell, 1, axis=1))
 
 
 PLAIN = {char: _drawn(rows) for char, rows in _ROWS.items()}  # (8, 8)
-BOLD = {char: _bold(cell) for char, cell in PLAIN.items()}  # (8, 8)
+BOLD = {char: _bold(char, cell) for char, cell in PLAIN.items()}  # (8, 8)
 TALL = {char: np.repeat(cell, 2, axis=0) for char, cell in PLAIN.items()}  # (16, 8)
