@@ -52,7 +52,8 @@ class Lessons:
 
     def batch(self, n: int, device: torch.device | str = "cpu") -> tuple[Seen, Tensor]:
         """Return what is seen, and the true cells (n, rows, columns, pixels) int64."""
-        return self.batch_of([self.kept[i] for i in self.rng.integers(0, len(self.kept), n)], device)
+        seen, truth = self.batch_of([self.kept[i] for i in self.rng.integers(0, len(self.kept), n)], device)
+        return smudge(seen, truth, self.config.smudge)
 
     def batch_of(self, chosen: list[Lesson], device: torch.device | str = "cpu") -> tuple[Seen, Tensor]:
         """Return these lessons as a batch."""
@@ -95,3 +96,20 @@ class Lessons:
             return 1.0
         held = config.net.button >= 0 and action[config.net.button] > 0.5
         return config.calm if not changes else min(2 * config.moving, 1.0) if held else config.moving
+
+
+def smudge(seen: Seen, truth: Tensor, share: float) -> tuple[Seen, Tensor]:
+    """Let a share of the cells show what another cell of the same picture shows.
+
+    A dream goes on from its own mistakes. One that stands still is to be left as it is: a net that mends and guesses
+    where nothing happens would not keep a picture for an hour. Where something changes the truth stays the truth.
+    """
+    b, rows, columns = seen.age.shape
+    now = seen.sources[:, :, :, 0]
+    wrong = torch.rand(b, rows, columns, device=now.device) < share
+    other = torch.randint(rows * columns, (b, rows * columns), device=now.device)
+    elsewhere = now.flatten(1, 2).gather(1, other[..., None].expand(-1, -1, now.shape[-1])).view_as(now)
+    still = (truth == now).all(-1, keepdim=True)
+    shown = torch.where(wrong[..., None], elsewhere, now)
+    sources = torch.cat([shown[:, :, :, None], seen.sources[:, :, :, 1:]], 3)
+    return seen._replace(sources=sources), torch.where(still, shown, truth)

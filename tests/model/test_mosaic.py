@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from dreamloop.model import arch_mosaic
 from dreamloop.model.dataset import DataError, Episode
 from dreamloop.model.mosaic_config import MosaicTrainConfig, mosaic_config
-from dreamloop.model.mosaic_lessons import Lessons
+from dreamloop.model.mosaic_lessons import Lessons, smudge
 from dreamloop.model.mosaic_memory import OLDEST, STABLE, CellMemory
 from dreamloop.model.mosaic_net import CARRIED, MosaicConfig, chosen, from_cells, surprise, to_cells
 from dreamloop.model.mosaic_player import MosaicPlayer, Palette
@@ -151,6 +151,21 @@ def test_a_batch_can_be_learnt_by_heart() -> None:
     figures = [trainer.step(seen, truth) for _ in range(120)]
     assert figures[-1]["gate"] < 0.3 * figures[0]["gate"]
     assert figures[-1]["pixels"] < 0.5 * figures[0]["pixels"]
+
+
+def test_a_smudge_is_kept_where_nothing_happens_and_the_truth_is_not_smudged() -> None:
+    palette = Palette(np.zeros((8, 3), np.uint8), grows=True)
+    lessons = Lessons(CONFIG, [blinking(60, 1)], palette)
+    seen, truth = lessons.batch_of(lessons.kept[:8])
+    now = seen.sources[:, :, :, 0]
+    changed = (truth != now).any(-1)
+    smudged, target = smudge(seen, truth, 0.5)
+    shown = smudged.sources[:, :, :, 0]
+    assert 0 < (shown != now).any(-1).float().mean() < 0.5
+    assert torch.equal(target[~changed], shown[~changed])
+    assert torch.equal(target[changed], truth[changed])
+    assert torch.equal(smudged.sources[:, :, :, 1:], seen.sources[:, :, :, 1:])
+    assert torch.equal(smudge(seen, truth, 0.0)[0].sources, seen.sources)
 
 
 def test_a_run_goes_on_where_it_was_stopped(tmp_path: Path) -> None:
