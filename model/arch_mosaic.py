@@ -170,6 +170,7 @@ def tiny_weights() -> dict[str, Tensor]:
     torch.manual_seed(0)
     net = MosaicNet(_TINY)
     net.palette.copy_(torch.randint(0, 256, net.palette.shape, dtype=torch.uint8))
+    net.change.bias.data.fill_(1.0)
     return dict(net.state_dict())
 
 
