@@ -69,7 +69,7 @@ def run_interface(
     Args:
         opened: opens the model for a number of players.
         plays: of the scripted player, each dreamed for ``ticks`` ticks after its history.
-        recalls: desks on which things are hidden and shown again, for every time away.
+        recalls: places in which things are hidden and shown again, for every time away.
         away_s: seconds for which they are hidden.
         still_s: seconds of world time after which untouched pixels are compared.
     """

@@ -98,6 +98,8 @@ def _train_mosaic(
     resume: bool,
 ) -> Path:
     """Train a world of the architecture "mosaic" and return its checkpoint."""
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        raise ConfigError(f"the architecture '{world.arch}' is trained by one process, not under torchrun")
     size = {"height_px": world.height_px, "width_px": world.width_px}
     config = load_mosaic_config(path, world.schema, size, **given)
     with _progress() as report:

@@ -12,6 +12,7 @@ from dreamloop.input.errors import ConfigError
 from dreamloop.input.poll import Poller
 from dreamloop.input.source import open_source
 from dreamloop.model.mosaic_config import load_mosaic_config
+from dreamloop.runtime.train_world import train_world
 from dreamloop.runtime.world import find_world
 
 pytest.importorskip("gymnasium", reason="the simulator needs gymnasium: pip install 'dreamloop[sim]'")
@@ -260,3 +261,11 @@ def test_every_training_file_is_one_that_training_takes() -> None:
     for path in sorted(world.folder.glob("train*.toml")):
         config = load_mosaic_config(path, world.schema, {"height_px": world.height_px, "width_px": world.width_px})
         assert (config.net.pointer, config.net.button, config.net.actions) == (0, 2, simulator.SIZE)
+
+
+def test_what_its_training_does_not_offer_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ConfigError, match="--start is not offered"):
+        train_world("desk", out=tmp_path, start=tmp_path / "weights.safetensors")
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(ConfigError, match="one process"):
+        train_world("desk", out=tmp_path)
