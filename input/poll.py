@@ -94,6 +94,8 @@ class Poller:
             for command in commands:
                 if self._player:
                     self._player.say(command.phrase, command.number)
+                if self._latches and command.phrase.stops:
+                    self._latches.forget()
                 listed.append(command.text)
             if not commands:
                 listed.append(words)

@@ -266,6 +266,7 @@ TYPIST = ActionSchema.from_dict(
     {
         "format": 1,
         "name": "typist",
+        "stop": ["stop"],
         "control": [
             {
                 "name": "key",
@@ -308,4 +309,12 @@ def test_what_waits_to_be_typed_is_dropped_when_the_window_is_left() -> None:
     poller.feed(event("phrase", "write ab"))
     assert typed(poller, 1) == [0]
     poller.feed(event("focus_lost"))
+    assert typed(poller, 2) == [-1, -1]
+
+
+def test_stop_ends_what_is_being_typed() -> None:
+    poller = window_poller(TYPIST)
+    poller.feed(event("phrase", "write abab"))
+    assert typed(poller, 1) == [0]
+    poller.feed(event("phrase", "stop"))
     assert typed(poller, 2) == [-1, -1]
