@@ -317,7 +317,7 @@ def evaluate(
         (options and options.threads) or torch.get_num_threads(),
     )
     how_much = {name: value for name, value in asdict(work.size).items() if name != "memory_parts"}
-    figures = head(world, work.open(1), seed, work.clock) | {"size": how_much}
+    figures = head(world, work.open(1), seed, work.clock) | {"size": _plain(how_much)}
     work.have = _same_measurement(have or {}, figures)
     for name in SUITES:
         there = work.have.get(name)
@@ -332,6 +332,11 @@ def evaluate(
         figures[name] = SUITES[name](work)
         keep(figures | {"partial": True})
     return figures
+
+
+def _plain(size: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the size as it comes back from a file: lists in place of tuples, so that both can be compared."""
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in size.items()}
 
 
 def _same_measurement(have: Mapping[str, Any], figures: Mapping[str, Any]) -> Mapping[str, Any]:
