@@ -5,7 +5,7 @@ unit: a button or an axis has one field of the same name, a pointer has ``pointe
 per click, a choice has one whose value is the index of the option (-1: none). Knows nothing about TOML files.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -177,6 +177,9 @@ class Control:
     synonyms: tuple[tuple[str, str], ...] = ()  # (word of a phrase, word that may stand for it)
     sticky: bool = False  # a choice that stays as it was chosen
     toggle: bool = False  # a button that a press switches on and the next one off
+    queue: bool = False  # a choice in which every press counts for one tick, one after the other
+    spell: tuple[str, ...] = ()  # words that are followed by what is to be typed, a character a tick
+    letters: tuple[tuple[str, float], ...] = ()  # (character, option that writes it)
 
     @classmethod
     def of(cls, table: Mapping[str, Any], fields: tuple[str, ...]) -> "Control":
@@ -205,7 +208,15 @@ class Control:
             ),
             sticky=bool(table.get("sticky", False)),
             toggle=bool(table.get("toggle", False)),
+            queue=bool(table.get("queue", False)),
+            spell=tuple(plain(word) for word in table.get("spell", ())),
+            letters=_letters(table.get("options", ())),
         )
+
+    def spelled(self, text: str) -> list[float]:
+        """Return the options that write ``text``, character by character; what none of them writes is left out."""
+        known = dict(self.letters)
+        return [known[char] for char in text if char in known]
 
     @property
     def layout(self) -> list[Any]:
@@ -214,3 +225,9 @@ class Control:
             *(self.name, self.kind, self.unit, self.low, self.high, self.companding, self.mu, self.levels),
             *(list(self.bins), list(self.options), list(self.clicks), self.may_be_none),
         ]
+
+
+def _letters(options: Sequence[Any]) -> tuple[tuple[str, float], ...]:
+    named = [one if isinstance(one, Mapping) else {"name": one} for one in options]
+    written = [(one.get("writes", one["name"]), float(i)) for i, one in enumerate(named)]
+    return tuple((text, value) for text, value in written if isinstance(text, str) and len(text) == 1)

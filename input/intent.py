@@ -5,7 +5,8 @@ reaches ``encode`` as ``InputState.intents``: control -> value in its own unit. 
 without this file. Also here, for the same reason: toggles and choices that stay. Knows no devices, no speech.
 """
 
-from collections.abc import Iterable
+from collections import deque
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from dreamloop.input.control import Phrase, Step
@@ -130,23 +131,39 @@ def _opposed(schema: ActionSchema) -> dict[str, frozenset[str]]:
 
 
 class Latches:
-    """Controls that remember: toggles that a press switches, choices that stay as they were chosen."""
+    """Controls that remember: toggles that a press switches, choices that stay, choices in which presses queue up."""
 
     def __init__(self, schema: ActionSchema) -> None:
         self._toggles = {one.name: False for one in schema.controls if one.toggle}
         self._choices = {one.name: -1.0 for one in schema.controls if one.sticky}
+        self._queues: dict[str, deque[float]] = {one.name: deque() for one in schema.controls if one.queue}
+        self._spellers = [one for one in schema.controls if one.spell and one.queue]
         self._rows = {row.name: row for row in schema.fields}
         self._was: set[str] = set()
 
-    def tick(self, state: InputState) -> dict[str, float]:
-        """Return what the latches ask for after this tick's presses and phrases."""
-        if not self._toggles and not self._choices:
+    def spell(self, words: str) -> bool:
+        """Queue what is to be typed when ``words`` begin with one that is followed by it; say whether they do."""
+        head, _, text = words.strip().partition(" ")
+        for control in self._spellers:
+            if plain(head) in control.spell and text:
+                self._queues[control.name].extend(control.spelled(text.lower()))
+                return True
+        return False
+
+    def forget(self) -> None:
+        """Drop what waits to be typed."""
+        for queue in self._queues.values():
+            queue.clear()
+
+    def tick(self, state: InputState, presses: Sequence[str] = ()) -> dict[str, float]:
+        """Return what the latches ask for after this tick's phrases and ``presses``: parts, in the order of time."""
+        if not self._toggles and not self._choices and not self._queues:
             return {}
         active, asked = state.active, {}
         for name in self._toggles:
-            presses = self._rows[name].bindings.presses
-            down = any(press.parts <= active for press in presses)
-            tapped = any(press.parts <= active and press.parts & state.tapped for press in presses)
+            bound = self._rows[name].bindings.presses
+            down = any(press.parts <= active for press in bound)
+            tapped = any(press.parts <= active and press.parts & state.tapped for press in bound)
             if tapped or (down and name not in self._was):
                 self._toggles[name] = not self._toggles[name]
             (self._was.add if down else self._was.discard)(name)
@@ -158,4 +175,9 @@ class Latches:
             if chosen >= 0:
                 self._choices[name] = chosen
             asked[name] = self._choices[name]
+        for name, queue in self._queues.items():
+            bound = self._rows[name].bindings.presses
+            for part in presses:
+                queue.extend(one.value for one in bound if part in one.parts and one.parts <= active)
+            asked[name] = queue.popleft() if queue else -1.0
         return asked

@@ -70,7 +70,7 @@ class Poller:
                 event_s=seen.event_s,
                 sampled_s=now_s,
             )
-            latched = self._latches.tick(state) if self._latches else {}
+            latched = self._latches.tick(state, seen.presses) if self._latches else {}
             return replace(state, intents={**latched, **intents}) if latched else state
 
     def _gather(self, now_s: float) -> Tick:
@@ -87,10 +87,15 @@ class Poller:
         """Start what was said and return it as the state lists it: ``turn left 90``. No command is listed as it is."""
         listed = []
         for words, number, phrase in seen.said:
+            if phrase is None and self._latches and self._latches.spell(words):
+                listed.append(words)
+                continue
             commands = [Command(phrase, number)] if phrase else self._understand(words, number)
             for command in commands:
                 if self._player:
                     self._player.say(command.phrase, command.number)
+                if self._latches and command.phrase.stops:
+                    self._latches.forget()
                 listed.append(command.text)
             if not commands:
                 listed.append(words)
@@ -110,6 +115,8 @@ class Poller:
                 source.release_all()
             if self._player:
                 self._player.stop()
+            if self._latches:
+                self._latches.forget()
 
     def news(self) -> list[str]:
         """Return what the sources have to tell the player: a missing microphone, a phrase heard."""

@@ -93,6 +93,10 @@ def is_options(value: Any) -> bool:
     return all(map(is_name, names)) and len(set(names)) == len(names)
 
 
+def is_letter(value: Any) -> bool:
+    return isinstance(value, str) and len(value) == 1 and value.isprintable()
+
+
 def is_part(value: Any) -> bool:
     return isinstance(value, str) and PART.fullmatch(value) is not None and value.isprintable()
 
@@ -151,6 +155,10 @@ CONTROL: dict[str, Rule] = {
     ),
     "may_be_none": Rule("true or false", lambda value: isinstance(value, bool), frozenset({"choice"})),
     "sticky": Rule("true or false", lambda value: isinstance(value, bool), frozenset({"choice"})),
+    "queue": Rule("true or false", lambda value: isinstance(value, bool), frozenset({"choice"})),
+    "spell": Rule(
+        "a list of words, such as 'write', that are followed by what is typed", is_texts, frozenset({"choice"})
+    ),
     "clicks": Rule("a list of mouse buttons", is_texts, frozenset({"pointer"}), MOUSE_NAMES),
     "toggle": Rule("true or false", lambda value: isinstance(value, bool), BUTTONS),
     **BINDING,

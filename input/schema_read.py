@@ -39,7 +39,11 @@ LAYER = {
     "scale": keys.Rule("a table of axes and factors, such as {turn = 0.3}", lambda value: isinstance(value, Mapping)),
     "bind": keys.Rule("a table of controls and their bindings", lambda value: isinstance(value, Mapping)),
 }
-OPTION = {**{name: keys.CONTROL[name] for name in ("name", "help", "phrases")}, **BOUND}
+OPTION = {
+    **{name: keys.CONTROL[name] for name in ("name", "help", "phrases")},
+    **BOUND,
+    "writes": keys.Rule("the one character that it writes, where that is not its name", keys.is_letter),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,6 +198,8 @@ class Reader:
             if isinstance(option, Mapping):
                 inside = self.check(option, OPTION, f"{what}: option {option['name']!r}", (*path, "options"), "button")
                 presses.extend(self.presses(inside, "", float(i), what, (*path, "options")))
+        if "spell" in good and not good.get("queue", False):
+            self.mistakes.add((*path, "spell"), f"{what}: spell", "does nothing without 'queue = true'")
         none = good.get("may_be_none", True)
         codec = OneHot(tuple(float(i) for i in range(len(good["options"]))), none)
         low = -1.0 if none else 0.0

@@ -56,6 +56,7 @@ class Tick:
 
     held: set[str] = field(default_factory=set)
     tapped: set[str] = field(default_factory=set)
+    presses: list[str] = field(default_factory=list)  # what was tapped, in order, as often as it was
     motion_px: tuple[float, float] = (0.0, 0.0)
     wheel: tuple[float, float] = (0.0, 0.0)
     pointer: tuple[float, float] | None = None
@@ -70,7 +71,9 @@ class Tick:
 
     def tap(self, parts: Iterable[str]) -> None:
         """These parts went down since the last tick, whether or not they are still down."""
-        self.tapped.update(parts)
+        order = list(parts) if isinstance(parts, list | tuple) else sorted(parts)
+        self.tapped.update(order)
+        self.presses += order
 
     def move(self, right_px: float, down_px: float) -> None:
         """Add mouse motion."""
@@ -151,6 +154,7 @@ class Parts:
 
     held: set[str] = field(default_factory=set)
     tapped: set[str] = field(default_factory=set)
+    order: list[str] = field(default_factory=list)  # what was pressed, in order, as often as it was
     event_s: float | None = None  # earliest event since it was last taken
 
     def press(self, part: str, time_s: float) -> None:
@@ -158,6 +162,7 @@ class Parts:
         if part not in self.held:
             self.held.add(part)
             self.tapped.add(part)
+            self.order.append(part)
             self.stamp(time_s)
 
     def release(self, part: str, time_s: float) -> None:
@@ -174,9 +179,9 @@ class Parts:
     def take(self, tick: Tick) -> None:
         """Write the parts into ``tick`` and start a new one."""
         tick.hold(self.held)
-        tick.tap(self.tapped)
+        tick.tap([*self.order, *sorted(self.tapped - set(self.order))])
         tick.stamp(self.event_s)
-        self.tapped = set()
+        self.tapped, self.order = set(), []
         self.event_s = None
 
 

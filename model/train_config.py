@@ -59,28 +59,43 @@ def load_train_config(path: Path | None, **overrides: Any) -> TrainConfig:
     Raises:
         ConfigError: a file that is no TOML, an unknown key or a value of the wrong type, with the nearest name.
     """
-    values: Mapping[str, Any] = {}
-    if path is not None:
-        try:
-            values = tomllib.loads(path.read_text())
-        except (OSError, ValueError) as error:
-            raise ConfigError(f"training configuration {path} cannot be read ({error})") from error
+    values = read_tables(path)
+    net: NetConfig = build_config(NetConfig, values.get("net", {}), "net")
+    given = {name: value for name, value in overrides.items() if value is not None}
+    config: TrainConfig = build_config(TrainConfig, {**values.get("train", {}), **given}, "train", net=net)
+    return config
+
+
+def read_tables(path: Path | None) -> Mapping[str, Any]:
+    """Return the tables ``[train]`` and ``[net]`` of a TOML file; nothing when there is no file.
+
+    Raises:
+        ConfigError: a file that is no TOML, or a table that is neither.
+    """
+    if path is None:
+        return {}
+    try:
+        values: Mapping[str, Any] = tomllib.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"training configuration {path} cannot be read ({error})") from error
     for table in values:
         if table not in ("train", "net"):
             raise ConfigError(f"{path}: " + unknown("table", table, ["train", "net"]))
-    net: NetConfig = _build(NetConfig, values.get("net", {}), "net")
-    given = {name: value for name, value in overrides.items() if value is not None}
-    config: TrainConfig = _build(TrainConfig, {**values.get("train", {}), **given}, "train", net=net)
-    return config
+    return values
 
 
 def net_config(values: Mapping[str, Any]) -> NetConfig:
     """Rebuild the net's configuration from a card."""
-    config: NetConfig = _build(NetConfig, values, "net")
+    config: NetConfig = build_config(NetConfig, values, "net")
     return config
 
 
-def _build(cls: type[Any], values: Mapping[str, Any], table: str, **fixed: Any) -> Any:
+def build_config(cls: type[Any], values: Mapping[str, Any], table: str, **fixed: Any) -> Any:
+    """Return a frozen configuration of ``cls`` with ``values`` in place of its defaults.
+
+    Raises:
+        ConfigError: an unknown key or a value of the wrong type, with the nearest name.
+    """
     known = {item.name: item for item in fields(cls)}
     ready = {}
     for name, value in values.items():

@@ -12,12 +12,13 @@ from torch import Tensor
 
 if TYPE_CHECKING:
     from dreamloop.model.train import Trainer
+    from dreamloop.model.train_mosaic import MosaicTrainer
 
 
-def save_run(folder: Path, trainer: "Trainer", keep_as: str | None = None) -> None:
+def save_run(folder: Path, trainer: "Trainer | MosaicTrainer", keep_as: str | None = None) -> None:
     """Write ``folder/run.safetensors``; with ``keep_as``, also the averaged weights under that name."""
     tensors: dict[str, Tensor] = {}
-    for name in ("net", "ema", "critic"):
+    for name in _parts(trainer):
         tensors |= {f"{name}/{key}": value for key, value in getattr(trainer, name).state_dict().items()}
     for who, optimisers in trainer.optimisers.items():
         for k, optimiser in enumerate(optimisers):
@@ -28,7 +29,7 @@ def save_run(folder: Path, trainer: "Trainer", keep_as: str | None = None) -> No
         _write(folder / f"{keep_as}.safetensors", dict(trainer.ema.state_dict()), about)
 
 
-def load_run(folder: Path, trainer: "Trainer") -> bool:
+def load_run(folder: Path, trainer: "Trainer | MosaicTrainer") -> bool:
     """Go on from ``folder/run.safetensors`` when it is there; return whether it was."""
     path = folder / "run.safetensors"
     if not path.exists():
@@ -37,7 +38,7 @@ def load_run(folder: Path, trainer: "Trainer") -> bool:
     with safe_open(path, framework="pt", device=device) as file:
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
         progress = json.loads(file.metadata()["progress"])
-    for name in ("net", "ema", "critic"):
+    for name in _parts(trainer):
         part = {key.removeprefix(f"{name}/"): value for key, value in tensors.items() if key.startswith(f"{name}/")}
         getattr(trainer, name).load_state_dict(part)
     for who, optimisers in trainer.optimisers.items():
@@ -46,6 +47,10 @@ def load_run(folder: Path, trainer: "Trainer") -> bool:
     for name, value in progress.items():
         setattr(trainer.progress, name, value)
     return True
+
+
+def _parts(trainer: "Trainer | MosaicTrainer") -> list[str]:
+    return [name for name in ("net", "ema", "critic") if hasattr(trainer, name)]
 
 
 def _flatten(prefix: str, optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:

@@ -95,7 +95,9 @@ def train(
 
 def evaluate(
     world: Annotated[str, typer.Argument(help=WORLD)] = "doom",
-    suite: Annotated[list[str] | None, typer.Option(help="fidelity, drift, control, memory, latency or all.")] = None,
+    suite: Annotated[
+        list[str] | None, typer.Option(help="fidelity, drift, control, memory, interface, latency or all.")
+    ] = None,
     json: Annotated[Path | None, typer.Option("--json", help=JSON)] = None,
     report: Annotated[Path | None, typer.Option(help=REPORT)] = None,
     quick: Annotated[float, typer.Option(min=0.001, max=1.0, help="Share of the full work, for a first look.")] = 1.0,
@@ -107,7 +109,7 @@ def evaluate(
     dtype: Annotated[str, typer.Option(help=DTYPE)] = "auto",
     threads: Annotated[int, typer.Option(min=0, help=THREADS)] = 0,
 ) -> None:
-    """Measure a world's model: fidelity, drift, control, memory, latency."""
+    """Measure a world's model: fidelity, drift, control, memory, interface, latency."""
     from dreamloop.model.album import Album
     from dreamloop.model.world_model import OpenOptions
     from dreamloop.runtime.evaluate_world import EvalSize, choose_suites
@@ -115,13 +117,14 @@ def evaluate(
     from dreamloop.runtime.memory_suite import choose_parts
     from dreamloop.runtime.world import find_world
 
-    suites, album = choose_suites(suite or ["all"]), Album()
+    found = find_world(world)
+    suites, album = choose_suites(suite or ["all"], found.judge is not None), Album()
     whole = EvalSize(history_ticks=history, memory_parts=choose_parts(part or []))
     size = whole if quick == 1.0 else whole.shorter(quick)
     options = OpenOptions(device=device, dtype=dtype, threads=threads)
     with _progress() as progress:
         figures = measure(
-            find_world(world),
+            found,
             suites,
             size=size,
             options=options,

@@ -31,6 +31,7 @@ from dreamloop.runtime.memory_suite import PARTS, MemorySize, Suite
 from dreamloop.runtime.true_play import drills, find_places, true_plays, wander
 from dreamloop.runtime.world import World
 
+INTERFACE_TICKS = 200  # of a dream beside the simulator: 10 s of a desktop
 Progress = Callable[[str, float], None]  # what is going on, and the share of it that is done
 
 
@@ -47,6 +48,9 @@ class EvalSize:
     wander_ticks: int = 21_000  # of the wandering player whose actions they are given
     stretch_ticks: int = 525  # of a stretch of real play that looks are compared with, 15 s; at most a window
     places: int = 32  # of KCtrl
+    recalls: int = 8  # places in which things are hidden and shown again, three ways each
+    away_s: tuple[float, ...] = (5.0, 20.0, 60.0)  # for which they are hidden
+    still_s: tuple[float, ...] = (60.0, 600.0, 3600.0)  # of world time, after which untouched pixels are compared
     players: int = 16  # dreamed at once where starts are independent
     history_ticks: int = 0  # of true play that a dream starts from; 0: what the model's card asks for
     workers: int = 0  # simulators at the same time; 0: one per core
@@ -65,6 +69,9 @@ class EvalSize:
             wander_ticks=max(round(self.wander_ticks * factor), 8 * self.stretch_ticks),
             places=max(round(self.places * factor), 4),
             memory=self.memory.shorter(factor),
+            recalls=max(round(self.recalls * factor), 1),
+            away_s=tuple(max(s * factor, 0.5) for s in self.away_s),
+            still_s=tuple(max(s * factor, 1.0) for s in self.still_s),
             bench=replace(
                 self.bench,
                 rounds=max(round(self.bench.rounds * factor), 2),
@@ -218,26 +225,52 @@ def run_latency(work: Work) -> dict[str, Any]:
     return latency
 
 
+def run_interface(work: Work) -> dict[str, Any]:
+    """Pointer, transitions, letters, what was hidden and what nobody touched: for worlds that have a judge."""
+    from dreamloop.runtime.interface_play import run_interface as run
+
+    return run(
+        work.world,
+        work.open,
+        plays=work.size.plays,
+        ticks=min(work.size.play_ticks, INTERFACE_TICKS),
+        recalls=work.size.recalls,
+        away_s=work.size.away_s,
+        still_s=work.size.still_s,
+        players=work.size.players,
+        seed=work.seed,
+        album=work.album,
+        progress=work.step("interface"),
+    )
+
+
 SUITES: dict[str, Callable[[Work], dict[str, Any]]] = {
     "fidelity": run_fidelity,
     "drift": run_drift,
     "control": run_control,
     "memory": run_memory,
+    "interface": run_interface,
     "latency": run_latency,
 }
 
 
-def choose_suites(names: Iterable[str]) -> list[str]:
-    """Return the suites of these names in their usual order; "all" is all, and a name may hold several with commas.
+ALL = ("fidelity", "drift", "control", "memory", "latency")
+
+
+def choose_suites(names: Iterable[str], judged: bool = False) -> list[str]:
+    """Return the suites of these names in their usual order; a name may hold several with commas.
+
+    "all" is all that go with the world: one that is ``judged`` is an interface, without poses or opposite controls.
 
     Raises:
         EvaluationError: a suite that does not exist; the sentence lists those that do.
     """
     asked = [name.strip() for text in names for name in text.split(",") if name.strip()] or ["all"]
+    wanted = ALL if not judged else ("fidelity", "interface", "latency")
     for name in asked:
         if name != "all" and name not in SUITES:
             raise EvaluationError(unknown("suite", name, [*SUITES, "all"]))
-    return [name for name in SUITES if name in asked or "all" in asked]
+    return [name for name in SUITES if name in asked or ("all" in asked and name in wanted)]
 
 
 def evaluate(
@@ -272,7 +305,7 @@ def evaluate(
         MissingPartError: no simulator, or no inverse-dynamics net for the control suite.
         DreamloopError: a model that cannot be opened.
     """
-    chosen = choose_suites(suites)
+    chosen = choose_suites(suites, world.judge is not None)
     work = Work(
         world,
         size or EvalSize(),
@@ -284,7 +317,7 @@ def evaluate(
         (options and options.threads) or torch.get_num_threads(),
     )
     how_much = {name: value for name, value in asdict(work.size).items() if name != "memory_parts"}
-    figures = head(world, work.open(1), seed, work.clock) | {"size": how_much}
+    figures = head(world, work.open(1), seed, work.clock) | {"size": _plain(how_much)}
     work.have = _same_measurement(have or {}, figures)
     for name in SUITES:
         there = work.have.get(name)
@@ -299,6 +332,11 @@ def evaluate(
         figures[name] = SUITES[name](work)
         keep(figures | {"partial": True})
     return figures
+
+
+def _plain(size: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the size as it comes back from a file: lists in place of tuples, so that both can be compared."""
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in size.items()}
 
 
 def _same_measurement(have: Mapping[str, Any], figures: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -31,6 +31,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("reset", ("r",), "start over"),
     Command("next_scene", ("n",), "next scene"),
     Command("rewind", ("backspace",), "hold: rewind", held=True),
+    Command("say", ("/",), "say it in writing"),
     Command("save", ("f6",), "save"),
     Command("load", ("f9",), "load"),
     Command("bookmark", ("b",), "bookmark"),

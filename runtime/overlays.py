@@ -16,6 +16,7 @@ from dreamloop.runtime.panels import draw_badge, draw_help, draw_menu, draw_noti
 HUD_EVERY_S = 0.2
 PROGRESS_EVERY_S = 0.06
 NOTICE_S = 2.6
+PROMPT_LETTERS = 60
 HELP_S = 7.0  # how long the help shows at the beginning
 MENU: tuple[tuple[str, str], ...] = (
     ("Go on", ""),
@@ -48,6 +49,7 @@ class Overlays:
         self._notice_until_s = 0.0
         self._badge = ""
         self._chosen = 0
+        self._written, self._prompting = "", False  # what stands in the prompt, and whether it is open
         self._progress: tuple[str, float | None] | None = None
         self._progress_s = 0.0
         self._began_s = clock.now_s()
@@ -87,7 +89,7 @@ class Overlays:
 
     def open_menu(self, choose: Callable[[str], None]) -> None:
         """Show the menu; ``choose`` gets the name of the command that was picked, "" for none."""
-        self._chosen = 0
+        self._chosen, self._prompting = 0, False
         self.hide_help()
 
         def take(key: str, spot: tuple[int, int] | None) -> None:
@@ -107,6 +109,26 @@ class Overlays:
 
         self._window.taker = take
         self._draw_menu()
+
+    def open_prompt(self, say: Callable[[str], None]) -> None:
+        """Let the player write a phrase; ``say`` gets it, "" when there was a change of mind. The world goes on."""
+        self._written, self._prompting = "", True
+        self.hide_help()
+
+        def take(key: str, spot: tuple[int, int] | None) -> None:
+            if key in ("return", "keypad enter", "escape", "click"):
+                self._window.taker = None
+                self._window.set_layer("prompt", None)
+                say("" if key == "escape" else self._written.strip())
+                return
+            if key == "backspace":
+                self._written = self._written[:-1]
+            elif key == "space" or (len(key) == 1 and key.isprintable()):
+                self._written = (self._written + (" " if key == "space" else key))[:PROMPT_LETTERS]
+            self._draw_prompt()
+
+        self._window.taker = take
+        self._draw_prompt()
 
     def progress(self, text: str, share: float | None = None) -> None:
         """Show that something long is under way; ``""`` takes it away."""
@@ -157,7 +179,7 @@ class Overlays:
         if self._help_until_s is not None:
             self._draw_help()
         if self._window.taker is not None:
-            self._draw_menu()
+            (self._draw_prompt if self._prompting else self._draw_menu)()
         if self._badge:
             self._window.set_layer("badge", draw_badge(self._badge, self._unit), "top-right")
         self._hud_s = 0.0
@@ -169,6 +191,10 @@ class Overlays:
         width = self._window.size_px[0] - 30
         picture = draw_help(self._title, self.rows, keys, hint, self._window.unit, width)
         self._window.set_layer("help", picture, "centre")
+
+    def _draw_prompt(self) -> None:
+        picture = draw_notice([f"/ {self._written}_"], self._window.unit, self._window.size_px[0] - 40)
+        self._window.set_layer("prompt", picture, "bottom")
 
     def _draw_menu(self) -> None:
         names = [name for name, _ in MENU]

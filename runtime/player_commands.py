@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from dreamloop.input.errors import DreamloopError
 from dreamloop.input.schema_files import player_schema, remapping_path
+from dreamloop.input.source import DeviceEvent
 from dreamloop.model.framing import RecordingError
 from dreamloop.model.savegame import unpack_state, write_savegame
 from dreamloop.model.stage import dynamics_of
@@ -61,6 +62,7 @@ class PlayerCommands:
             "quit": session.window.close,
             "menu": self._menu,
             "pause": self._pause,
+            "say": lambda: session.overlays.open_prompt(self._written),
             "single_step": self._single_step,
             "reset": lambda: self._start_over(0),
             "next_scene": lambda: self._start_over(1),
@@ -143,6 +145,12 @@ class PlayerCommands:
             self._set_paused(False)
         if command:
             self._session.window.commands.append(command)
+
+    def _written(self, words: str) -> None:
+        """Something was said in writing: it counts as if it had been spoken."""
+        session = self._session
+        if words:
+            session.poller.feed(DeviceEvent("phrase", words, time_s=session.clock.now_s()))
 
     # -- places to start from --------------------------------------------------------------------------------------
 

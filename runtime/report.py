@@ -50,6 +50,7 @@ def make_page(figures: Figures, album: Album) -> str:
         "drift": _drift,
         "control": _control,
         "memory": memory_section,
+        "interface": _interface,
         "latency": _latency,
     }
     parts = [_head(figures), _bars(figures)]
@@ -211,6 +212,25 @@ def _control(f: Figures) -> str:
         f'<div class="charts">{chart}{delta}</div>'
         f"<p>The net that reads the motion, on true play it never saw: right sign in {_n(f['idm_accuracy'], 3)}.</p>"
         + _table(["motion", "right sign", "variance explained", "stretches"], reader, numbers=(1, 2, 3))
+    )
+
+
+def _interface(f: Figures) -> str:
+    rows = [[escape(kind), _n(of["right"], 3), str(of["n"])] for kind, of in f["transitions"].items()]
+    rows.append(["all", _n(f["transitions_right"], 3), str(sum(of["n"] for of in f["transitions"].values()))])
+    recall = [
+        [f"{away} s", _n(of["right"], 3), _n(of["hid"], 3), _n(of["pixels"], 3), str(of["n"])]
+        for away, of in f["recall"].items()
+    ]
+    still = [[f"{after} s", _n(share, 5)] for after, share in f["untouched_exact_after_s"].items()]
+    return (
+        "<h2>Interface: does it do what is asked of it?</h2>"
+        f"<p>The pointer is {_n(f['pointer_error_px']['mean'])} px off; a change shows after "
+        f"{_n(f['ticks_to_change']['mean'])} ticks; {_n(f['letters_right'], 3)} of "
+        f"{f['letters']} letters are read back right.</p>"
+        + _table(["transition", "right", "how many"], rows, numbers=(1, 2))
+        + _table(["hidden for", "right again", "hidden at all", "pixels", "how many"], recall, numbers=(1, 2, 3, 4))
+        + _table(["nobody touched it for", "same bytes"], still, numbers=(1,))
     )
 
 

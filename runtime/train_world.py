@@ -23,8 +23,10 @@ from dreamloop.model.checkpoint import CheckpointError, check_tensors, load_chec
 from dreamloop.model.dataset import DataError, Episode
 from dreamloop.model.device import choose_device
 from dreamloop.model.dream_net import DreamNet
+from dreamloop.model.mosaic_config import MosaicTrainConfig, load_mosaic_config
 from dreamloop.model.train import Report, train
 from dreamloop.model.train_config import TrainConfig, load_train_config, net_config
+from dreamloop.model.train_mosaic import train_mosaic
 from dreamloop.model.train_store import load_weights, read_progress
 from dreamloop.model.world_model import Card
 from dreamloop.runtime.collect import episodes, recorded_episodes
@@ -60,12 +62,17 @@ def train_world(
         ConfigError: a mistake in the configuration, or a run in ``out`` that ``resume`` does not allow to touch.
     """
     world = find_world(name)
-    config = load_train_config(config_path or _default(world), minutes=minutes, **(overrides or {}))
-    config = replace(config, net=replace(config.net, **_shape(world)))
-    begun = _begun(start, world) if start is not None else None
     folder = out or Path("runs") / world.name
     if not resume and (folder / "run.safetensors").exists():
         raise ConfigError(f"{folder} holds a run already; go on with --resume, or choose another folder with --out")
+    path, given = config_path or _default(world), {"minutes": minutes, **(overrides or {})}
+    if world.arch == "mosaic":
+        if start is not None:
+            raise ConfigError(f"--start is not offered for the architecture '{world.arch}'; go on with --resume")
+        return _train_mosaic(world, path, given, folder, _sources(world, list(data), workers), device, resume)
+    config = load_train_config(path, **given)
+    config = replace(config, net=replace(config.net, **_shape(world)))
+    begun = _begun(start, world) if start is not None else None
     seen, held_out = _sources(world, list(data), workers, {"distances": True} if config.net.depth else {})
     with _processes(), _progress() as report:
         train(
@@ -79,6 +86,25 @@ def train_world(
             report=report,
         )
     return export(world, config, folder, begun)
+
+
+def _train_mosaic(
+    world: World,
+    path: Path | None,
+    given: Mapping[str, Any],
+    folder: Path,
+    sources: tuple[Iterable[Episode], Iterable[Episode]],
+    device: str,
+    resume: bool,
+) -> Path:
+    """Train a world of the architecture "mosaic" and return its checkpoint."""
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        raise ConfigError(f"the architecture '{world.arch}' is trained by one process, not under torchrun")
+    size = {"height_px": world.height_px, "width_px": world.width_px}
+    config = load_mosaic_config(path, world.schema, size, **given)
+    with _progress() as report:
+        train_mosaic(config, *sources, folder, device=str(choose_device(device)), resume=resume, report=report)
+    return export(world, config, folder)
 
 
 @dataclass(frozen=True)
@@ -98,11 +124,11 @@ def _begun(path: Path, world: World) -> Begun:
     return Begun(path, {name: tensor.float() for name, tensor in tensors.items()}, card)
 
 
-def export(world: World, config: TrainConfig, folder: Path, begun: Begun | None = None) -> Path:
+def export(world: World, config: TrainConfig | MosaicTrainConfig, folder: Path, begun: Begun | None = None) -> Path:
     """Write the averaged weights of a run with their card and return the path."""
     progress = read_progress(folder)
     provenance = {
-        "trained_on": f"{world.simulator or 'recordings'}, {config.pool_frames} frames at {world.rate_hz} Hz",
+        "trained_on": f"{world.simulator or 'recordings'}, {_amount(config)} at {world.rate_hz} Hz",
         "steps": progress["step"],
         "frames_drawn": progress["frames"],
         "minutes": round(progress["elapsed_s"] / 60, 1),
@@ -116,19 +142,24 @@ def export(world: World, config: TrainConfig, folder: Path, begun: Begun | None 
         provenance["started_from"] = {"weights_hash": begun.card.weights_hash, **begun.card.provenance}
     card = Card(
         name=config.name,
-        arch="dream",
+        arch="mosaic" if isinstance(config, MosaicTrainConfig) else "dream",
         width_px=config.net.width_px,
         height_px=config.net.height_px,
         rate_hz=world.rate_hz,
         schema=world.schema.to_dict(),
-        context_frames=config.net.history,
+        context_frames=config.net.prefix if isinstance(config, MosaicTrainConfig) else config.net.history,
         provenance=provenance,
         config=asdict(config.net),
     )
     path = folder / f"{world.name}.safetensors"
-    half = {name: tensor.bfloat16() for name, tensor in load_weights(folder).items()}  # as they are played
+    weights = load_weights(folder).items()
+    half = {name: tensor.bfloat16() if tensor.is_floating_point() else tensor for name, tensor in weights}  # as played
     save_checkpoint(path, half, card)
     return path
+
+
+def _amount(config: TrainConfig | MosaicTrainConfig) -> str:
+    return "fresh play" if isinstance(config, MosaicTrainConfig) else f"{config.pool_frames} frames"
 
 
 def _default(world: World) -> Path | None:

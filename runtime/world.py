@@ -58,6 +58,7 @@ class WorldFile:
     scenes: str = ""  # folder of recordings to start from
     simulator: str = ""  # "package.module:callable" or "file.py:callable", returns a gymnasium.Env
     explorer: str = ""  # same form, returns a scripted player
+    judge: str = ""  # same form, returns what reads the world's pictures for `eval --suite interface`
     demo: str = ""  # script of timed inputs that shows the world off
     licence: str = ""
 
@@ -80,6 +81,7 @@ class World:
     simulator: str | None
     explorer: str | None
     demo_script: Path | None
+    judge: str | None = None
     licence: str = ""
     context_frames: int = 1
     published: Published | None = None  # [published]: files of somebody else's, in the user's data folder
@@ -223,6 +225,12 @@ class World:
             raise MissingPartError(f"world '{self.name}' has no explorer; world.toml names one with explorer = ...")
         return self._plug("explorer", self.explorer)(seed)
 
+    def make_judge(self) -> Any:
+        """Return what reads the world's pictures (``Judge`` in model/eval_interface.py)."""
+        if self.judge is None:
+            raise MissingPartError(f"world '{self.name}' has no judge; world.toml names one with judge = ...")
+        return self._plug("judge", self.judge)()
+
     def _plug(self, key: str, target: str) -> Callable[..., Any]:
         """Import ``package.module:callable`` or ``file.py:callable`` (relative to the folder)."""
         place, colon, attribute = target.partition(":")
@@ -308,6 +316,7 @@ def load_world(folder: Path) -> World:
         + tuple(sorted(made_here.glob("*.dream"))),
         simulator=file.simulator or None,
         explorer=file.explorer or None,
+        judge=file.judge or None,
         demo_script=folder / file.demo if file.demo else None,
         licence=file.licence,
         context_frames=file.context_frames,

@@ -260,3 +260,61 @@ def test_a_state_survives_a_recording() -> None:
     state = poller.poll(3, 0.1, 7.0)
     assert InputState.from_dict(state.to_dict()) == state
     assert math.isclose(state.dt_s, 0.1)
+
+
+TYPIST = ActionSchema.from_dict(
+    {
+        "format": 1,
+        "name": "typist",
+        "stop": ["stop"],
+        "control": [
+            {
+                "name": "key",
+                "kind": "choice",
+                "queue": True,
+                "spell": ["write"],
+                "options": [
+                    {"name": "a", "keys": ["a"]},
+                    {"name": "b", "keys": ["b"]},
+                    {"name": "two", "keys": ["2"], "writes": "2"},
+                    {"name": "space", "keys": ["space"], "writes": " "},
+                ],
+            }
+        ],
+    }
+)
+
+
+def typed(poller: Poller, ticks: int) -> list[float]:
+    states = [poller.poll(tick, 0.05, 0.0) for tick in range(ticks)]
+    return [TYPIST.decode(TYPIST.encode(state))["key"] for state in states]
+
+
+def test_fast_typing_loses_nothing_and_a_held_key_types_once() -> None:
+    """Three presses within one tick, one key twice: each counts for one tick, in order; holding adds nothing."""
+    poller = window_poller(TYPIST)
+    for kind, key in (("down", "b"), ("up", "b"), ("down", "a"), ("down", "2"), ("up", "2"), ("down", "2")):
+        poller.feed(event(kind, f"key:{key}"))
+    assert typed(poller, 6) == [1, 0, 2, 2, -1, -1]
+
+
+def test_words_after_write_are_typed_a_character_a_tick() -> None:
+    poller = window_poller(TYPIST)
+    poller.feed(event("phrase", "write ab 2?"))
+    assert typed(poller, 5) == [0, 1, 3, 2, -1]
+
+
+def test_what_waits_to_be_typed_is_dropped_when_the_window_is_left() -> None:
+    poller = window_poller(TYPIST)
+    poller.feed(event("phrase", "write ab"))
+    assert typed(poller, 1) == [0]
+    poller.feed(event("focus_lost"))
+    assert typed(poller, 2) == [-1, -1]
+
+
+def test_stop_ends_what_is_being_typed() -> None:
+    poller = window_poller(TYPIST)
+    poller.feed(event("phrase", "write abab"))
+    assert typed(poller, 1) == [0]
+    poller.feed(event("phrase", "stop"))
+    assert typed(poller, 2) == [-1, -1]

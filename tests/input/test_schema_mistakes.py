@@ -199,6 +199,7 @@ VALUES = st.recursive(
 KEYS = ["name", "kind", "range", "bins", "companding", "mu", "levels", "options", "clicks", "keys", "pad", "mouse"]
 KEYS += ["phrases", "phrases_positive", "motion", "per_px", "dead_zone", "axes", "parts", "chords", "sets", "bind"]
 KEYS += ["scale", "say", "steps", "pair", "group", "key_value", "keys_negative", "toggle", "sticky", "synonyms"]
+KEYS += ["queue", "spell", "writes"]
 TABLE = st.dictionaries(st.sampled_from(KEYS), VALUES, max_size=5)
 TURN = {"name": "turn", "kind": "axis"}
 

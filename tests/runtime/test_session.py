@@ -254,6 +254,30 @@ def test_hud_help_and_menu_come_and_go(direct: Any) -> None:
     assert len(set(looks)) == 1, "the world stands still while the menu is open"
 
 
+def test_a_phrase_that_is_written_acts_as_if_it_were_said(direct: Any) -> None:
+    """Slash opens a line; what is written goes to the resolver, and no letter of it to the game."""
+    stage = direct(frames=None)
+    heard: list[tuple[str, str]] = []
+    feed = stage.session.poller.feed
+
+    def listen(event: Any) -> None:
+        heard.append((event.kind, event.part))
+        feed(event)
+
+    stage.session.poller.feed = listen
+    stage.window.on_event = listen
+    seen: dict[str, bool] = {}
+    stage.at_frame(2, lambda: stage.window.inject(DeviceEvent("down", "key:/")))
+    stage.at_frame(5, lambda: seen.update(open="prompt" in stage.window.layers))
+    stage.at_frame(5, lambda: stage.press("g", "o", "space", "x", "backspace", "return"))
+    stage.at_frame(9, lambda: seen.update(closed="prompt" not in stage.window.layers))
+    stage.at_frame(10, stage.window.close)
+    stage.session.run()
+    assert seen == {"open": True, "closed": True}
+    assert [part for kind, part in heard if kind == "phrase"] == ["go"]
+    assert not {"key:g", "key:o"} & {part for _, part in heard}
+
+
 def test_the_help_shows_for_the_first_seconds(direct: Any) -> None:
     stage = direct(frames=60 * 9, options=direct.options(help=True))
     seen: list[bool] = []

@@ -1,0 +1,183 @@
+"""A world model for interfaces and other pictures that stand still: plays a MosaicNet for n players.
+
+Only cells in which the net sees a change are drawn anew; all others keep their very bytes. Knows nothing about windows
+or files of recordings; how cells are drawn is in mosaic_net.py.
+"""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from dreamloop.model.checkpoint import CheckpointError, check_tensors, load_checkpoint
+from dreamloop.model.device import choose_device, choose_dtype, choose_threads
+from dreamloop.model.mosaic_config import mosaic_config
+from dreamloop.model.mosaic_net import MosaicNet, chosen, from_cells, to_cells
+from dreamloop.model.mosaic_player import MosaicPlayer, Palette, stack
+from dreamloop.model.world_model import Card, Frame, ModelError, ModelState, OpenOptions, Scene, check_actions
+
+
+def build(card: Card, weights: Path | None, options: OpenOptions) -> "MosaicModel":
+    """Open a checkpoint; its own card replaces the world's.
+
+    Raises:
+        CheckpointError: no weights, or weights that are damaged, foreign or of another shape.
+    """
+    if weights is None:
+        raise CheckpointError(f"the world '{card.name}' names no weights; train them with 'dreamloop train'")
+    tensors, card = load_checkpoint(weights)
+    if card.arch != "mosaic":
+        raise CheckpointError(f"{weights} was made for the architecture '{card.arch}', not 'mosaic'")
+    net = MosaicNet(mosaic_config(card.config))
+    check_tensors(weights, tensors, net.state_dict())
+    net.load_state_dict(tensors)
+    return MosaicModel(net, card, options)
+
+
+class MosaicModel:
+    """A WorldModel. The coarse net runs once for all players; then come the cells that change, of all of them."""
+
+    def __init__(self, net: MosaicNet, card: Card, options: OpenOptions) -> None:
+        self.card, self.players, self.config = card, options.players, net.config
+        self.device = choose_device(options.device)
+        if self.device.type == "cpu":
+            choose_threads(options.threads, options.players)
+        self.net = net.to(self.device).compute_in(choose_dtype(options.dtype, self.device))
+        self.net.requires_grad_(False).eval()
+        self.palette = Palette(net.palette.cpu().numpy())
+        self.memory_off = options.memory == "none"
+        self.known = [self._blank() for _ in range(self.players)]
+        self.ticks, self.seeds = [0] * self.players, [0] * self.players
+        self.step_ms, self.drawn_cells = 0.0, 0
+
+    def reset(self, player: int, scene: Scene | None, seed: int) -> Frame:
+        """Start over in ``scene``, whose frames are looked at one after the other."""
+        self._check_player(player)
+        self.ticks[player], self.seeds[player] = 0, seed
+        self.known[player] = self._blank()
+        if scene is not None:
+            self._check_scene(scene)
+            for frame, action in zip(scene.frames, scene.actions, strict=True):
+                self.known[player].act(action)
+                self.known[player].show(self._cells(frame))
+        return self._shown(player)
+
+    def step(self, actions: NDArray[np.float32]) -> NDArray[np.uint8]:
+        """Draw the frames (n, h, w, 3) that ``actions`` (n, a) lead to."""
+        check_actions(actions, self.players, self.config.actions)
+        started_s = time.perf_counter()
+        for one, action in zip(self.known, actions, strict=True):
+            one.act(action)
+        cells = self._draw()
+        for one, picture in zip(self.known, cells, strict=True):
+            one.show(picture)
+            if self.memory_off:
+                one.memory.slots[:] = self.config.colours
+        self.ticks = [tick + 1 for tick in self.ticks]
+        frames = np.stack([self._shown(player) for player in range(self.players)])
+        self.step_ms = 1e3 * (time.perf_counter() - started_s)
+        return frames
+
+    def save(self, player: int) -> ModelState:
+        """Return cells, what they remember, actions and pointer of ``player``."""
+        self._check_player(player)
+        values = {"seed": self.seeds[player], **self.known[player].state()}
+        return ModelState(self.card.arch, self.card.weights_hash, self.ticks[player], values)
+
+    def load(self, player: int, state: ModelState) -> Frame:
+        """Go back to ``state``."""
+        self._check_player(player)
+        if (state.arch, state.weights_hash) != (self.card.arch, self.card.weights_hash):
+            raise ModelError(
+                f"the state was saved by '{state.arch}' with weights {state.weights_hash or 'none'}; "
+                f"this is '{self.card.arch}' with weights {self.card.weights_hash}"
+            )
+        self.known[player].restore(dict(state.values))
+        self.ticks[player], self.seeds[player] = state.tick, int(state.values["seed"])
+        return self._shown(player)
+
+    def stats(self) -> Mapping[str, float]:
+        """Return the time of the last step, the cells it drew, and the size of what is remembered."""
+        memory = float(sum(one.memory.nbytes for one in self.known))
+        return {"dynamics_ms": self.step_ms, "memory_bytes": memory, "cells_drawn": float(self.drawn_cells)}
+
+    @torch.inference_mode()
+    def _draw(self) -> NDArray[np.uint8]:
+        """Return the next cells (n, rows, columns, pixels) of all players."""
+        config = self.config
+        seen = stack([one.look() for one in self.known], self.device)
+        drawn = self.net.look(seen)
+        rows = (drawn.change.sigmoid() > config.threshold).nonzero()
+        cells = seen.sources[:, :, :, 0].clamp(max=config.colours - 1)
+        self.drawn_cells = len(rows)
+        if len(rows):
+            b, y, x = rows.unbind(1)
+            logits = self.net.draw(drawn, seen, rows)
+            if config.luck:
+                logits = logits + config.luck * self._chance(b.tolist(), logits.shape[1:])
+            cells[b, y, x] = chosen(logits, seen.sources[b, y, x], config.colours)
+        return cells.to(torch.uint8).cpu().numpy()
+
+    def _chance(self, players: list[int], shape: Sequence[int]) -> Tensor:
+        """Return noise (n, options, pixels) for cells of ``players``: a function of their seeds and ticks alone."""
+        dice = [
+            torch.Generator().manual_seed((s * 1_000_003 + t) % 2**63)
+            for s, t in zip(self.seeds, self.ticks, strict=True)
+        ]
+        noise = [torch.rand(*shape, generator=dice[player]) for player in players]
+        return -(-torch.stack(noise).clamp_min(1e-9).log()).clamp_min(1e-9).log().to(self.device)
+
+    def _blank(self) -> MosaicPlayer:
+        player = MosaicPlayer(self.config)
+        player.memory.now[:] = 0
+        return player
+
+    def _cells(self, frame: Frame) -> NDArray[np.uint8]:
+        return to_cells(torch.from_numpy(self.palette.numbers(frame)), self.config.cell).numpy()
+
+    def _shown(self, player: int) -> Frame:
+        cells = torch.from_numpy(self.known[player].memory.now)
+        frame: Frame = self.palette.colours[from_cells(cells, self.config.cell).numpy()]
+        return frame
+
+    def _check_player(self, player: int) -> None:
+        if not 0 <= player < self.players:
+            raise ModelError(f"player {player} does not exist; this model has players 0 to {self.players - 1}")
+
+    def _check_scene(self, scene: Scene) -> None:
+        wanted = (self.card.height_px, self.card.width_px, 3)
+        if scene.frames.shape[1:] != wanted or scene.actions.shape[1] != self.config.actions:
+            raise ModelError(
+                f"scene '{scene.name}' has frames {scene.frames.shape[1:]} and {scene.actions.shape[1]} controls; "
+                f"the model takes {wanted} and {self.config.actions}"
+            )
+
+
+def tiny_card() -> Card:
+    """Return the card of a net of a few thousand weights, for tests of the contract."""
+    controls = [{"name": "cursor", "kind": "pointer"}, {"name": "use", "kind": "button", "keys": ["u"]}]
+    schema = {"format": 1, "name": "tiny", "control": controls}
+    return Card("tiny", "mosaic", 64, 32, 20.0, schema, _TINY.prefix, config=asdict(_TINY))
+
+
+def tiny_weights() -> dict[str, Tensor]:
+    """Return untrained weights for :func:`tiny_card`; many of their cells change."""
+    torch.manual_seed(0)
+    net = MosaicNet(_TINY)
+    net.palette.copy_(torch.randint(0, 256, net.palette.shape, dtype=torch.uint8))
+    net.change.bias.data.fill_(1.0)
+    return dict(net.state_dict())
+
+
+_TINY = mosaic_config(
+    {
+        **{"height_px": 32, "width_px": 64, "actions": 4, "action_ticks": 2, "colours": 8, "slots": 2, "looks": 1},
+        **{"emb": 2, "widths": (8, 8), "down": (1, 1), "up": (1, 0), "cond": 8, "stamp": 2, "fine": 8},
+        **{"fine_blocks": 1, "prefix": 4, "luck": 1.0},
+    }
+)

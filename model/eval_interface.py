@@ -1,0 +1,209 @@
+"""How well an interface is dreamed: pointer, transitions by kind, letters, what was hidden, and what nobody touched.
+
+The dream runs beside the simulator under the same actions, started from true history. A transition is right when, a
+moment later, the region that it changed looks as the simulator's does. What only the world knows (where the pointer
+is in a picture, what is written) its judge reads. Knows nothing about where play comes from.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dreamloop.model.album import Album, Strip
+from dreamloop.model.world_model import Scene, WorldModel
+
+Frames = NDArray[np.uint8]
+LEVELS = 8  # a pixel is right when no colour is further off than this
+RIGHT = 0.95  # share of a region's pixels that must be right
+LATER = 2  # ticks after a transition at which it is judged
+AWAIT = 4  # ticks at the end of a play that shows something again
+PATIENCE = 10  # ticks that a change is waited for
+MANY = 30  # transitions of a kind that are worth a share
+
+
+class Judge(Protocol):
+    """What a world tells of its own pictures."""
+
+    kinds: tuple[str, ...]
+
+    def pointer_error_px(self, frame: Frames, info: Mapping[str, Any]) -> float:
+        """Return how far the pointer in the picture is from the true one."""
+        ...
+
+    def letters(self, frame: Frames, info: Mapping[str, Any]) -> tuple[int, int]:
+        """Return how many characters can be read back rightly, and how many there are."""
+        ...
+
+    def recall_plays(
+        self, seed: int, away_s: float
+    ) -> Iterator[tuple[str, Any, NDArray[np.float32], NDArray[np.bool_]]]:
+        """Yield plays that hide something for so long and show it at their end.
+
+        Yields:
+            name; the simulator's state at the start; actions (t, a); the pixels (h, w) that are shown again.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """One tick of the simulator, and what it tells."""
+
+    frame: Frames
+    action: NDArray[np.float32]
+    kinds: tuple[str, ...]
+    changed: NDArray[np.bool_]  # (h, w) against the tick before
+    info: Mapping[str, Any]  # as it was in that tick
+
+
+@dataclass(slots=True)
+class Tally:
+    """Counts of one measurement."""
+
+    pointer_px: list[float] = field(default_factory=list)
+    right: dict[str, list[bool]] = field(default_factory=dict)
+    delays: list[int] = field(default_factory=list)
+    letters: list[int] = field(default_factory=lambda: [0, 0])
+    still: list[float] = field(default_factory=list)
+
+
+def same(a: Frames, b: Frames) -> NDArray[np.bool_]:
+    """Return which pixels (..., h, w) of two pictures are the same within ``LEVELS``."""
+    return np.asarray(np.abs(a.astype(np.int16) - b).max(-1) <= LEVELS)
+
+
+def measure_play(
+    model: WorldModel,
+    plays: Sequence[Sequence[Told]],
+    judge: Judge,
+    *,
+    history: int,
+    seed: int = 0,
+    album: Album | None = None,
+    progress: Callable[[float], None] = lambda share: None,
+) -> dict[str, Any]:
+    """Dream along plays, as many at once as the model has players, and return the figures.
+
+    Args:
+        plays: true play, each longer than ``history``, which is what a dream starts from.
+        judge: reads the world's pictures.
+    """
+    tally = Tally(right={kind: [] for kind in judge.kinds})
+    for first in range(0, len(plays), model.players):
+        group = plays[first : first + model.players]
+        dreams = dream_along(model, group, history, seed + first)
+        for play, dreamed in zip(group, dreams, strict=True):
+            _judge_play(tally, play[history:], dreamed, judge, album)
+        progress((first + len(group)) / len(plays))
+    return figures_of(tally)
+
+
+def dream_along(model: WorldModel, plays: Sequence[Sequence[Told]], history: int, seed: int) -> Frames:
+    """Return the dreamed frames (n, t, h, w, 3) of plays, from tick ``history`` on."""
+    for player in range(model.players):
+        play = plays[min(player, len(plays) - 1)][:history]
+        scene = Scene("start", np.stack([one.frame for one in play]), np.stack([one.action for one in play]))
+        model.reset(player, scene, seed + player)
+    drawn = []
+    for tick in range(history, min(map(len, plays))):
+        actions = [plays[min(player, len(plays) - 1)][tick].action for player in range(model.players)]
+        drawn.append(model.step(np.stack(actions))[: len(plays)].copy())
+    return np.stack(drawn, 1)
+
+
+def _judge_play(tally: Tally, truth: Sequence[Told], dreamed: Frames, judge: Judge, album: Album | None) -> None:
+    touched = np.zeros(dreamed.shape[1:3], np.bool_)
+    for tick, told in enumerate(truth[: len(dreamed)]):
+        touched |= told.changed
+        if told.kinds and tick + LATER < len(dreamed):
+            _judge_transition(tally, truth, dreamed, tick)
+        if tick % 5 == 0 and "point" in told.kinds:
+            tally.pointer_px.append(judge.pointer_error_px(dreamed[tick], told.info))
+    right, total = judge.letters(dreamed[-1], truth[len(dreamed) - 1].info)
+    tally.letters[0] += right
+    tally.letters[1] += total
+    if (~touched).any():
+        tally.still.append(float((dreamed[-1] == truth[0].frame).all(-1)[~touched].mean()))
+    if album is not None and len(album.of("interface")) < 6:
+        marks = [int(i) for i in np.linspace(0, len(dreamed) - 1, 6)]
+        rows = [("truth", [truth[i].frame for i in marks]), ("dream", [dreamed[i] for i in marks])]
+        album.add(Strip("interface", "The simulator, and the dream beside it", rows, [f"tick {i + 1}" for i in marks]))
+
+
+def _judge_transition(tally: Tally, truth: Sequence[Told], dreamed: Frames, tick: int) -> None:
+    """Judge what happened in a tick inside the region it changed, less what changes again before it is judged."""
+    kinds = [kind for kind in truth[tick].kinds if kind in tally.right]
+    region = truth[tick].changed.copy()
+    for later in range(1, LATER + 1):
+        region &= ~truth[tick + later].changed
+    if not kinds or not region.any():
+        return
+    good = bool(same(dreamed[tick + LATER], truth[tick + LATER].frame)[region].mean() >= RIGHT)
+    for kind in kinds:
+        tally.right[kind].append(good)
+    for wait in range(min(PATIENCE, len(dreamed) - tick)):
+        if same(dreamed[tick + wait], truth[tick].frame)[region].mean() >= 0.5:
+            tally.delays.append(wait)
+            return
+
+
+def figures_of(tally: Tally) -> dict[str, Any]:
+    """Return a tally as figures; a kind that never happened has none."""
+    shares = {kind: sum(right) / len(right) for kind, right in tally.right.items() if right}
+    every = [one for right in tally.right.values() for one in right]
+    pointer = np.array(tally.pointer_px or [np.nan])
+    return {
+        "pointer_error_px": {"mean": float(pointer.mean()), "p50": float(np.median(pointer)), "n": len(pointer)},
+        "transitions": {kind: {"right": share, "n": len(tally.right[kind])} for kind, share in shares.items()},
+        "transitions_right": sum(every) / len(every) if every else None,
+        "worst_kind": min(shares, key=lambda kind: shares[kind]) if shares else None,
+        "ticks_to_change": {"mean": float(np.mean(tally.delays)) if tally.delays else None, "n": len(tally.delays)},
+        "letters_right": tally.letters[0] / tally.letters[1] if tally.letters[1] else None,
+        "letters": tally.letters[1],
+        "untouched_exact": float(np.mean(tally.still)) if tally.still else None,
+        "judged": {"levels": LEVELS, "region_share": RIGHT, "ticks_later": LATER, "few_below": MANY},
+    }
+
+
+def measure_stillness(
+    model: WorldModel,
+    scene: Scene,
+    actions: Iterator[NDArray[np.float32]],
+    touched: NDArray[np.bool_],
+    ticks: Sequence[int],
+) -> dict[str, float]:
+    """Return, for each number of ticks, the share of pixels outside ``touched`` (h, w) that are what they were.
+
+    Args:
+        actions: without end; none of them changes anything outside of ``touched`` in the simulator.
+    """
+    first = model.reset(0, scene, 0).copy()
+    found = {}
+    for tick in range(1, max(ticks) + 1):
+        frame = model.step(next(actions)[None])[0]
+        if tick in ticks:
+            found[str(tick)] = float((frame == first).all(-1)[~touched].mean())
+    return found
+
+
+def measure_recall(
+    model: WorldModel, plays: Sequence[tuple[Sequence[Told], NDArray[np.bool_]]], history: int
+) -> dict[str, float]:
+    """Return what becomes of hidden regions over plays whose last ``AWAIT`` ticks show them again.
+
+    A dream that never hides anything has nothing to recall: a region is ``right`` only where the dream hid it too.
+    ``pixels`` is the share of right pixels at the end, ``hid`` the share of regions that were hidden.
+    """
+    hid, good, pixels = [], [], []
+    for play, region in plays:
+        dreamed = dream_along(model, [play], history, 0)[0]
+        away, end = play[-AWAIT - 1].frame, play[-1].frame
+        covered = region & ~same(away, end)
+        hid.append(bool(same(dreamed[-AWAIT - 1], away)[covered].mean() >= RIGHT))
+        right = float(same(dreamed[-1], end)[region].mean())
+        good.append(hid[-1] and right >= RIGHT)
+        pixels.append(right)
+    return {"right": float(np.mean(good)), "pixels": float(np.mean(pixels)), "hid": float(np.mean(hid)), "n": len(good)}

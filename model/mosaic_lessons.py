@@ -1,0 +1,115 @@
+"""Ticks to learn from, for the mosaic model: play is followed from its first tick on, and telling ticks are kept.
+
+Most ticks of an interface show nothing new. Those in which a player begins something, or in which much changes, are
+always kept; the others in part. Knows nothing about where episodes come from.
+"""
+
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from dreamloop.model.dataset import DataError, Episode
+from dreamloop.model.mosaic_config import MosaicTrainConfig
+from dreamloop.model.mosaic_net import Seen, to_cells
+from dreamloop.model.mosaic_player import Look, MosaicPlayer, Palette, Part, stack
+
+
+class Lesson(NamedTuple):
+    """One tick: what was known before it, and the picture that it led to."""
+
+    look: Look
+    truth: NDArray[np.uint8]  # (rows, columns, pixels)
+
+
+class Lessons:
+    """Keeps the latest ``config.lessons`` lessons and draws batches of them."""
+
+    def __init__(self, config: MosaicTrainConfig, episodes: Iterable[Episode], palette: Palette) -> None:
+        self.config, self.palette = config, palette
+        self.rng = np.random.default_rng(config.seed)
+        self.kept: list[Lesson] = []
+        self._at = 0
+        self._lessons = (lesson for episode in episodes for lesson in self._of(episode))
+        self.add(max(config.lessons // 10, config.batch))
+        if not self.kept:
+            raise DataError("no episodes to train on; run 'dreamloop collect' first, or give a world with a simulator")
+
+    def add(self, n: int) -> None:
+        """Take n new lessons in place of the oldest; play that has ended leaves what there is."""
+        for lesson in self._lessons:
+            if len(self.kept) < self.config.lessons:
+                self.kept.append(lesson)
+            else:
+                self.kept[self._at % self.config.lessons] = lesson
+            self._at += 1
+            n -= 1
+            if n <= 0:
+                return
+
+    def batch(self, n: int, device: torch.device | str = "cpu") -> tuple[Seen, Tensor]:
+        """Return what is seen, and the true cells (n, rows, columns, pixels) int64."""
+        seen, truth = self.batch_of([self.kept[i] for i in self.rng.integers(0, len(self.kept), n)], device)
+        return smudge(seen, truth, self.config.smudge)
+
+    def batch_of(self, chosen: list[Lesson], device: torch.device | str = "cpu") -> tuple[Seen, Tensor]:
+        """Return these lessons as a batch."""
+        truth = torch.from_numpy(np.stack([one.truth for one in chosen])).to(device).long()
+        return stack([one.look for one in chosen], device), truth
+
+    def _of(self, episode: Episode) -> Iterator[Lesson]:
+        """Follow an episode and yield the lessons that are worth it."""
+        net = self.config.net
+        frames, actions = episode[0], episode[1]
+        player = MosaicPlayer(net)
+        before = actions[0]
+        for tick, (frame, action) in enumerate(zip(frames, actions, strict=True)):
+            truth = to_cells(torch.from_numpy(self.palette.numbers(frame)), net.cell).numpy()
+            player.act(action)
+            changed = (truth != player.memory.now).any(-1)
+            if tick and self.rng.random() < self._worth(int(changed.sum()), action, before):
+                for part in self._parts(changed, player.places[0] // net.cell):
+                    yield Lesson(player.look(part), truth[part])
+            player.show(truth)
+            before = action
+
+    def _parts(self, changed: NDArray[np.bool_], pointer: NDArray[np.int64]) -> Iterator[Part]:
+        """Choose parts of the picture (rows, columns): around a cell that changes, else around the pointer."""
+        where = np.argwhere(changed)
+        side = np.array(self.config.part)
+        for _ in range(1 + min(len(where) // self.config.more, 2)):
+            centre = where[self.rng.integers(len(where))] if len(where) else pointer[::-1]
+            first = centre - side // 2 + self.rng.integers(-side // 4, side // 4 + 1)
+            first = first.clip(0, np.array(changed.shape) - side)
+            yield slice(first[0], first[0] + side[0]), slice(first[1], first[1] + side[1])
+
+    def _worth(self, changes: int, action: NDArray[np.float32], before: NDArray[np.float32]) -> float:
+        """Return the chance that a tick is kept."""
+        config, pointer = self.config, self.config.net.pointer
+        other = np.abs(action - before)
+        if pointer >= 0:
+            other[pointer : pointer + 2] = 0
+        if other.any() or changes > config.much:
+            return 1.0
+        held = config.net.button >= 0 and action[config.net.button] > 0.5
+        return config.calm if not changes else min(2 * config.moving, 1.0) if held else config.moving
+
+
+def smudge(seen: Seen, truth: Tensor, share: float) -> tuple[Seen, Tensor]:
+    """Let a share of the cells show what another cell of the same picture shows.
+
+    A dream goes on from its own mistakes. One that stands still is to be left as it is: a net that mends and guesses
+    where nothing happens would not keep a picture for an hour. Where something changes the truth stays the truth.
+    """
+    b, rows, columns = seen.age.shape
+    now = seen.sources[:, :, :, 0]
+    wrong = torch.rand(b, rows, columns, device=now.device) < share
+    other = torch.randint(rows * columns, (b, rows * columns), device=now.device)
+    elsewhere = now.flatten(1, 2).gather(1, other[..., None].expand(-1, -1, now.shape[-1])).view_as(now)
+    still = (truth == now).all(-1, keepdim=True)
+    shown = torch.where(wrong[..., None], elsewhere, now)
+    sources = torch.cat([shown[:, :, :, None], seen.sources[:, :, :, 1:]], 3)
+    return seen._replace(sources=sources), torch.where(still, shown, truth)

@@ -1,0 +1,278 @@
+"""The net of the mosaic model, for pictures that stand still: interfaces, boards, maps in few colours.
+
+A picture is a mosaic of small cells, every pixel one colour of a palette. A coarse U-Net over the cells says where
+something changes; only those cells are drawn, and every pixel of them is *chosen*: kept as it was, fetched from the
+picture that moved along with a drag, from what the cell showed earlier, or painted in a colour of the palette. Nothing
+is blended, so what does not change cannot drift, and a colour is right or wrong but never almost right.
+
+The choice is trained as a mixture (a pointer network): whatever source holds the true colour is right. A pointer enters
+as maps over the cells, as learned stamps laid where it is, and as a look at what lies under it.
+
+Knows nothing about players, files or training.
+"""
+
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from dreamloop.model.layers import Blocks, Conv, Linear, fold, unfold
+
+CARRIED = 4  # sources that move along with the pointer: both ways, across, down; and what was seen there before
+AGES = 32  # ages of a cell that are told apart, in ticks
+REACH = 16  # pixels on every side of the pointer that its stamps cover
+NEAR = 1  # cells on every side of the pointer that are looked at, wherever they are in the picture
+
+
+@dataclass(frozen=True, slots=True)
+class MosaicConfig:
+    """The shape of the net. Frozen into the card of every checkpoint."""
+
+    height_px: int = 192
+    width_px: int = 256
+    actions: int = 62  # length of the action vector
+    action_ticks: int = 3  # how many of the latest actions it sees
+    pointer: int = 0  # where the pointer's x stands in the action vector, y beside it; -1: there is no pointer
+    button: int = 2  # where its button stands; -1: it has none
+    snap: int = 8  # pixels of the grid on which things are dragged
+    cell: int = 8  # pixels of one side of a cell
+    colours: int = 32  # of the palette
+    slots: int = 5  # earlier contents that are remembered per cell
+    looks: int = 2  # of these, the latest ones, that the coarse net sees; all of them can be fetched from
+    emb: int = 4  # channels of a colour's code
+    widths: tuple[int, ...] = (48, 96)  # channels at one cell, two, ...
+    down: tuple[int, ...] = (1, 2)  # residual blocks on the way down, per width
+    up: tuple[int, ...] = (1, 0)
+    cond: int = 96  # width of the condition made of actions
+    stamp: int = 8  # channels of the stamps
+    fine: int = 48  # channels per pixel where cells are drawn
+    fine_blocks: int = 1
+    prefix: int = 128  # ticks of true history that a scene should bring, to be remembered
+    threshold: float = 0.3  # probability of a change above which a cell is drawn
+    luck: float = 0.0  # how much chance there is in what is chosen; 0: the likeliest, whatever the seed
+
+    @property
+    def grid(self) -> tuple[int, int]:
+        """Rows and columns of cells."""
+        return self.height_px // self.cell, self.width_px // self.cell
+
+
+class Seen(NamedTuple):
+    """What the net sees of b players: the whole picture in play, a part of it in training."""
+
+    sources: (
+        Tensor  # (b, rows, columns, 1 + CARRIED + slots, pixels) int64, ``colours`` where there is none; first: now
+    )
+    age: Tensor  # (b, rows, columns) int64, ticks since the cell changed, at most AGES - 1
+    corner: Tensor  # (b, 2) column and row of the first cell
+    near: Tensor  # (b, cells, pixels) int64, what the cells around the pointer show
+    actions: Tensor  # (b, action_ticks, a), oldest first
+    places: Tensor  # (b, 3, 2) x and y in pixels: the pointer now, a tick ago, and where its button went down
+    shift: Tensor  # (b, 2) pixels that a thing held since the press has come with this tick
+
+
+class Drawn(NamedTuple):
+    """What the coarse net says, ready for cells to be drawn."""
+
+    change: Tensor  # (b, rows, columns) logits
+    features: Tensor  # (b, c, rows, columns)
+    cond: Tensor  # (b, cond)
+
+
+class MosaicNet(nn.Module):
+    """``look`` once at the whole picture, then ``draw`` the cells that change."""
+
+    palette: Tensor
+    ink: Tensor
+
+    def __init__(self, config: MosaicConfig) -> None:
+        super().__init__()
+        self.config, self._dtype = config, torch.float32
+        k, w, pixels = config.colours, config.widths, config.cell**2
+        self.register_buffer("palette", torch.zeros(k, 3, dtype=torch.uint8))
+        codes = torch.randn(k + 1, config.emb, generator=torch.Generator().manual_seed(1))
+        self.register_buffer("ink", codes)  # not trained: the layers behind it are
+        near = (2 * NEAR + 1) ** 2 * pixels * config.emb + 2
+        self.under = nn.Sequential(Linear(near, config.cond), nn.SiLU(), Linear(config.cond, config.cond))
+        self.know = Linear(config.actions * config.action_ticks + 3, config.cond)
+        self.mix = nn.Sequential(
+            Linear(2 * config.cond, 2 * config.cond), nn.SiLU(), Linear(2 * config.cond, config.cond), nn.SiLU()
+        )
+        rows, columns = config.grid
+        self.stem = Conv((2 + config.looks) * pixels * config.emb + AGES + 3 * 3 + rows + columns, w[0], 1)
+        self.around = nn.Parameter(0.2 * torch.randn(3, 4 * REACH * REACH, w[0]))
+        self.down = nn.ModuleList(Blocks(n, c, config.cond) for n, c in zip(config.down, w, strict=True))
+        self.up = nn.ModuleList(Blocks(n, c, config.cond) for n, c in zip(config.up, w, strict=True))
+        self.shrink = nn.ModuleList(Conv(4 * a, b, 1) for a, b in pairwise(w))
+        self.grow = nn.ModuleList(Conv(b, 4 * a, 1) for a, b in pairwise(w))
+        self.merge = nn.ModuleList(Conv(2 * a, a, 1) for a in w[:-1])
+        self.change = Conv(w[0], 1, 1)
+        sources = 1 + CARRIED + config.slots
+        self.close = nn.Parameter(0.2 * torch.randn(3, 4 * REACH * REACH, config.stamp))
+        self.plan = Linear(w[0] + config.cond, 8 * pixels)  # a sketch of the cell
+        self.enter = Conv(config.emb * sources + 3 * config.stamp + 8 + 2, config.fine, 1)
+        self.told = Linear(w[0] + config.cond, config.cond)
+        self.fine = Blocks(config.fine_blocks, config.fine, config.cond)
+        self.leave = Conv(config.fine, k + sources, 1)
+        self.change.bias.data.fill_(-3.0)  # most cells stand still,
+        self.leave.bias.data[k:] = 1.0  # and most pixels are found somewhere
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The dtype of the arithmetic inside."""
+        return self._dtype
+
+    def compute_in(self, dtype: torch.dtype) -> "MosaicNet":
+        """Choose the dtype of the arithmetic and return self."""
+        self._dtype = dtype
+        return self
+
+    def look(self, seen: Seen) -> Drawn:
+        """Say where the picture changes."""
+        cond = self._condition(seen)
+        x = self.stem(self._inputs(seen).to(self.dtype).contiguous(memory_format=torch.channels_last))
+        x = (x + self._pointer(seen).to(self.dtype)).contiguous(memory_format=torch.channels_last)
+        skips: list[Tensor] = []
+        for level, blocks in enumerate(self.down):
+            if level:
+                skips.append(x)
+                x = self.shrink[level - 1](fold(x, 2))
+            x = blocks(x, cond)
+        for level in reversed(range(len(self.up) - 1)):
+            x = unfold(self.grow[level](x), 2)
+            x = self.merge[level](torch.cat([x, skips[level]], 1).contiguous(memory_format=torch.channels_last))
+            x = self.up[level](x, cond)
+        return Drawn(self.change(x)[:, 0].float(), x, cond)
+
+    def draw(self, drawn: Drawn, seen: Seen, rows: Tensor) -> Tensor:
+        """Draw some cells.
+
+        Args:
+            rows: (n, 3) player, row and column of every cell.
+
+        Returns:
+            (n, colours + sources, cell * cell) logits of the options of every pixel; a source that holds nothing has
+            a logit of -inf.
+        """
+        config, dtype, c = self.config, self.dtype, self.config.cell
+        b, y, x = rows.unbind(1)
+        about = torch.cat([drawn.features[b, :, y, x], drawn.cond[b]], 1)
+        sources = seen.sources[b, y, x]  # (n, s, pixels)
+        inked = F.embedding(sources, self.ink).permute(0, 1, 3, 2).flatten(1, 2)  # (n, s * emb, pixels)
+        sketch = self.plan(about).view(len(rows), 8, c * c)
+        corner = (torch.stack([x, y], 1) + seen.corner[b]) * c
+        at = corner[:, None] + _square(c, rows.device)
+        stamps = [_stamp(self.close[i], at - seen.places[b, i, None]).permute(0, 2, 1) for i in range(3)]
+        parts = torch.cat(
+            [inked.to(dtype), *(s.to(dtype) for s in stamps), sketch, path_nearness(at, seen.places[b]).to(dtype)], 1
+        )
+        h = self.enter(parts.view(len(rows), parts.shape[1], c, c).contiguous(memory_format=torch.channels_last))
+        h = self.fine(h, F.silu(self.told(about)))
+        logits: Tensor = self.leave(F.silu(h)).flatten(2).float()
+        absent = F.pad(sources == config.colours, (0, 0, config.colours, 0))
+        return logits.masked_fill(absent, -torch.inf)
+
+    def _condition(self, seen: Seen) -> Tensor:
+        """Return (b, cond): the actions together with what lies under the pointer."""
+        cell, dtype = self.config.cell, self.dtype
+        moved = torch.cat([seen.shift.float() / cell, (seen.shift != 0).any(1, keepdim=True).float()], 1)
+        acted = self.know(torch.cat([seen.actions.flatten(1), moved], 1).to(dtype))
+        inside = (seen.places[:, 0] % cell).float() / cell - 0.5
+        under = self.under(torch.cat([F.embedding(seen.near, self.ink).flatten(1), inside], 1).to(dtype))
+        mixed: Tensor = self.mix(torch.cat([acted, under], 1))
+        return mixed
+
+    def _inputs(self, seen: Seen) -> Tensor:
+        """Return (b, channels, rows, columns): colours of now, of what is carried and remembered; ages; places."""
+        config = self.config
+        looks = [0, 1, *range(1 + CARRIED, 1 + CARRIED + config.looks)]
+        inked = F.embedding(seen.sources[:, :, :, looks], self.ink).flatten(3)
+        age = F.one_hot(seen.age, AGES)
+        cells = self._cells(seen)
+        where = torch.cat([F.one_hot(cells[..., 1], config.grid[0]), F.one_hot(cells[..., 0], config.grid[1])], -1)
+        away = (config.cell * cells + config.cell // 2)[:, :, :, None] - seen.places[:, None, None]  # (b, r, c, 3, 2)
+        apart = away.float() / config.width_px
+        bump = torch.exp(-apart.square().sum(-1) * (config.width_px / 12) ** 2)
+        maps = torch.cat([apart.flatten(3), bump], -1)
+        return torch.cat([inked, age.to(inked), where.to(inked), maps], -1).permute(0, 3, 1, 2)
+
+    def _pointer(self, seen: Seen) -> Tensor:
+        """Return (b, c, rows, columns): the stamps of the three places, as the corners of cells see them."""
+        corner = self.config.cell * self._cells(seen)
+        stamps = [_stamp(self.around[i], corner - seen.places[:, None, None, i]) for i in range(3)]
+        return (stamps[0] + stamps[1] + stamps[2]).permute(0, 3, 1, 2)
+
+    def _cells(self, seen: Seen) -> Tensor:
+        """Return (b, rows, columns, 2): column and row of every cell in the whole picture."""
+        _, rows, columns = seen.age.shape
+        step = (torch.arange(n, device=seen.age.device) for n in (columns, rows))
+        return torch.stack(torch.meshgrid(*step, indexing="xy"), -1) + seen.corner[:, None, None]
+
+
+def _square(side: int, device: torch.device) -> Tensor:
+    """Return (pixels, 2): x and y of the pixels of a cell."""
+    step = torch.arange(side, device=device)
+    return torch.stack(torch.meshgrid(step, step, indexing="xy"), -1).view(-1, 2)
+
+
+def _stamp(table: Tensor, away: Tensor) -> Tensor:
+    """Return the entries (..., c) of a stamp (4 REACH^2, c) at offsets (..., 2) in pixels; zero outside of it."""
+    index = away + REACH
+    inside = ((index >= 0) & (index < 2 * REACH)).all(-1)
+    index = index.clamp(0, 2 * REACH - 1)
+    return F.embedding(index[..., 1] * 2 * REACH + index[..., 0], table) * inside[..., None]
+
+
+def path_nearness(at: Tensor, places: Tensor) -> Tensor:
+    """Return (n, 2, pixels): how near pixels ``at`` (n, pixels, 2) are to the way of the pointer in this tick."""
+    at, a, b = at.float(), places[:, None, 1].float(), places[:, None, 0].float()
+    way = b - a
+    along = ((at - a) * way).sum(-1) / way.square().sum(-1).clamp_min(1e-6)
+    far = (at - a - along.clamp(0, 1)[..., None] * way).abs().amax(-1)
+    return torch.stack([1 - (far / 2).clamp(0, 2), (far <= 1.5).float()], 1)
+
+
+def chosen(logits: Tensor, sources: Tensor, colours: int) -> Tensor:
+    """Return the likeliest colour (n, pixels) of every pixel: options that hold the same colour count together."""
+    chance = logits.softmax(1)
+    held = sources.clamp(max=colours - 1)
+    return chance[:, :colours].scatter_add(1, held, chance[:, colours:]).argmax(1)
+
+
+def surprise(logits: Tensor, sources: Tensor, truth: Tensor, colours: int) -> Tensor:
+    """Return (n, pixels): minus the log of the chance that the true colour (n, pixels) is chosen."""
+    right = torch.cat([F.one_hot(truth, colours).permute(0, 2, 1).bool(), sources == truth[:, None]], 1)
+    return logits.logsumexp(1) - logits.masked_fill(~right, -torch.inf).logsumexp(1)
+
+
+def to_cells(picture: Tensor, cell: int) -> Tensor:
+    """Cut pictures (..., h, w) into cells (..., rows, columns, cell * cell)."""
+    *lead, h, w = picture.shape
+    cells = picture.reshape(*lead, h // cell, cell, w // cell, cell)
+    return cells.transpose(-3, -2).flatten(-2)
+
+
+def from_cells(cells: Tensor, cell: int) -> Tensor:
+    """Put cells (..., rows, columns, cell * cell) together into pictures (..., h, w)."""
+    *lead, rows, columns, _ = cells.shape
+    return cells.reshape(*lead, rows, columns, cell, cell).transpose(-3, -2).reshape(*lead, rows * cell, columns * cell)
+
+
+def count_flop(net: MosaicNet, cells: int) -> float:
+    """Return the floating-point operations of a tick in which ``cells`` cells are drawn (a multiply-add is two)."""
+    from torch.utils.flop_counter import FlopCounterMode
+
+    config = net.config
+    rows, columns = config.grid
+    sources = torch.zeros(1, rows, columns, 1 + CARRIED + config.slots, config.cell**2, dtype=torch.long)
+    two, near = torch.zeros(1, 2, dtype=torch.long), (2 * NEAR + 1) ** 2
+    seen = Seen(
+        *(sources, sources[:, :, :, 0, 0], two, sources[:, 0, :1, 0].expand(-1, near, -1)),
+        *(torch.zeros(1, config.action_ticks, config.actions), two[:, None].expand(-1, 3, -1), two),
+    )
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        net.draw(net.look(seen), seen, torch.zeros(cells, 3, dtype=torch.long))
+    return float(counter.get_total_flops())

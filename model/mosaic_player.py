@@ -1,0 +1,142 @@
+"""One player of the mosaic model: cells that remember, the latest actions, where the pointer was and where it pressed.
+
+The same code prepares what the net sees in play and in training. Colours come and go as numbers of a palette.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from dreamloop.model.mosaic_memory import CellMemory
+from dreamloop.model.mosaic_net import CARRIED, NEAR, MosaicConfig, Seen
+
+Look = tuple[NDArray[Any], ...]  # the fields of Seen, of one player
+Part = tuple[slice, slice]  # rows and columns of the picture
+WHOLE = (slice(None), slice(None))
+
+
+class Palette:
+    """Turns RGB pictures into numbers of colours and back.
+
+    Unused entries repeat the first one. A colour that is not there takes an unused entry while the palette ``grows``,
+    as it does in training; else it becomes the nearest one.
+    """
+
+    def __init__(self, colours: NDArray[np.uint8], grows: bool = False) -> None:
+        self.colours, self.grows = np.array(colours), grows
+        self.used = 1 + int((self.colours[1:] != self.colours[0]).any(-1).sum())
+        self._number = np.full(1 << 24, 255, np.uint8)
+        self._number[_codes(self.colours[: self.used])] = np.arange(self.used, dtype=np.uint8)
+
+    def numbers(self, frames: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Return the numbers (...) of frames (..., 3)."""
+        codes = _codes(frames)
+        numbers = self._number[codes]
+        if (numbers == 255).any():
+            for code in np.unique(codes[numbers == 255]):
+                self._number[code] = self._learn(np.array([code >> 16, code >> 8 & 255, code & 255]))
+            numbers = self._number[codes]
+        return np.asarray(numbers)
+
+    def _learn(self, colour: NDArray[np.int64]) -> int:
+        if self.grows and self.used < len(self.colours):
+            self.colours[self.used] = colour
+            self.used += 1
+            return self.used - 1
+        return int(np.abs(self.colours[: self.used].astype(int) - colour).sum(-1).argmin())
+
+
+def _codes(frames: NDArray[np.uint8]) -> NDArray[np.int32]:
+    wide = frames.astype(np.int32)
+    return np.asarray(wide[..., 0] << 16 | wide[..., 1] << 8 | wide[..., 2])
+
+
+class MosaicPlayer:
+    """What is known just before a picture is drawn; told of it afterwards."""
+
+    def __init__(self, config: MosaicConfig) -> None:
+        self.config = config
+        self.memory = CellMemory(config.grid, config.cell**2, config.slots, config.colours)
+        self.actions = np.zeros((config.action_ticks, config.actions), np.float32)
+        self.places = np.zeros((3, 2), np.int64)
+
+    def act(self, action: NDArray[np.float32]) -> None:
+        """Take the action (a,) of the tick that is about to be drawn."""
+        config, before = self.config, self.actions[-1]
+        self.actions = np.concatenate([self.actions[1:], action[None]])
+        if config.pointer < 0:
+            return
+        size = (config.width_px - 1, config.height_px - 1)
+        place = np.rint(np.clip(action[config.pointer : config.pointer + 2], 0, 1) * size).astype(np.int64)
+        held = config.button >= 0 and action[config.button] > 0.5
+        pressed = self.places[2] if held and before[config.button] > 0.5 else place
+        self.places = np.stack([place, self.places[0], pressed])
+
+    def show(self, cells: NDArray[np.uint8]) -> NDArray[np.bool_]:
+        """Take the picture that was drawn, as cells of numbers, and return which cells changed."""
+        return self.memory.show(cells)
+
+    def look(self, part: Part = WHOLE) -> Look:
+        """Return what the net sees of this player, of the whole picture or of ``part`` of it."""
+        memory, corner = self.memory, np.array([part[1].start or 0, part[0].start or 0])
+        shift = self.shift
+        sources = np.stack(
+            [memory.now[part], *self._carried(shift // self.config.cell, part), *memory.slots[:, *part]], 2
+        )
+        return sources, memory.age[part].copy(), corner, self._near(), self.actions, self.places, shift
+
+    @property
+    def shift(self) -> NDArray[np.int64]:
+        """How far, in pixels (2,), a thing that is held since the press comes with the tick that is to be drawn."""
+        config = self.config
+        if config.button < 0 or not (self.actions[-2:, config.button] > 0.5).all():
+            return np.zeros(2, np.int64)
+        now, before = ((place - self.places[2] + config.snap // 2) // config.snap for place in self.places[:2])
+        return np.asarray(config.snap * (now - before))
+
+    def _carried(self, steps: NDArray[np.int64], part: Part) -> list[NDArray[np.uint8]]:
+        """Return what moves along with the pointer by ``steps`` cells, as ``part`` sees it: both ways, across, down."""
+        rows, columns = self.config.grid
+        y, x = (np.arange(n)[of] for n, of in zip((rows, columns), part, strict=True))
+        pages = (self.memory.now, self.memory.now, self.memory.now, self.memory.slots[0])
+        carried = []
+        for (across, down), page in zip(((1, 1), (1, 0), (0, 1), (1, 1)), pages, strict=True):
+            dx, dy = int(steps[0]) * across, int(steps[1]) * down
+            from_y, from_x = y - dy, x - dx
+            inside = ((from_y >= 0) & (from_y < rows))[:, None] & ((from_x >= 0) & (from_x < columns))
+            if dx or dy:
+                fetched = page[from_y.clip(0, rows - 1)[:, None], from_x.clip(0, columns - 1)]
+                carried.append(np.where(inside[..., None], fetched, self.config.colours).astype(np.uint8))
+            else:
+                carried.append(np.full((len(y), len(x), page.shape[-1]), self.config.colours, np.uint8))
+        assert len(carried) == CARRIED
+        return carried
+
+    def _near(self) -> NDArray[np.uint8]:
+        """Return the contents (cells, pixels) of the cells around the pointer; none beyond the edge."""
+        (rows, columns), (x, y) = self.config.grid, self.places[0] // self.config.cell
+        around = np.arange(-NEAR, NEAR + 1)
+        y, x = np.repeat(y + around, len(around)), np.tile(x + around, len(around))
+        inside = (y >= 0) & (y < rows) & (x >= 0) & (x < columns)
+        found = self.memory.now[y.clip(0, rows - 1), x.clip(0, columns - 1)]
+        return np.where(inside[:, None], found, self.config.colours).astype(np.uint8)
+
+    def state(self) -> dict[str, Any]:
+        """Return copies of everything."""
+        return {"actions": self.actions.copy(), "places": self.places.copy(), **self.memory.state()}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go back to what ``state()`` returned."""
+        self.actions, self.places = np.array(state["actions"]), np.array(state["places"])
+        self.memory.restore(state)
+
+
+def stack(looks: Sequence[Look], device: torch.device | str = "cpu") -> Seen:
+    """Put the looks of b players together as the net takes them."""
+    sources, age, corner, near, actions, places, shift = (
+        torch.from_numpy(np.stack(part)).to(device) for part in zip(*looks, strict=True)
+    )
+    return Seen(sources.long(), age.long(), corner, near.long(), actions.float(), places, shift)

@@ -1,0 +1,193 @@
+"""Training of the mosaic model: which cells change, and what every pixel of those is made of. One time box.
+
+Resumes after kill -9 from the last atomic checkpoint. Episodes come in as arrays. Runs on a CPU or a GPU.
+"""
+
+import time
+from collections.abc import Iterable
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from dreamloop.model.dataset import Episode
+from dreamloop.model.device import choose_device, choose_dtype
+from dreamloop.model.mosaic_config import MosaicTrainConfig
+from dreamloop.model.mosaic_lessons import Lessons
+from dreamloop.model.mosaic_net import Drawn, MosaicNet, Seen, chosen, surprise
+from dreamloop.model.mosaic_player import Palette
+from dreamloop.model.train import Every, Log, Progress, Report
+from dreamloop.model.train_store import load_run, save_run
+
+INSIDE = ("first.", "down.", "up.", "fine.", "shrink.", "grow.", "merge.")  # whose matrices Muon trains
+
+
+class MosaicTrainer:
+    """Owns the net, its average, and the optimisers."""
+
+    def __init__(self, config: MosaicTrainConfig, device: str = "cpu", dtype: torch.dtype = torch.bfloat16) -> None:
+        torch.manual_seed(config.seed)
+        self.config, self.device = config, torch.device(device)
+        self.net = MosaicNet(config.net).to(self.device).compute_in(dtype)
+        self.ema = MosaicNet(config.net).to(self.device).compute_in(dtype).requires_grad_(False)
+        self.ema.load_state_dict(self.net.state_dict())
+        self.optimisers = {"net": make_optimisers(config, self.net)}
+        self.progress = Progress()
+
+    def know_colours(self, palette: Palette) -> None:
+        """Take over the colours that were met so far."""
+        for net in (self.net, self.ema):
+            net.palette.copy_(torch.from_numpy(palette.colours))
+
+    def step(self, seen: Seen, truth: Tensor) -> dict[str, float]:
+        """Learn from one batch and return the losses; ``truth`` are the cells (b, rows, columns, pixels) it led to."""
+        config = self.config
+        drawn = self.net.look(seen)
+        changed = (truth != seen.sources[:, :, :, 0]).any(-1)
+        gate = F.binary_cross_entropy_with_logits(drawn.change, changed.float(), reduction="sum") / config.batch
+        rows = pick_cells(changed, drawn.change.detach(), config.cells, config.others)
+        figures = {"gate": float(gate.detach())}
+        loss = config.gate * gate
+        if len(rows):
+            wrong = self._surprise(drawn, seen, truth, rows)
+            loss = loss + wrong.mean()
+            figures["pixels"] = float(wrong.detach().mean())
+        self._descend(loss)
+        self.progress.step += 1
+        self.progress.frames += config.batch
+        return figures
+
+    def _surprise(self, drawn: Drawn, seen: Seen, truth: Tensor, rows: Tensor) -> Tensor:
+        b, y, x = rows.unbind(1)
+        logits = self.net.draw(drawn, seen, rows)
+        return surprise(logits, seen.sources[b, y, x], truth[b, y, x], self.config.net.colours).sum(1)
+
+    def _descend(self, loss: Tensor) -> None:
+        loss.backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(self.net.parameters(), self.config.clip)
+        share = share_of(self.progress, self.config)
+        warm = min((self.progress.step + 1) / 100, 1.0)
+        fall = 1 - 0.95 * max(share - self.config.decay_from, 0) / (1 - self.config.decay_from)
+        for optimiser in self.optimisers["net"]:
+            for group in optimiser.param_groups:
+                group["lr"] = group["base_lr"] * warm * fall
+            optimiser.step()
+            optimiser.zero_grad(set_to_none=True)
+        decay = min(self.config.ema, (1 + self.progress.step) / (10 + self.progress.step))
+        with torch.no_grad():
+            ours: list[Tensor] = list(self.ema.parameters())
+            theirs: list[Tensor] = list(self.net.parameters())
+            torch._foreach_lerp_(ours, theirs, 1 - decay)
+
+
+def share_of(progress: Progress, config: MosaicTrainConfig) -> float:
+    """Return the share of the time box (or of the steps) that is used up, 0..1."""
+    if config.steps:
+        return min(progress.step / config.steps, 1.0)
+    return min(progress.elapsed_s / (60 * config.minutes), 1.0)
+
+
+def make_optimisers(config: MosaicTrainConfig, net: MosaicNet) -> list[torch.optim.Optimizer]:
+    """Muon for the matrices inside, Adam for the rest."""
+    matrices = [p for name, p in net.named_parameters() if name.startswith(INSIDE) and p.ndim == 2]
+    chosen_ids = {id(p) for p in matrices}
+    rest = [p for p in net.parameters() if id(p) not in chosen_ids]
+    optimisers: list[torch.optim.Optimizer] = [
+        torch.optim.Muon(matrices, lr=config.muon_lr, weight_decay=0.01, adjust_lr_fn="match_rms_adamw"),
+        torch.optim.Adam(rest, lr=config.adam_lr, betas=(0.9, 0.99)),
+    ]
+    for group in (group for one in optimisers for group in one.param_groups):
+        group["base_lr"] = group["lr"]
+    return optimisers
+
+
+def pick_cells(changed: Tensor, logits: Tensor, most: int, others: int) -> Tensor:
+    """Return (n, 3) player, row and column of cells to draw: up to ``most`` that change, and ``others`` that seem to.
+
+    Args:
+        changed: (b, rows, columns) which cells truly change.
+        logits: (b, rows, columns) how likely the net thinks it.
+    """
+    b, _, columns = changed.shape
+    flat = changed.flatten(1)
+    rank = torch.rand_like(logits.flatten(1)).masked_fill(~flat, -1.0)
+    top = rank.topk(min(most, rank.shape[1]), 1)
+    players = torch.arange(b, device=changed.device)[:, None]
+    real = torch.stack([players.expand_as(top.indices), top.indices], -1)[top.values >= 0]
+    seeming = logits.flatten(1).masked_fill(flat, -torch.inf).topk(others, 1)
+    found = torch.isfinite(seeming.values)
+    false = torch.stack([players.expand_as(seeming.indices), seeming.indices], -1)[found]
+    picked = torch.cat([real, false])
+    row = picked[:, 1].div(columns, rounding_mode="floor")
+    return torch.stack([picked[:, 0], row, picked[:, 1] % columns], 1)
+
+
+@torch.no_grad()
+def held_out_figures(net: MosaicNet, lessons: Lessons, ticks: int) -> dict[str, float]:
+    """Return, over held-out ticks with true history, shares of cells right and of ticks without a wrong pixel."""
+    config, device = net.config, net.palette.device
+    right = changes = found = drawn_cells = ticks_right = telling = 0
+    for first in range(0, min(ticks, len(lessons.kept)), 8):
+        kept = lessons.kept[first : first + 8]
+        seen, truth = lessons.batch_of(kept, device)
+        drawn = net.look(seen)
+        rows = (drawn.change.sigmoid() > config.threshold).nonzero()
+        cells = seen.sources[:, :, :, 0].clone()
+        if len(rows):
+            b, y, x = rows.unbind(1)
+            cells[b, y, x] = chosen(net.draw(drawn, seen, rows), seen.sources[b, y, x], config.colours)
+        changed, good = (truth != seen.sources[:, :, :, 0]).any(-1), (cells == truth).all(-1)
+        changes += int(changed.sum())
+        right += int((good & changed).sum())
+        found += int((changed & (drawn.change.sigmoid() > config.threshold)).sum())
+        drawn_cells += len(rows)
+        telling += int(changed.flatten(1).any(1).sum())
+        ticks_right += int((good.flatten(1).all(1) & changed.flatten(1).any(1)).sum())
+    return {
+        "changed_cells_right": right / max(changes, 1),
+        "changed_cells_found": found / max(changes, 1),
+        "cells_drawn_per_change": drawn_cells / max(changes, 1),
+        "ticks_right": ticks_right / max(telling, 1),
+    }
+
+
+def train_mosaic(
+    config: MosaicTrainConfig,
+    episodes: Iterable[Episode],
+    held_out: Iterable[Episode],
+    folder: Path,
+    *,
+    device: str = "cpu",
+    resume: bool = True,
+    report: Report = lambda figures: None,
+) -> Path:
+    """Train until the time box is used up and return the folder with checkpoints and the log.
+
+    Args:
+        episodes: true play to learn from, read as training goes on.
+        held_out: true play that is never trained on, for the figures in the log.
+        report: called with the figures of every step.
+    """
+    trainer = MosaicTrainer(config, device, choose_dtype("auto", choose_device(device)))
+    folder.mkdir(parents=True, exist_ok=True)
+    if resume:
+        load_run(folder, trainer)
+    palette = Palette(trainer.net.palette.cpu().numpy(), grows=True)
+    lessons, test = Lessons(config, episodes, palette), Lessons(config, held_out, palette)
+    test.add(config.test_ticks - len(test.kept))
+    progress, log = trainer.progress, Log(folder)
+    started_s = time.monotonic() - progress.elapsed_s
+    save, show = Every(config.checkpoint_s, progress.elapsed_s), Every(config.sample_s, progress.elapsed_s)
+    while share_of(progress, config) < 1:
+        lessons.add(config.fresh)
+        trainer.know_colours(palette)
+        figures = trainer.step(*lessons.batch(config.batch, trainer.device))
+        progress.elapsed_s = now_s = time.monotonic() - started_s
+        share = share_of(progress, config)
+        report({"share": share, "step": progress.step, "frames": progress.frames, **figures})
+        if save(now_s) or share >= 1:
+            save_run(folder, trainer)
+        if show(now_s) or share >= 1:
+            log.write(progress, figures | held_out_figures(trainer.ema, test, config.test_ticks))
+    return folder

@@ -1,0 +1,195 @@
+"""The mosaic model: its cells' memory, its palette, what is carried, what is chosen, and its training."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from dreamloop.model import arch_mosaic
+from dreamloop.model.dataset import DataError, Episode
+from dreamloop.model.mosaic_config import MosaicTrainConfig, mosaic_config
+from dreamloop.model.mosaic_lessons import Lessons, smudge
+from dreamloop.model.mosaic_memory import OLDEST, STABLE, CellMemory
+from dreamloop.model.mosaic_net import CARRIED, MosaicConfig, chosen, from_cells, surprise, to_cells
+from dreamloop.model.mosaic_player import MosaicPlayer, Palette
+from dreamloop.model.train_mosaic import MosaicTrainer, pick_cells, train_mosaic
+from dreamloop.model.train_store import load_weights, read_progress
+
+TINY = mosaic_config(arch_mosaic.tiny_card().config)
+
+
+def cells_of(*numbers: int) -> NDArray[np.uint8]:
+    """A row of cells, each of one colour."""
+    return np.repeat(np.array(numbers, np.uint8)[None, :, None], 4, 2)
+
+
+def test_what_stood_still_is_remembered_and_what_only_passed_is_not() -> None:
+    memory = CellMemory((1, 2), 4, 2, none=9)
+    for _ in range(STABLE + 1):
+        memory.show(cells_of(1, 1))
+    assert memory.show(cells_of(2, 1)).tolist() == [[True, False]]
+    memory.show(cells_of(3, 1))  # 2 stood for one tick only
+    assert memory.slots[:, 0, 0, 0].tolist() == [1, 9]
+    assert memory.slots[:, 0, 1, 0].tolist() == [9, 9]
+    assert memory.age.tolist() == [[0, STABLE + 2]]
+
+
+def test_what_comes_back_moves_to_the_front_and_is_not_kept_twice() -> None:
+    """A pointer that hides and shows a cell again and again must not push out what a window covers there."""
+    memory = CellMemory((1, 1), 100, 3, none=9)
+    pictures = [np.full((1, 1, 100), number, np.uint8) for number in (5, 1, 2, 1, 2, 1)]
+    for picture in pictures:
+        for _ in range(STABLE + 1):
+            memory.show(picture)
+    assert memory.slots[:, 0, 0, 0].tolist() == [2, 1, 5]
+
+
+def test_a_cell_gets_no_older_than_can_be_told() -> None:
+    memory = CellMemory((1, 1), 4, 1, none=9)
+    for _ in range(300):
+        memory.show(cells_of(1))
+    assert memory.age.tolist() == [[OLDEST]]
+
+
+def test_a_palette_learns_colours_while_it_grows_and_then_takes_the_nearest() -> None:
+    palette = Palette(np.zeros((3, 3), np.uint8), grows=True)
+    assert palette.numbers(np.array([[0, 0, 0], [200, 0, 0]], np.uint8)).tolist() == [0, 1]
+    assert palette.numbers(np.array([[0, 200, 0], [200, 0, 0]], np.uint8)).tolist() == [2, 1]
+    assert palette.numbers(np.array([[0, 190, 0]], np.uint8)).tolist() == [2]  # it is full
+    frozen = Palette(palette.colours)
+    assert frozen.numbers(np.array([[0, 0, 60], [210, 0, 0]], np.uint8)).tolist() == [0, 1]
+    assert np.array_equal(frozen.colours, palette.colours)
+
+
+def test_cells_and_pictures_are_the_same_thing() -> None:
+    picture = torch.arange(2 * 16 * 24).view(2, 16, 24)
+    cells = to_cells(picture, 8)
+    assert cells.shape == (2, 2, 3, 64)
+    assert torch.equal(cells[0, 1, 2].view(8, 8), picture[0, 8:, 16:])
+    assert torch.equal(from_cells(cells, 8), picture)
+
+
+def drag(player: MosaicPlayer, x: float, held: bool) -> None:
+    player.act(np.array([x / (TINY.width_px - 1), 0.5, held, 0], np.float32))
+
+
+def test_what_is_held_comes_along_by_whole_steps_of_the_grid() -> None:
+    """The third cell is carried to the fourth exactly when the pointer is nearer to eight pixels than to none."""
+    config = replace(TINY, button=2)
+    player = MosaicPlayer(config)
+    picture = np.broadcast_to(np.arange(8, dtype=np.uint8)[None, :, None], (4, 8, 64))
+    drag(player, 20, False)
+    player.show(picture)
+    shifts = []
+    for x in (20, 23, 24, 25, 31, 32, 12):
+        drag(player, x, True)
+        shifts.append(int(player.shift[0]))
+        sources = player.look()[0]
+        moved = sources[1, 3, 1 : 1 + CARRIED, 0].tolist()
+        wanted = {0: [8, 8, 8, 8], 8: [2, 2, 8, 8], -24: [6, 6, 8, 8]}[shifts[-1]]
+        assert moved == wanted
+        player.show(picture)
+    assert shifts == [0, 0, 8, 0, 0, 8, -24]
+    drag(player, 40, False)
+    assert player.shift.tolist() == [0, 0]
+
+
+def test_options_that_hold_the_same_colour_count_together() -> None:
+    """Two sources of colour 1 outweigh the one painted colour 0 that each of them alone would lose to."""
+    logits = torch.log(torch.tensor([0.4, 0.0001, 0.0, 0.3, 0.2999])).view(1, 5, 1)
+    sources = torch.tensor([1, 1]).view(1, 2, 1)
+    assert chosen(logits, sources, 3).item() == 1
+    loss = surprise(logits, sources, torch.tensor([[1]]), 3)
+    assert loss.item() == pytest.approx(-np.log(0.6), abs=1e-3)
+
+
+def test_cells_to_draw_are_those_that_change_and_those_that_seem_to() -> None:
+    changed = torch.zeros(2, 3, 4, dtype=torch.bool)
+    changed[0, 1, 2] = changed[1, 0, 0] = changed[1, 2, 3] = True
+    logits = torch.zeros(2, 3, 4)
+    logits[0, 2, 1] = 5.0
+    rows = {tuple(row) for row in pick_cells(changed, logits, 8, 1).tolist()}
+    assert {(0, 1, 2), (0, 2, 1), (1, 0, 0), (1, 2, 3)} < rows
+    assert len(rows) == 5
+
+
+def blinking(ticks: int, seed: int) -> Episode:
+    """A world of one lamp: while the button is down the cell under the pointer is lit."""
+    rng = np.random.default_rng(seed)
+    actions = np.zeros((ticks, TINY.actions), np.float32)
+    actions[:, :2] = np.repeat(rng.random((ticks // 4 + 1, 2)), 4, 0)[:ticks]
+    actions[:, 2] = rng.random(ticks) < 0.5
+    frames = np.full((ticks, TINY.height_px, TINY.width_px, 3), 40, np.uint8)
+    for frame, action in zip(frames, actions, strict=True):
+        x, y = int(action[0] * 63) // 8 * 8, int(action[1] * 31) // 8 * 8
+        if action[2]:
+            frame[y : y + 8, x : x + 8] = 250
+    return frames, actions
+
+
+CONFIG = MosaicTrainConfig(
+    net=replace(TINY, button=2, luck=0.0),
+    part=(4, 8),
+    batch=8,
+    lessons=400,
+    steps=40,
+    test_ticks=60,
+    adam_lr=1e-2,
+    muon_lr=1e-2,
+)
+
+
+def test_a_batch_can_be_learnt_by_heart() -> None:
+    """A gradient that does not reach the gate or the choice of pixels leaves one of the two losses where it was."""
+    palette = Palette(np.zeros((8, 3), np.uint8), grows=True)
+    seen, truth = Lessons(CONFIG, [blinking(60, 1)], palette).batch(8)
+    trainer = MosaicTrainer(replace(CONFIG, steps=1000), dtype=torch.float32)
+    figures = [trainer.step(seen, truth) for _ in range(120)]
+    assert figures[-1]["gate"] < 0.3 * figures[0]["gate"]
+    assert figures[-1]["pixels"] < 0.5 * figures[0]["pixels"]
+
+
+def test_a_smudge_is_kept_where_nothing_happens_and_the_truth_is_not_smudged() -> None:
+    palette = Palette(np.zeros((8, 3), np.uint8), grows=True)
+    lessons = Lessons(CONFIG, [blinking(60, 1)], palette)
+    seen, truth = lessons.batch_of(lessons.kept[:8])
+    now = seen.sources[:, :, :, 0]
+    changed = (truth != now).any(-1)
+    smudged, target = smudge(seen, truth, 0.5)
+    shown = smudged.sources[:, :, :, 0]
+    assert 0 < (shown != now).any(-1).float().mean() < 0.5
+    assert torch.equal(target[~changed], shown[~changed])
+    assert torch.equal(target[changed], truth[changed])
+    assert torch.equal(smudged.sources[:, :, :, 1:], seen.sources[:, :, :, 1:])
+    assert torch.equal(smudge(seen, truth, 0.0)[0].sources, seen.sources)
+
+
+def test_a_run_goes_on_where_it_was_stopped(tmp_path: Path) -> None:
+    train_mosaic(replace(CONFIG, steps=3), [blinking(200, 1)], [blinking(60, 2)], tmp_path)
+    before = load_weights(tmp_path)
+    train_mosaic(replace(CONFIG, steps=5), [blinking(200, 1)], [blinking(60, 2)], tmp_path)
+    assert read_progress(tmp_path)["step"] == 5
+    assert not torch.equal(before["stem.weight"], load_weights(tmp_path)["stem.weight"])
+    assert {tuple(colour) for colour in before["palette"].tolist()} == {(0, 0, 0), (40, 40, 40), (250, 250, 250)}
+    line = json.loads((tmp_path / "log.jsonl").read_text().splitlines()[-1])
+    assert 0 <= line["changed_cells_right"] <= line["changed_cells_found"] <= 1
+
+
+def test_no_play_is_said_so() -> None:
+    with pytest.raises(DataError, match="no episodes"):
+        Lessons(CONFIG, [], Palette(np.zeros((8, 3), np.uint8), grows=True))
+
+
+def test_the_size_of_the_picture_costs_no_memory_over_time() -> None:
+    config = MosaicConfig()
+    player = MosaicPlayer(config)
+    before = player.memory.nbytes
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        player.act(rng.random(config.actions).astype(np.float32))
+        player.show(rng.integers(0, 20, (*config.grid, 64)).astype(np.uint8))
+    assert player.memory.nbytes == before < 500_000

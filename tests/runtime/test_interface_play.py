@@ -1,0 +1,124 @@
+"""The suite "interface" as a ruler: what it says of dreams that are perfect, frozen and late."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from dreamloop.input.errors import MissingPartError
+from dreamloop.model.album import Album
+from dreamloop.model.eval_interface import Told, measure_play, measure_recall, measure_stillness
+from dreamloop.model.world_model import Card, Frame, ModelState, Scene
+from dreamloop.runtime.evaluate_world import choose_suites
+from dreamloop.runtime.interface_play import given_play, told_play, world_rest
+from dreamloop.runtime.world import World, find_world
+
+pytest.importorskip("gymnasium", reason="the simulator needs gymnasium: pip install 'dreamloop[sim]'")
+
+HISTORY, TICKS = 20, 160
+
+
+class Puppet:
+    """A WorldModel that shows given plays, ``late`` ticks late; frozen, it shows where they began."""
+
+    def __init__(self, world: World, plays: Sequence[Sequence[Told]], late: int = 0, frozen: bool = False) -> None:
+        self.card = Card("puppet", "puppet", 256, 192, world.rate_hz, world.schema.to_dict())
+        self.players, self.plays, self.late, self.frozen = len(plays), plays, late, frozen
+        self.tick = 0
+
+    def reset(self, player: int, scene: Scene | None, seed: int) -> Frame:
+        assert scene is not None
+        self.tick = self.began = len(scene.frames)
+        return self.plays[player][self.tick - 1].frame
+
+    def step(self, actions: NDArray[np.float32]) -> NDArray[np.uint8]:
+        at = self.began - 1 if self.frozen else max(self.tick - self.late, 0)
+        self.tick += 1
+        return np.stack([play[min(at, len(play) - 1)].frame for play in self.plays])
+
+    def save(self, player: int) -> ModelState:
+        raise NotImplementedError
+
+    def load(self, player: int, state: ModelState) -> Frame:
+        raise NotImplementedError
+
+    def stats(self) -> dict[str, float]:
+        return {}
+
+
+@pytest.fixture(scope="module")
+def world() -> World:
+    return find_world("desk")
+
+
+@pytest.fixture(scope="module")
+def plays(world: World) -> list[list[Told]]:
+    return [told_play(world, HISTORY + TICKS, seed) for seed in (1, 2, 3)]
+
+
+def test_a_perfect_dream_is_right_in_everything(world: World, plays: list[list[Told]]) -> None:
+    album = Album()
+    figures = measure_play(Puppet(world, plays), plays, world.make_judge(), history=HISTORY, album=album)
+    assert figures["transitions_right"] == 1.0
+    assert len(figures["transitions"]) >= 6
+    assert figures["pointer_error_px"]["mean"] == 0.0
+    assert figures["letters_right"] == 1.0
+    assert figures["untouched_exact"] == 1.0
+    assert figures["ticks_to_change"]["mean"] == 0.0
+    assert len(album.strips) == 3
+
+
+def test_a_frozen_dream_is_right_only_where_nothing_happened(world: World, plays: list[list[Told]]) -> None:
+    """A region that changes and changes back would flatter it; there are few of those."""
+    frozen = Puppet(world, plays, frozen=True)
+    figures = measure_play(frozen, plays, world.make_judge(), history=HISTORY)
+    assert figures["transitions_right"] < 0.3
+    assert figures["pointer_error_px"]["mean"] > 8
+    assert figures["untouched_exact"] == 1.0
+
+
+def test_a_dream_that_is_a_tick_late_takes_a_tick_to_change(world: World, plays: list[list[Told]]) -> None:
+    figures = measure_play(Puppet(world, plays, late=1), plays, world.make_judge(), history=HISTORY)
+    assert 0.8 < figures["ticks_to_change"]["mean"] < 1.3
+
+
+def test_the_pointer_is_found_where_it_is(world: World, plays: list[list[Told]]) -> None:
+    judge, told = world.make_judge(), plays[0][-1]
+    x, y = told.info["pointer"]
+    shifted = dict(told.info) | {"pointer": (x + 3, y - 4)}
+    assert judge.pointer_error_px(told.frame, told.info) == 0.0
+    assert judge.pointer_error_px(told.frame, shifted) == 5.0
+    assert judge.pointer_error_px(np.zeros_like(told.frame), told.info) == 24.0
+
+
+def test_what_a_recall_play_hides_is_gone_for_the_time_and_shown_at_its_end(world: World) -> None:
+    """A dream that never hid it must not be praised for showing it."""
+    for name, start, actions, region in world.make_judge().recall_plays(5, 1.0):
+        play = given_play(world, start, actions)
+        first, last, away = play[world_rest(world)].frame, play[-1].frame, play[len(play) // 2].frame
+        assert region.any(), name
+        assert np.array_equal(first[region], last[region]), name
+        assert (away != first)[region].any(-1).mean() > 0.1, name
+        for frozen in (False, True):
+            puppet = Puppet(world, [play], frozen=frozen)
+            figures = measure_recall(puppet, [(play, region)], world_rest(world))
+            assert figures == {"right": not frozen, "pixels": 1.0, "hid": not frozen, "n": 1}
+
+
+def test_pixels_that_nobody_touched_are_compared_bit_by_bit(world: World, plays: list[list[Told]]) -> None:
+    start = plays[0][:HISTORY]
+    scene = Scene("start", np.stack([t.frame for t in start]), np.stack([t.action for t in start]))
+    touched = np.zeros((192, 256), np.bool_)
+    for told in plays[0][HISTORY:]:
+        touched |= told.changed
+    actions = iter([told.action for told in plays[0][HISTORY:]])
+    figures = measure_stillness(Puppet(world, plays[:1]), scene, actions, touched, [10, 100])
+    assert figures == {"10": 1.0, "100": 1.0}
+
+
+def test_all_suites_are_those_that_go_with_the_world(world: World) -> None:
+    assert choose_suites(["all"], judged=True) == ["fidelity", "interface", "latency"]
+    assert "interface" not in choose_suites(["all"])
+    with pytest.raises(MissingPartError, match="judge"):
+        find_world("echo").make_judge()
