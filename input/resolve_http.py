@@ -7,6 +7,7 @@ nonsense costs one line of news and never an action. Runs where the voice is wor
 import json
 import urllib.error
 import urllib.request
+from http.client import HTTPException
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -66,7 +67,7 @@ class HttpResolver(Resolver):
             return found
         try:
             return self._commands(self._ask(utterance), utterance)
-        except (OSError, ValueError, ResolverError) as error:
+        except (OSError, ValueError, HTTPException, ResolverError) as error:
             self._tell(f"language model: {_reason(error)}")
             return []
 
@@ -94,6 +95,8 @@ class HttpResolver(Resolver):
             text = content["choices"][0]["message"]["content"]
         except (KeyError, IndexError, TypeError):
             raise ResolverError("the answer is no chat completion") from None
+        if not isinstance(text, str):  # a refusal, or the call of a tool
+            raise ResolverError("the answer holds no text")
         return json.loads(text)
 
     def _menu(self) -> str:

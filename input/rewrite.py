@@ -23,14 +23,16 @@ class Rewriter:
         self._resolver, self._hand_on, self._tell = resolver, hand_on, tell
         self._waiting: queue.Queue[tuple[Utterance, int] | None] = queue.Queue(WAITING)
         self._commands = 0  # that were handed on so far
+        self._order = threading.Lock()  # between looking at that number and handing on
         self._thread = threading.Thread(target=self._run, name="dreamloop-rewriter", daemon=True)
         self._thread.start()
 
     def take(self, one: Utterance) -> None:
         """Hand a command on at once, and anything else when it was asked about. Does not wait."""
         if one.commands or not one.believed or not one.text:
-            self._commands += len(one.commands)
-            self._hand_on(one)
+            with self._order:
+                self._commands += len(one.commands)
+                self._hand_on(one)
             return
         try:
             self._waiting.put_nowait((one, self._commands))
@@ -48,5 +50,6 @@ class Rewriter:
             commands = tuple(self._resolver.resolve(one.text))
             for line in self._resolver.news():
                 self._tell(line)
-            overtaken = self._commands != before
-            self._hand_on(one if overtaken else replace(one, commands=commands))
+            with self._order:
+                overtaken = self._commands != before
+                self._hand_on(one if overtaken else replace(one, commands=commands))

@@ -26,7 +26,7 @@ from dreamloop.model.train_config import net_config
 from dreamloop.model.traveller import Remembered, Traveller, stack_recall
 from dreamloop.model.world_model import Card, Frame, ModelError, ModelState, OpenOptions, Scene, check_actions
 
-NEARS = 600  # pages per player whose nearness is kept, 6 KB each
+NEARS = 600  # pages per player whose nearness is kept, 12 KB each
 
 
 def build(card: Card, weights: Path | None, options: OpenOptions) -> "DreamModel":

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from dreamloop.model.checkpoint import CheckpointError, check_tensors, load_checkpoint
-from dreamloop.model.device import choose_device, choose_dtype, choose_threads
+from dreamloop.model.device import choose_engine
 from dreamloop.model.mosaic_config import mosaic_config
 from dreamloop.model.mosaic_net import MosaicNet, chosen, from_cells, to_cells
 from dreamloop.model.mosaic_player import MosaicPlayer, Palette, stack
@@ -44,10 +44,8 @@ class MosaicModel:
 
     def __init__(self, net: MosaicNet, card: Card, options: OpenOptions) -> None:
         self.card, self.players, self.config = card, options.players, net.config
-        self.device = choose_device(options.device)
-        if self.device.type == "cpu":
-            choose_threads(options.threads, options.players)
-        self.net = net.to(self.device).compute_in(choose_dtype(options.dtype, self.device))
+        self.device, self.dtype = choose_engine(options)
+        self.net = net.to(self.device).compute_in(self.dtype)
         self.net.requires_grad_(False).eval()
         self.palette = Palette(net.palette.cpu().numpy())
         self.memory_off = options.memory == "none"

@@ -12,7 +12,7 @@ from dreamloop.model.layers import Blocks, Conv, fold, unfold
 
 FINE = 2  # pixels of one side that share a nearness
 WIDTHS = (32, 64, 96)
-CLOSEST = 8.0  # nearness is at most this: a sixteenth of ``reach``... of 128 map units, 16
+CLOSEST = 8.0  # nearness is at most this: an eighth of ``reach``
 
 
 class DepthNet(nn.Module):

@@ -72,7 +72,7 @@ class Lessons:
             changed = (truth != player.memory.now).any(-1)
             if tick and self.rng.random() < self._worth(int(changed.sum()), action, before):
                 for part in self._parts(changed, player.places[0] // net.cell):
-                    yield Lesson(player.look(part), truth[part])
+                    yield Lesson(player.look(part), truth[part].copy())
             player.show(truth)
             before = action
 

@@ -26,7 +26,7 @@ from dreamloop.model.dreams import Batch, Dreams
 from dreamloop.model.held_out import held_out_figures, sample_sheet
 from dreamloop.model.layers import warp
 from dreamloop.model.pixels import quantise, to_float, to_uint8
-from dreamloop.model.recalls import Recalls, pushing_of, turning_of
+from dreamloop.model.recalls import Recalls, turning_of
 from dreamloop.model.train_config import TrainConfig
 from dreamloop.model.train_store import load_run, save_run
 
@@ -61,7 +61,7 @@ class Trainer:
         if config.net.pages:
             self.net.turning.weight.data.copy_(turning_of(pool))
         if config.net.depth:
-            self.net.pushing.weight.data.copy_(torch.from_numpy(pushing_of(pool, Recalls(pool, config.net, 0, 0))))
+            self.net.pushing.weight.data.copy_(torch.from_numpy(Recalls(pool, config.net, 0, 0).pushing))
         self.ema.load_state_dict(self.net.state_dict())
         self.critic = Critic().to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.optimisers = make_optimisers(config, self.net, self.critic)
@@ -399,7 +399,7 @@ def train(
     while trainer.progress.share(config) < 1:
         before = trainer.progress.share(config)
         figures = trainer.step()
-        trainer.progress.elapsed_s = now_s = time.monotonic() - started_s
+        trainer.progress.elapsed_s = now_s = agreed_s(time.monotonic() - started_s, trainer.device)
         share = trainer.progress.share(config)
         report({"share": share, "step": trainer.progress.step, "frames": trainer.progress.frames, **figures})
         ends = next((k for k, stage in enumerate(stages, 1) if before < stage <= share), None)
@@ -418,6 +418,15 @@ def make_pool(config: TrainConfig, frames: int, episodes: Iterable[Episode]) -> 
     pool = FramePool(frames, net.height_px, net.width_px, net.actions, distances=net.depth)
     pool.fill(episodes)
     return pool
+
+
+def agreed_s(seconds: float, device: torch.device) -> float:
+    """Return the first process's time to all of them: else one would still be in a stage that another has left."""
+    if dist.is_initialized():
+        told = torch.tensor([seconds], dtype=torch.float64, device=device)
+        dist.broadcast(told, 0)
+        return float(told)
+    return seconds
 
 
 def is_first() -> bool:

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dreamloop.model.stage import dynamics_of
 from dreamloop.model.world_model import Frame
 from dreamloop.runtime.hud import HudData, clock_label
 from dreamloop.runtime.stamps import Quantiles
@@ -77,7 +78,7 @@ def _controls(session: "Session") -> list[tuple[str, float]]:
 
 def _recalled(session: "Session") -> list[tuple[str, Frame]]:
     """Return the pages that the model is reading, for models that say which."""
-    read = getattr(session.model.model, "pages_read", None)
+    read = getattr(dynamics_of(session.model.model), "pages_read", None)
     if read is None:
         return []
     return [(_ago(page.age_ticks * session.pacer.dt_s), page.frame) for page in read(0)[1]]

@@ -107,7 +107,7 @@ def _stillness(
         for axis in "xy":
             at = names.index(f"{control.name}.{axis}")
             quiet[at] = start[-1].action[at]
-    ticks = [round(s * world.rate_hz) for s in still_s]
+    ticks = sorted({round(s * world.rate_hz) for s in still_s})
     env = world.make_env(maps="test", seed=0)
     before, _ = env.reset(seed=0, options={"state": copy.deepcopy(start[-1].info["state"])})
     touched = np.zeros(before.shape[:2], np.bool_)

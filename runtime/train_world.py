@@ -85,7 +85,7 @@ def train_world(
             start=begun.weights if begun else None,
             report=report,
         )
-    return export(world, config, folder, begun)
+    return export(world, config, folder, begun, config_path)
 
 
 def _train_mosaic(
@@ -124,8 +124,14 @@ def _begun(path: Path, world: World) -> Begun:
     return Begun(path, {name: tensor.float() for name, tensor in tensors.items()}, card)
 
 
-def export(world: World, config: TrainConfig | MosaicTrainConfig, folder: Path, begun: Begun | None = None) -> Path:
-    """Write the averaged weights of a run with their card and return the path."""
+def export(
+    world: World,
+    config: TrainConfig | MosaicTrainConfig,
+    folder: Path,
+    begun: Begun | None = None,
+    asked: Path | None = None,
+) -> Path:
+    """Write the averaged weights of a run with their card, which names the configuration ``asked`` for, if any."""
     progress = read_progress(folder)
     provenance = {
         "trained_on": f"{world.simulator or 'recordings'}, {_amount(config)} at {world.rate_hz} Hz",
@@ -134,9 +140,12 @@ def export(world: World, config: TrainConfig | MosaicTrainConfig, folder: Path, 
         "minutes": round(progress["elapsed_s"] / 60, 1),
         "hardware": f"{platform.machine()}, {os.cpu_count()} cores, {_gpu()}",
         "date": time.strftime("%Y-%m-%d"),
-        "command": f"dreamloop train {world.name} --minutes {config.minutes:g}",
+        "command": f"dreamloop train {world.name} --minutes {config.minutes:g}"
+        + (f" --config {asked}" if asked else ""),
         "config": {name: value for name, value in asdict(config).items() if name != "net"},
     }
+    if asked is not None:
+        provenance["command"] += f" --config {asked}"
     if begun is not None:
         provenance["command"] += f" --start {begun.path.name}"
         provenance["started_from"] = {"weights_hash": begun.card.weights_hash, **begun.card.provenance}

@@ -9,6 +9,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 WORLD="${WORLD:-doom}" OUT="${OUT:-runs/ablations}"
 PYTHON="${PYTHON:-.venv/bin/python}"
+mkdir -p "$OUT"
 [ $# -gt 0 ] || set -- $(cd "demos/$WORLD/ablations" && ls -- *.toml | sed 's/\.toml$//')
 
 for arm in "$@"; do

@@ -79,7 +79,9 @@ def scene_for(model: WorldModel, seed: int = 0) -> Scene:
     rng = np.random.default_rng(seed)
     ticks, size = max(model.card.context_frames, 1), ActionSchema.from_dict(model.card.schema).size
     frames = rng.integers(0, 256, (ticks, model.card.height_px, model.card.width_px, 3), np.uint8)
-    return Scene("noise", frames, np.zeros((ticks, size), np.float32))
+    poses = np.zeros((ticks, 4), np.float32)
+    poses[:, 2] = 10 * np.arange(ticks)  # turning about, so that a model that remembers views keeps some
+    return Scene("noise", frames, np.zeros((ticks, size), np.float32), poses=poses)
 
 
 archs = pytest.mark.parametrize("arch", list_archs())
@@ -124,9 +126,12 @@ def test_another_seed_gives_another_future(arch: str) -> None:
 
 @archs
 def test_save_step_load_step_is_bit_exact(arch: str) -> None:
-    """Guards against state that lives outside of ``save``: a random generator, a cache, a tick counter."""
+    """Guards against state that lives outside of ``save``: a random generator, a cache, a tick counter, a memory."""
     model = open_tiny(arch)
     model.reset(0, scene_for(model), seed=3)
+    for action in actions_for(model, 20, seed=1):  # until what the scene brought is old enough to be remembered
+        model.step(action)
+    assert model.stats().get("pages_read", 1.0) > 0
     before, after = np.split(actions_for(model, 8), 2)
     for action in before:
         shown = model.step(action)[0]

@@ -119,20 +119,18 @@ def test_fetching_what_is_shown_is_fetching_everything_and_choosing(images: int,
     torch.testing.assert_close(warp_chosen(pictures, where, which), slow, atol=1e-4, rtol=0)
 
 
-@pytest.mark.parametrize("pages", [0, 2])
-def test_play_shows_what_training_draws(pages: int) -> None:
+@pytest.mark.parametrize(("pages", "depth"), [(0, False), (2, False), (2, True)])
+def test_play_shows_what_training_draws(pages: int, depth: bool) -> None:
     """A net that is taught one picture and plays another learns in vain."""
-    net = DreamNet(dataclasses.replace(TINY, pages=pages))
+    net = DreamNet(dataclasses.replace(TINY, pages=pages, depth=depth))
     for layer in (net.head, net.fetch) if pages else (net.head,):
         torch.nn.init.normal_(layer.weight, std=0.05)
     context, actions, level, noise = inputs(seed=3)
     recall = None
     if pages:
-        net.fetch.bias.data.view(pages, -1)[:, 2 * TINY.fold**2 :] = 0.5  # about as welcome as the last frame
-        frames = torch.rand(2, pages, 3, 32, 48) * 2 - 1
-        recall = Recall(
-            frames, torch.rand(2, pages, 4), torch.rand(2, 4), torch.ones(2, pages, PLACE), torch.zeros(2, 2)
-        )
+        net.fetch.bias.data.view(net.config.laid, -1)[:, 2 * TINY.fold**2 :] = 0.5  # about as welcome as the last frame
+        frames, laid = torch.rand(2, pages, 3, 32, 48) * 2 - 1, net.config.laid
+        recall = Recall(frames, torch.rand(2, laid, 4), torch.rand(2, 4), torch.ones(2, laid, PLACE), torch.zeros(2, 2))
     with torch.no_grad():
         drawn = net.draw(context, actions, level, noise, recall)
         frame, step = net.play(context, actions, level, noise, recall)

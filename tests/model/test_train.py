@@ -346,3 +346,27 @@ def test_play_without_poses_has_nothing_to_remember_and_still_teaches() -> None:
     recall = recalls.recall(np.array([-1]), np.array([40]))
     assert not recall.place.any()
     assert all(bool(part.isfinite().all()) for part in parts_of(recall))
+
+
+def test_depth_is_learnt_first_and_then_left_alone() -> None:
+    """The distances must reach the depth net, and nothing else may move it once the rest is taught."""
+    rng = np.random.default_rng(0)
+    pool = FramePool(120, 32, 32, 2, distances=True)
+    frames, actions = scroll(0)
+    near_or_far = np.where(frames[:, ::2, ::2].mean(-1) > 128, 64.0, 512.0).astype(np.float16)
+    poses = np.cumsum(rng.normal(0, 2, (120, 4)), 0).astype(np.float32)
+    pool.add((frames, actions, poses, near_or_far))
+    config = replace(
+        CONFIG, net=replace(CONFIG.net, pages=1, depth=True), depth_until=0.5, depth_batch=16, depth_lr=0.01
+    )
+    trainer = Trainer(config, pool, dtype=torch.float32)
+    head, eye = trainer.net.head.weight.detach().clone(), trainer.net.depth.stem.weight
+    errors = [trainer.step()["depth"] for _ in range(60)]
+    assert np.mean(errors[-5:]) < 0.7 * np.mean(errors[:5])
+    assert torch.equal(head, trainer.net.head.weight)
+    assert torch.equal(eye, trainer.ema.depth.stem.weight)
+    trainer.progress.elapsed_s = 0.6 * 60 * config.minutes
+    seen = eye.detach().clone()
+    assert "l1" in trainer.step()
+    assert torch.equal(seen, eye)
+    assert not torch.equal(head, trainer.net.head.weight)
