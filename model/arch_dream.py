@@ -4,6 +4,7 @@ Knows nothing about windows or files of recordings; how the net draws a frame is
 """
 
 import time
+from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -20,11 +21,12 @@ from dreamloop.model.compiled import open_package, package_name
 from dreamloop.model.device import choose_engine
 from dreamloop.model.dream_net import DreamNet, NetConfig, Recall, draw_noise, pick_context
 from dreamloop.model.found_again import PageRead
-from dreamloop.model.nearness import Nearness
 from dreamloop.model.pixels import to_float, to_uint8
 from dreamloop.model.train_config import net_config
 from dreamloop.model.traveller import Remembered, Traveller, stack_recall
 from dreamloop.model.world_model import Card, Frame, ModelError, ModelState, OpenOptions, Scene, check_actions
+
+NEARS = 600  # pages per player whose nearness is kept, 12 KB each
 
 
 def build(card: Card, weights: Path | None, options: OpenOptions) -> "DreamModel":
@@ -61,13 +63,12 @@ class DreamModel:
         self.seeds, self.ticks = [0] * n, [0] * n
         self.memory = options.memory or "bank"
         self.travellers = [self._traveller() for _ in range(n)] if self.config.pages else []
-        self._near = Nearness(self.net, n) if self.config.depth and self.config.pages else None
+        self._nears: OrderedDict[int, tuple[Frame, Tensor]] = OrderedDict()  # of pages, by the identity of the picture
         self.step_ms = self.recall_ms = 0.0
 
     def reset(self, player: int, scene: Scene | None, seed: int) -> Frame:
         """Start over in ``scene``; a scene with less history than the net sees is padded with its first frame."""
         self._check_player(player)
-        self._look_anew()
         self.seeds[player], self.ticks[player] = seed, 0
         self.actions[player].zero_()
         self.history[player].fill_(0)
@@ -95,8 +96,6 @@ class DreamModel:
         drawn, step = self._evaluate(remembered)
         frames = to_uint8(drawn)
         self.history = torch.cat([self.history[:, 1:], frames[:, None]], 1)
-        if self._near is not None:
-            self._near.look_behind(frames)
         self.ticks = [tick + 1 for tick in self.ticks]
         shown: NDArray[np.uint8] = frames.cpu().numpy()
         if step is not None:
@@ -125,7 +124,6 @@ class DreamModel:
                 f"the state was saved by '{state.arch}' with weights {state.weights_hash or 'none'}; "
                 f"this is '{self.card.arch}' with weights {self.card.weights_hash}"
             )
-        self._look_anew()
         self.history[player] = torch.from_numpy(np.array(state.values["history"]))
         self.actions[player] = torch.from_numpy(np.array(state.values["actions"]))
         self.seeds[player], self.ticks[player] = int(state.values["seed"]), state.tick
@@ -199,14 +197,29 @@ class DreamModel:
         noise = torch.stack([draw_noise(self.config, seed, tick) for seed, tick in drawn]).to(self.device)
         level = torch.zeros(self.players, device=self.device)
         recall = stack_recall(remembered, self.device) if remembered else None
-        if recall is not None and self._near is not None:
-            recall = recall._replace(near=self._near.of(self.history[:, -1], [one.pages for one in remembered]))
+        if recall is not None and self.config.depth:
+            recall = recall._replace(near=self._near(context[:, 0], remembered))
         known = () if recall is None else tuple(part for part in recall if part is not None)
         return (context, self.actions, level, noise, *known)
 
-    def _look_anew(self) -> None:
-        if self._near is not None:
-            self._near.forget()
+    def _near(self, last: Tensor, remembered: list[Remembered]) -> Tensor:
+        """Return how near things are in the last frames (n, 3, h, w) and in the pages; pages are looked at once."""
+        now = self.net.near(last[:, None])
+        near = now.new_zeros(len(now), self.config.laid, *now.shape[2:])
+        near[:, :1] = now
+        for row, one in enumerate(remembered):
+            for column, page in enumerate(one.pages):
+                near[row, 1 + column] = self._near_of(page)
+        return near
+
+    def _near_of(self, page: Frame) -> Tensor:
+        known = self._nears.get(id(page))
+        if known is None or known[0] is not page:
+            frame = to_float(torch.from_numpy(np.array(page)).to(self.device))
+            known = self._nears[id(page)] = (page, self.net.near(frame[None, None])[0, 0])
+            if len(self._nears) > NEARS * self.players:
+                self._nears.popitem(last=False)
+        return known[1]
 
     def _shown(self, player: int) -> Frame:
         frame: Frame = self.history[player, -1].cpu().numpy().copy()
