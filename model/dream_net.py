@@ -204,6 +204,10 @@ class DreamNet(nn.Module):
         """Cast the weights to the dtype of the arithmetic, once and for all, and return self: for play only."""
         for parameter in self.parameters():
             parameter.data = parameter.data.to(self._dtype)
+        if self._dtype == torch.bfloat16 and self.grid.device.type == "cpu":
+            for module in self.modules():
+                if isinstance(module, Conv):
+                    module.packs = hasattr(torch._C._nn, "mkldnn_reorder_conv2d_weight")
         return self.requires_grad_(False).eval()
 
     def _features(

@@ -3,6 +3,8 @@
 Every picture-like tensor is (b, c, h, w) in channels-last memory: that is where convolutions are fast on a CPU.
 """
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -17,13 +19,36 @@ class Conv(nn.Module):
     def __init__(self, c_in: int, c_out: int, k: int = 3, *, gain: float = 1.0) -> None:
         super().__init__()
         self.k, self.c_in, self.c_out = k, c_in, c_out
+        self.packs = False  # for play on a processor, see DreamNet.freeze
+        self._packed: dict[torch.Size, Tensor] = {}
         self.weight = nn.Parameter(torch.randn(c_out, k * k * c_in) * gain * (k * k * c_in) ** -0.5)
         self.bias = nn.Parameter(torch.zeros(c_out))
 
     def forward(self, x: Tensor) -> Tensor:
         """Convolve (b, c_in, h, w) with same-size padding."""
-        kernel = self.weight.to(x.dtype).view(self.c_out, self.k, self.k, self.c_in).permute(0, 3, 1, 2)
-        return F.conv2d(x, kernel, self.bias.to(x.dtype), padding=self.k // 2)
+        if self.packs and not torch.compiler.is_compiling():
+            packed = self._packed.get(x.shape)
+            if packed is None:
+                packed = self._packed[x.shape] = self._pack(x)
+            pads, ones = [self.k // 2] * 2, [1, 1]
+            done: Tensor = torch.ops.mkldnn._convolution_pointwise(
+                x, packed, self.bias, pads, ones, ones, 1, "none", [], ""
+            )
+            return done
+        return F.conv2d(x, self._kernel(x.dtype), self.bias.to(x.dtype), padding=self.k // 2)
+
+    def _pack(self, x: Tensor) -> Tensor:
+        """Put the kernel once into the order that oneDNN wants for inputs like ``x``, and not anew at every call.
+
+        The bytes that come out are the same. It is what torch's own compiler does.
+        """
+        kernel, pads, ones = self._kernel(x.dtype).contiguous().to_mkldnn(), [self.k // 2] * 2, [1, 1]
+        reorder: Any = torch._C._nn.mkldnn_reorder_conv2d_weight  # torch's own types leave an argument out
+        packed: Tensor = reorder(kernel, pads, ones, ones, 1, list(x.shape))
+        return packed
+
+    def _kernel(self, dtype: torch.dtype) -> Tensor:
+        return self.weight.to(dtype).view(self.c_out, self.k, self.k, self.c_in).permute(0, 3, 1, 2)
 
 
 class Linear(nn.Module):

@@ -138,3 +138,17 @@ def test_play_shows_what_training_draws(pages: int, depth: bool) -> None:
     assert (step is None) == (pages == 0)
     if drawn.fetched is not None:
         assert 0.0 < float(drawn.fetched.choice.mean()) < 1.0
+
+
+def test_kernels_that_were_packed_for_play_draw_the_same_bytes() -> None:
+    """Packing is for speed alone: a replay from before it must still be exact."""
+    torch.manual_seed(1)
+    frozen, plain = (DreamNet(dataclasses.replace(TINY, pages=0)).compute_in(torch.bfloat16) for _ in range(2))
+    plain.load_state_dict(frozen.state_dict())
+    frozen.freeze()
+    with torch.no_grad():
+        first, again, asked = frozen(*inputs()), frozen(*inputs()), plain(*inputs())
+        more = frozen(*inputs(3)), plain(*inputs(3))
+    assert torch.equal(first, asked)
+    assert torch.equal(again, asked)
+    assert torch.equal(*more)

@@ -352,7 +352,7 @@ def test_depth_is_learnt_first_and_then_left_alone() -> None:
     """The distances must reach the depth net, and nothing else may move it once the rest is taught."""
     rng = np.random.default_rng(0)
     pool = FramePool(120, 32, 32, 2, distances=True)
-    frames, actions = scroll(0)
+    frames, actions, *_ = scroll(0)
     near_or_far = np.where(frames[:, ::2, ::2].mean(-1) > 128, 64.0, 512.0).astype(np.float16)
     poses = np.cumsum(rng.normal(0, 2, (120, 4)), 0).astype(np.float32)
     pool.add((frames, actions, poses, near_or_far))
