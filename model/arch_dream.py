@@ -205,6 +205,9 @@ class DreamModel:
     def _near(self, last: Tensor, remembered: list[Remembered]) -> Tensor:
         """Return how near things are in the last frames (n, 3, h, w) and in the pages; pages are looked at once."""
         now = self.net.near(last[:, None])
+        newest = self.travellers[0].memory.newest
+        if self.players == 1 and newest is not None:  # among several it would come out in other bytes than alone
+            self._nears[id(newest)] = (newest, now[0, 0])
         near = now.new_zeros(len(now), self.config.laid, *now.shape[2:])
         near[:, :1] = now
         for row, one in enumerate(remembered):
@@ -217,8 +220,8 @@ class DreamModel:
         if known is None or known[0] is not page:
             frame = to_float(torch.from_numpy(np.array(page)).to(self.device))
             known = self._nears[id(page)] = (page, self.net.near(frame[None, None])[0, 0])
-            if len(self._nears) > NEARS * self.players:
-                self._nears.popitem(last=False)
+        while len(self._nears) > NEARS * self.players:
+            self._nears.popitem(last=False)
         return known[1]
 
     def _shown(self, player: int) -> Frame:

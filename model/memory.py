@@ -285,14 +285,16 @@ class PageMemory:
     camera: MemoryConfig = MemoryConfig()
     frames: dict[int, Frame] = field(default_factory=dict)
     reading: list[int] = field(default_factory=list)  # slots read for the frame that is showing
+    newest: Frame | None = None  # the page that was made of the frame that is showing, if one was
 
     def write(self, tick: int, pose: Poses, frame: Frame) -> None:
         """Offer the frame of ``tick``."""
         slot = self.policy.write(tick, pose)
         if slot is None and tick % RETAKE_EVERY == 0:
             slot = self._changed(tick, pose, frame)
+        self.newest = None
         if slot is not None:
-            kept = frame.copy()
+            kept = self.newest = frame.copy()
             kept.flags.writeable = False  # snapshots share it
             self.frames[slot] = kept
 
@@ -337,4 +339,4 @@ class PageMemory:
         """Go back to what ``state()`` returned; other values are left alone."""
         self.policy.restore({k.removeprefix("memory/"): v for k, v in state.items() if k.startswith("memory/")})
         self.frames = {int(k.removeprefix("page/")): v for k, v in state.items() if k.startswith("page/")}
-        self.reading = []
+        self.reading, self.newest = [], None
