@@ -18,6 +18,7 @@ from dreamloop.model.memory import MemoryConfig, PageMemory, make_policy
 from dreamloop.model.pixels import to_float
 from dreamloop.model.world_model import Frame
 
+RESTING = 0.02  # strides a tick: who was slower than this and holds no key stands, whatever the net says
 STILL = 0.0125  # strides a tick: a player whom the net moves by less stands still, or it would creep away while turning
 
 
@@ -71,10 +72,7 @@ class Traveller:
     def remember(self, action: NDArray[np.float32]) -> Remembered:
         """Say what is remembered of the view that ``action`` will lead to, as far as it is known before it is drawn."""
         turn, tilt = self.turning @ action
-        step = FADING * self.speed
-        if self.pushing is not None:
-            step = coasting(self.speed, turn) + self.pushing @ pushes(action)
-        ahead, right = step * self.net.stride
+        ahead, right = self._foreseen(action, float(turn)) * self.net.stride
         pose = moved(self.pose, ahead, right, float(turn), float(tilt), self.net.tilt_limit_deg)
         k = self.net.pages
         slots = self.memory.read(self.tick, pose, k)
@@ -92,11 +90,19 @@ class Traveller:
     def settle(self, action: NDArray[np.float32], step: NDArray[np.float32], frame: Frame) -> None:
         """Go the ``step`` (2,) that the net told, in strides, and keep the frame when its view is new."""
         turn, tilt = self.turning @ action
-        self.speed = np.clip(np.asarray(step, np.float64), -2, 2)
+        told = np.clip(np.asarray(step, np.float64), -2, 2)
+        resting = self.pushing is not None and float(np.hypot(*self._foreseen(action, float(turn)))) < RESTING
+        self.speed = np.zeros(2) if resting else told
         ahead, right = self.speed * self.net.stride * bool(np.hypot(*self.speed) >= STILL)
         self.pose = moved(self.pose, float(ahead), float(right), float(turn), float(tilt), self.net.tilt_limit_deg)
         self.memory.write(self.tick, self.pose, frame)
         self.tick += 1
+
+    def _foreseen(self, action: NDArray[np.float32], turn_deg: float) -> NDArray[np.float64]:
+        """Return the step (2,) that follows from the last one and the keys, in strides."""
+        if self.pushing is None:
+            return FADING * self.speed
+        return np.asarray(coasting(self.speed, np.asarray(turn_deg)) + self.pushing @ pushes(action))
 
     def state(self) -> dict[str, Any]:
         """Return everything that decides the future; pictures are shared, not copied."""
