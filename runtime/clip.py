@@ -26,6 +26,12 @@ def has_video() -> bool:
     return True
 
 
+def gif_durations_ms(pictures: int, step_s: float) -> list[int]:
+    """Return how long each picture of a GIF is shown: whole hundredths of a second, which add up to the true time."""
+    ends = [round(100 * step_s * (i + 1)) for i in range(pictures)]
+    return [10 * max(end - start, 2) for start, end in zip([0, *ends], ends, strict=False)]
+
+
 class ClipWriter:
     """A film under way. Frames are enlarged by whole pixels, so that small worlds can be seen.
 
@@ -63,8 +69,8 @@ class ClipWriter:
             self._film.close()
         if self._images:
             first, *rest = self._images
-            step_ms = round(1000 * self._every / self._rate_hz)
-            first.save(self.path, save_all=True, append_images=rest, duration=step_ms, loop=0)
+            shown_ms = gif_durations_ms(len(self._images), self._every / self._rate_hz)
+            first.save(self.path, save_all=True, append_images=rest, duration=shown_ms, loop=0)
             self._images = []
 
     @property

@@ -16,6 +16,7 @@ from PIL import Image
 from dreamloop.input.errors import DreamloopError, unknown
 from dreamloop.model.recording import Mark, Recording, RecordingError, RecordingWriter, frame_hash
 from dreamloop.model.world_model import Frame
+from dreamloop.runtime.clip import GIF_HZ, gif_durations_ms
 from dreamloop.runtime.export_jsonl import export_jsonl
 from dreamloop.runtime.export_lerobot import export_lerobot
 from dreamloop.runtime.hud import clock_label
@@ -27,7 +28,6 @@ from dreamloop.runtime.ring import counted_from
 from dreamloop.runtime.video import VideoWriter
 
 FILM_HEIGHT_PX = 480  # at least so high is a film when nobody says otherwise
-GIF_HZ = 15.0
 MAX_GIF_S = 60.0  # a longer one would take gigabytes of memory, and nobody would wait for it
 STRIP_PICTURES = 8
 CAPTION_S = 2.0  # how long a caption stays
@@ -151,8 +151,8 @@ def _gif(task: _Task) -> None:
             images.append(Image.fromarray(frame).quantize(dither=Image.Dither.NONE))
         task.report(i + 1 - task.start, task.stop - task.start)
     task.out.parent.mkdir(parents=True, exist_ok=True)
-    step_ms = max(round(1000 * every / task.rate_hz), 20)
-    images[0].save(task.out, save_all=True, append_images=images[1:], duration=step_ms, loop=0)
+    shown_ms = gif_durations_ms(len(images), every / task.rate_hz)
+    images[0].save(task.out, save_all=True, append_images=images[1:], duration=shown_ms, loop=0)
 
 
 def _strip(task: _Task) -> None:

@@ -11,6 +11,7 @@ from PIL import Image
 from dreamloop.input.schema import ActionSchema
 from dreamloop.input.state import InputState
 from dreamloop.model.recording import Recording, RecordingError, RecordingWriter, frame_hash
+from dreamloop.runtime.clip import gif_durations_ms
 from dreamloop.runtime.export import FORMATS, ExportError, ExportOptions, export
 from dreamloop.runtime.export_jsonl import ImportDataError, import_jsonl
 from dreamloop.runtime.export_lerobot import export_lerobot
@@ -269,3 +270,10 @@ def test_a_folder_with_something_in_it_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "data" / "precious").touch()
     with pytest.raises(RecordingError, match="not empty"):
         export(recording, "lerobot", tmp_path / "data")
+
+
+def test_a_gif_lasts_as_long_as_the_play() -> None:
+    """Every picture at 50 ms made films of 35 Hz run an eighth too fast; a GIF counts in hundredths of a second."""
+    shown_ms = gif_durations_ms(70, 2 / 35)
+    assert sum(shown_ms) == pytest.approx(4000, abs=10)
+    assert set(shown_ms) == {50, 60}
