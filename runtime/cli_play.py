@@ -69,8 +69,15 @@ def play(
 
     _check("--keep-frames", keep_frames, KEPT)
     _check("--scaling", scaling, SCALINGS)
-    if resolver is not None and not voice:
-        raise ConfigError("--resolver says what spoken words mean, but nothing is listened to; say --voice too")
+    spoken = {
+        "--resolver": resolver is not None,
+        "--push-to-talk": push_to_talk,
+        "--microphone": microphone is not None,
+        "--voice-model": voice_model is not None,
+    }
+    if any(spoken.values()) and not voice:
+        named = next(name for name, given in spoken.items() if given)
+        raise ConfigError(f"{named} is about spoken words, but nothing is listened to; say --voice too")
     found = find_world(world)
     if weights is not None:
         found = dataclasses.replace(found, weights=weights)

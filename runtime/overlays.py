@@ -17,7 +17,7 @@ HUD_EVERY_S = 0.2
 PROGRESS_EVERY_S = 0.06
 NOTICE_S = 2.6
 PROMPT_LETTERS = 60
-HELP_S = 7.0  # how long the help shows at the beginning
+HELP_S = 4.0  # how long the help shows at the beginning
 MENU: tuple[tuple[str, str], ...] = (
     ("Go on", ""),
     ("Start over", "reset"),

@@ -48,6 +48,7 @@ def one_sentence(result: Result) -> str:
         (["play", "echo", "--headless", "--frames", "3", "--source", "keybord"], "did you mean 'keyboard'"),
         (["play", "echo", "--headless", "--frames", "3", "--source", "keyboard:x"], "NAME:option=value"),
         (["play", "echo", "--resolver", "http://localhost:8080/v1"], "say --voice too"),
+        (["play", "echo", "--push-to-talk"], "--push-to-talk is about spoken words"),
         (["replay", "nowhere.dream"], "nowhere.dream"),
         (["schema", "show", "nowhere"], "nowhere"),
         (["schema", "new", "--from", "dom"], "dom"),
