@@ -187,6 +187,9 @@ class Trainer:
         torch._foreach_lerp_(ours, theirs, 1 - decay)
 
 
+FITTED = ("turning.weight", "pushing.weight")  # to the play at hand, before anything is learnt
+
+
 def adopt(net: DreamNet, weights: Mapping[str, Tensor]) -> None:
     """Begin with given weights. What the net has beside them stays; more pictures in view are fetched as they are laid.
 
@@ -196,7 +199,7 @@ def adopt(net: DreamNet, weights: Mapping[str, Tensor]) -> None:
     own = net.state_dict()
     for name, mine in own.items():
         told = weights.get(name)
-        if told is None:
+        if told is None or name in FITTED:
             continue
         laid = net.config.laid
         if name in ("recall.weight", "fetch.weight", "fetch.bias") and told.shape != mine.shape:

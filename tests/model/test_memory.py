@@ -387,6 +387,9 @@ def test_a_net_without_depth_gives_its_weights_to_one_with_it() -> None:
     assert not new.fetch.bias[:32].any()
     assert (new.fetch.bias[32:48] > 0).all()
     assert torch.equal(new.mend.weight, old.mend.weight)
+    new.turning.weight.data.fill_(1.0)
+    adopt(new, old.state_dict())
+    assert (new.turning.weight == 1).all()  # fitted to the play at hand: a start from old weights once undid it
     with pytest.raises(DataError, match="weight head"):
         adopt(new, {"head.weight": torch.zeros(1)})
 
