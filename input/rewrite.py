@@ -47,8 +47,12 @@ class Rewriter:
     def _run(self) -> None:
         while (asked := self._waiting.get()) is not None:
             one, before = asked
-            commands = tuple(self._resolver.resolve(one.text))
-            for line in self._resolver.news():
+            try:
+                commands = tuple(self._resolver.resolve(one.text))
+                news = self._resolver.news()
+            except Exception as error:  # noqa: BLE001 (whatever it was, the next words are still asked about)
+                commands, news = (), [f"language model: {type(error).__name__}: {error}"]
+            for line in news:
                 self._tell(line)
             with self._order:
                 overtaken = self._commands != before

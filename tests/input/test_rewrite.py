@@ -76,6 +76,25 @@ def test_commands_go_by_and_other_words_are_asked_about() -> None:
     assert ends.told == ["slow server"]
 
 
+def test_a_resolver_that_breaks_is_told_and_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One odd answer ended the thread, and nothing was ever asked again."""
+    ends = Ends()
+    answers = iter([RuntimeError("odd"), PLAIN.resolve("fire")])
+
+    def resolve(utterance: str) -> list[Command]:
+        answer = next(answers)
+        if isinstance(answer, RuntimeError):
+            raise answer
+        return answer
+
+    monkeypatch.setattr(ends.resolver, "resolve", resolve)
+    for text in ("give them hell", "let them have it"):
+        ends.rewriter.take(utterance(text))
+    ends.finish()
+    assert ends.acts() == [("give them hell", []), ("let them have it", ["fire"])]
+    assert ends.told[0] == "language model: RuntimeError: odd"
+
+
 def test_noise_is_not_asked_about() -> None:
     ends = Ends()
     for one in (utterance("but a whole", believed=False), utterance("")):
