@@ -5,7 +5,7 @@ import subprocess
 import threading
 import time
 import wave
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -79,7 +79,7 @@ def test_commands_go_by_and_other_words_are_asked_about() -> None:
 def test_a_resolver_that_breaks_is_told_and_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
     """One odd answer ended the thread, and nothing was ever asked again."""
     ends = Ends()
-    answers = iter([RuntimeError("odd"), PLAIN.resolve("fire")])
+    answers: Iterator[RuntimeError | list[Command]] = iter([RuntimeError("odd"), PLAIN.resolve("fire")])
 
     def resolve(utterance: str) -> list[Command]:
         answer = next(answers)
