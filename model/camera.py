@@ -127,3 +127,13 @@ def coasting(speed: Poses, turn_deg: Poses) -> Poses:
     cos, sin = np.cos(np.radians(turn_deg)), np.sin(np.radians(turn_deg))
     ahead, right = speed[..., 0], speed[..., 1]
     return FADING * np.stack([ahead * cos - right * sin, ahead * sin + right * cos], -1)
+
+
+def foreseen_step(
+    speed: Poses, turn_deg: Poses, actions: NDArray[np.float32], pushing: NDArray[np.float32]
+) -> NDArray[np.float64]:
+    """Return the steps (..., 2), in strides, that follow from the last ones, a turn (...) and actions (..., a).
+
+    ``pushing`` (2, a * (a + 1) / 2) are strides ahead and to the right per unit of what :func:`pushes` gives.
+    """
+    return np.asarray(coasting(speed, turn_deg) + pushes(actions) @ pushing.T)

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from dreamloop.model.camera import coasting, moved, place, pushes
+from dreamloop.model.camera import coasting, foreseen_step, moved, place, pushes
 from dreamloop.model.dataset import DataError, FramePool
 from dreamloop.model.dream_net import NetConfig, Recall
 from dreamloop.model.memory import FRESH_TICKS, Bank, MemoryConfig, coverage, greedy
@@ -132,16 +132,6 @@ class Recalls:
             kept = [span[0] + tick for tick, pose in enumerate(poses) if told and bank.write(tick, pose) is not None]
             self._views[span] = np.array(kept, np.int64)
         return self._views[span]
-
-
-def foreseen_step(
-    speed: NDArray[np.float64],
-    turn_deg: NDArray[np.float64],
-    actions: NDArray[np.float32],
-    pushing: NDArray[np.float32],
-) -> NDArray[np.float64]:
-    """Return the steps (b, 2) in strides that follow from the last ones (b, 2), a turn (b,) and actions (b, a)."""
-    return np.asarray(coasting(speed, turn_deg) + pushes(actions) @ pushing.T)
 
 
 def pushing_of(pool: FramePool, recalls: Recalls) -> NDArray[np.float32]:

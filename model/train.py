@@ -26,7 +26,7 @@ from dreamloop.model.dreams import Batch, Dreams
 from dreamloop.model.held_out import held_out_figures, sample_sheet
 from dreamloop.model.layers import warp
 from dreamloop.model.pixels import quantise, to_float, to_uint8
-from dreamloop.model.recalls import Recalls, turning_of
+from dreamloop.model.recalls import turning_of
 from dreamloop.model.train_config import TrainConfig
 from dreamloop.model.train_store import load_run, save_run
 
@@ -60,13 +60,6 @@ class Trainer:
         self.ema = DreamNet(config.net).to(self.device).compute_in(dtype).requires_grad_(False)
         if config.net.pages:
             self.net.turning.weight.data.copy_(turning_of(pool))
-        if config.net.depth:
-            self.net.pushing.weight.data.copy_(torch.from_numpy(Recalls(pool, config.net, 0, 0).pushing))
-        self.ema.load_state_dict(self.net.state_dict())
-        self.critic = Critic().to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.optimisers = make_optimisers(config, self.net, self.critic)
-        self.progress = Progress()
-        self.bank = torch.randn(1 << 21, device=self.device)
         rank = dist.get_rank() if dist.is_initialized() else 0
         self.dreams = Dreams(
             pool,
@@ -77,6 +70,13 @@ class Trainer:
             config.long_age,
             config.seed + 1000 * rank,
         )
+        if config.net.depth and self.dreams.recalls is not None:
+            self.net.pushing.weight.data.copy_(torch.from_numpy(self.dreams.recalls.pushing))
+        self.ema.load_state_dict(self.net.state_dict())
+        self.critic = Critic().to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.optimisers = make_optimisers(config, self.net, self.critic)
+        self.progress = Progress()
+        self.bank = torch.randn(1 << 21, device=self.device)
 
     def step(self) -> dict[str, float]:
         """Draw one batch, improve the net (and the critic, in its time), and return the losses."""

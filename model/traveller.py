@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from dreamloop.model.camera import FADING, Poses, coasting, moved, place, pushes
+from dreamloop.model.camera import FADING, Poses, foreseen_step, moved, place
 from dreamloop.model.dream_net import NetConfig, Recall
 from dreamloop.model.memory import MemoryConfig, PageMemory, make_policy
 from dreamloop.model.pixels import to_float
@@ -102,7 +102,7 @@ class Traveller:
         """Return the step (2,) that follows from the last one and the keys, in strides."""
         if self.pushing is None:
             return FADING * self.speed
-        return np.asarray(coasting(self.speed, np.asarray(turn_deg)) + self.pushing @ pushes(action))
+        return foreseen_step(self.speed, np.asarray(turn_deg), action, self.pushing)
 
     def state(self) -> dict[str, Any]:
         """Return everything that decides the future; pictures are shared, not copied."""

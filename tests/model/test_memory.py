@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dreamloop.input.errors import ConfigError
-from dreamloop.model.camera import Poses, coasting, lay, look_into, moved, place
+from dreamloop.model.camera import Poses, coasting, foreseen_step, lay, look_into, moved, place
 from dreamloop.model.change import has_changed
 from dreamloop.model.dataset import DataError, FramePool
 from dreamloop.model.dream_net import DreamNet, NetConfig
@@ -30,7 +30,7 @@ from dreamloop.model.memory import (
     greedy,
     make_policy,
 )
-from dreamloop.model.recalls import Recalls, foreseen_step
+from dreamloop.model.recalls import Recalls
 from dreamloop.model.train import adopt
 from dreamloop.model.traveller import STILL, Traveller
 
