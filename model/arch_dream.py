@@ -4,22 +4,23 @@ Knows nothing about windows or files of recordings; how the net draws a frame is
 """
 
 import time
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.nn import functional
 
 from dreamloop.model.camera import Poses
 from dreamloop.model.checkpoint import CheckpointError, check_tensors, load_checkpoint
 from dreamloop.model.compiled import open_package, package_name
 from dreamloop.model.device import choose_engine
-from dreamloop.model.dream_net import DreamNet, NetConfig, Recall, draw_noise, pick_context
+from dreamloop.model.dream_net import DreamNet, NetConfig, Past, Recall, draw_noise
 from dreamloop.model.found_again import PageRead
 from dreamloop.model.pixels import to_float, to_uint8
 from dreamloop.model.train_config import net_config
@@ -46,6 +47,14 @@ def build(card: Card, weights: Path | None, options: OpenOptions) -> "DreamModel
     return DreamModel(net, card, options)
 
 
+class Known(NamedTuple):
+    """What is known of a step before its actions are."""
+
+    past: Past
+    noise: Tensor  # (n, ...)
+    near: Tensor | None  # (n, 1, h, w) how near things are in the last frames, for a net that asks
+
+
 class DreamModel:
     """A WorldModel. All players are drawn in one evaluation of the net."""
 
@@ -59,6 +68,8 @@ class DreamModel:
         h, w, n = card.height_px, card.width_px, self.players
         # One buffer for everything that is remembered: the newest frame is the last of each row.
         self.history = torch.zeros(n, self.config.context, h, w, 3, dtype=torch.uint8, device=self.device)
+        self._folded: deque[Tensor] = deque(maxlen=self.config.context)  # of every tick (n, ...), as the net sees them
+        self._known: Known | None = None  # of the next step, once it was prepared
         self.actions = torch.zeros(n, self.config.action_ticks, self.config.actions, device=self.device)
         self.seeds, self.ticks = [0] * n, [0] * n
         self.memory = options.memory or "bank"
@@ -76,6 +87,7 @@ class DreamModel:
             self._check_scene(scene)
             self.history[player] = torch.from_numpy(_pad(scene.frames, self.config.context))
             self.actions[player] = torch.from_numpy(_pad(scene.actions, self.config.action_ticks))
+        self._forget()
         if self.travellers:
             self.travellers[player] = self._traveller()
             if scene is not None:
@@ -96,6 +108,9 @@ class DreamModel:
         drawn, step = self._evaluate(remembered)
         frames = to_uint8(drawn)
         self.history = torch.cat([self.history[:, 1:], frames[:, None]], 1)
+        with torch.inference_mode():
+            self._folded.append(self._fold(frames))
+        self._known = None
         self.ticks = [tick + 1 for tick in self.ticks]
         shown: NDArray[np.uint8] = frames.cpu().numpy()
         if step is not None:
@@ -103,6 +118,12 @@ class DreamModel:
                 one.settle(action, gone, frame)
         self.step_ms = 1e3 * (time.perf_counter() - started_s)
         return shown
+
+    def prepare(self) -> None:
+        """Look at the last frames: what they show, how near it is, and what noise comes next."""
+        if self._known is None:
+            with torch.inference_mode():
+                self._known = self._look_back()
 
     def save(self, player: int) -> ModelState:
         """Return the history, the actions, the seed and the tick of ``player``."""
@@ -125,6 +146,7 @@ class DreamModel:
                 f"this is '{self.card.arch}' with weights {self.card.weights_hash}"
             )
         self.history[player] = torch.from_numpy(np.array(state.values["history"]))
+        self._forget()
         self.actions[player] = torch.from_numpy(np.array(state.values["actions"]))
         self.seeds[player], self.ticks[player] = int(state.values["seed"]), state.tick
         if self.travellers:
@@ -191,20 +213,36 @@ class DreamModel:
             return told[0], told[1] if len(told) > 1 else None
 
     def _inputs(self, remembered: list[Remembered]) -> tuple[Tensor, ...]:
-        """Return what the net takes: context, actions, level, noise, and the fields of a recall where there is one."""
-        context = pick_context(to_float(self.history), self.config.ages)
+        """Return what the net takes: past, actions, level, noise, and the fields of a recall where there is one."""
+        self.prepare()
+        known, level = self._known, torch.zeros(self.players, device=self.device)
+        assert known is not None
+        recall = stack_recall(remembered, self.device) if remembered else None
+        if recall is not None and known.near is not None:
+            recall = recall._replace(near=self._near(known.near, remembered))
+        told = () if recall is None else tuple(part for part in recall if part is not None)
+        return (*known.past, self.actions, level, known.noise, *told)
+
+    def _look_back(self) -> "Known":
+        if not self._folded:
+            self._folded.extend(self._fold(frames) for frames in self.history.unbind(1))
+        folded = torch.cat([self._folded[-age] for age in self.config.ages], 1)
         drawn = zip(self.seeds, self.ticks, strict=True)
         noise = torch.stack([draw_noise(self.config, seed, tick) for seed, tick in drawn]).to(self.device)
-        level = torch.zeros(self.players, device=self.device)
-        recall = stack_recall(remembered, self.device) if remembered else None
-        if recall is not None and self.config.depth:
-            recall = recall._replace(near=self._near(context[:, 0], remembered))
-        known = () if recall is None else tuple(part for part in recall if part is not None)
-        return (context, self.actions, level, noise, *known)
+        near = self.net.depth(self._folded[-1]) if self.travellers and self.config.depth else None
+        return Known(Past(to_float(self.history[:, -1]), folded), noise, near)
 
-    def _near(self, last: Tensor, remembered: list[Remembered]) -> Tensor:
-        """Return how near things are in the last frames (n, 3, h, w) and in the pages; pages are looked at once."""
-        now = self.net.near(last[:, None])
+    def _forget(self) -> None:
+        """Another past is to be looked at."""
+        self._folded.clear()
+        self._known = None
+
+    def _fold(self, frames: Tensor) -> Tensor:
+        """Fold frames (n, h, w, 3) as the net sees them: once for all the ticks in which it does."""
+        return functional.pixel_unshuffle(to_float(frames).to(self.dtype), self.config.fold)
+
+    def _near(self, now: Tensor, remembered: list[Remembered]) -> Tensor:
+        """Return how near things are in the last frames (n, 1, h, w) and in the pages; pages are looked at once."""
         newest = self.travellers[0].memory.newest
         if self.players == 1 and newest is not None:  # among several it would come out in other bytes than alone
             self._nears[id(newest)] = (newest, now[0, 0])
@@ -218,8 +256,8 @@ class DreamModel:
     def _near_of(self, page: Frame) -> Tensor:
         known = self._nears.get(id(page))
         if known is None or known[0] is not page:
-            frame = to_float(torch.from_numpy(np.array(page)).to(self.device))
-            known = self._nears[id(page)] = (page, self.net.near(frame[None, None])[0, 0])
+            frame = torch.from_numpy(np.array(page)).to(self.device)
+            known = self._nears[id(page)] = (page, self.net.depth(self._fold(frame[None]))[0, 0])
         while len(self._nears) > NEARS * self.players:
             self._nears.popitem(last=False)
         return known[1]
@@ -243,8 +281,8 @@ class DreamModel:
 
 def play(net: DreamNet, *inputs: Tensor) -> tuple[Tensor, Tensor | None]:
     """Let ``net`` play from what :meth:`DreamModel._inputs` returns."""
-    context, actions, level, noise, *known = inputs
-    return net.play(context, actions, level, noise, Recall(*known) if known else None)
+    last, folded, actions, level, noise, *known = inputs
+    return net.play(Past(last, folded), actions, level, noise, Recall(*known) if known else None)
 
 
 class Flat(nn.Module):

@@ -17,6 +17,7 @@ Poses = NDArray[np.float64]  # (..., 4): x, y, yaw, pitch
 PLACE = 6  # numbers that describe one pose seen from another
 FADING = 0.906  # part of a step that is still there a tick later, with no key held
 GUESSES = 4  # how often the distance of what a pixel shows is guessed anew
+CLOSE = 0.15  # what lies nearer than this share of its distance is beside or behind a page
 OUTSIDE = 9.0  # a coordinate that is surely in no picture
 
 
@@ -98,22 +99,22 @@ def lay(pages: Tensor, near: Tensor, pose: Tensor, grid: Tensor, fov_deg: float,
         x[..., None, None] for x in (turn.cos(), turn.sin(), ahead, right, *tilts)
     )
     across, down = grid[0] * half, grid[1] - own_tilt
-    told, found = torch.zeros_like(down), None
-    for _ in range(GUESSES):
-        depth = (1 - ahead * told) * cos - (across - right * told) * sin
-        before = depth > 0.15
-        depth = depth.clamp_min(0.15)
-        beside = ((1 - ahead * told) * sin + (across - right * told) * cos) / depth
-        found = torch.stack([beside / half, down / depth + tilt], -1)
-        there = F.grid_sample(
-            near.reshape(b * k, 1, *near.shape[-2:]),
-            found.view(b * k, *found.shape[2:]),
-            padding_mode="border",
-            align_corners=False,
-        ).view_as(told)
+    ahead_there, aside_there = (
+        ahead * cos - right * sin,
+        ahead * sin + right * cos,
+    )  # the way between, as the page sees it
+    toward, aside = cos - across * sin, sin + across * cos
+    pictures = near.reshape(b * k, 1, *near.shape[-2:])
+    depth, beside = toward, aside / toward.clamp_min(CLOSE)
+    found = torch.stack([beside / half, down / depth.clamp_min(CLOSE) + tilt], -1)
+    for _ in range(GUESSES - 1):
+        at = found.view(b * k, *found.shape[2:])
+        there = F.grid_sample(pictures, at, padding_mode="border", align_corners=False).view_as(depth)
         told = there / (cos + beside * sin + ahead * there).clamp_min(0.1)
-    assert found is not None
-    return torch.where(before[..., None], found, torch.full_like(found, OUTSIDE)).clamp(-OUTSIDE, OUTSIDE)
+        depth = toward - ahead_there * told
+        beside = (aside - aside_there * told) / depth.clamp_min(CLOSE)
+        found = torch.stack([beside / half, down / depth.clamp_min(CLOSE) + tilt], -1)
+    return torch.where((depth > CLOSE)[..., None], found, OUTSIDE).clamp(-OUTSIDE, OUTSIDE)
 
 
 def pushes(actions: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from dreamloop.model.layers import Blocks, Conv, fold, unfold
+from dreamloop.model.layers import Blocks, Conv, Films, Shrink, unfold
 
 FINE = 2  # pixels of one side that share a nearness
 WIDTHS = (32, 64, 96)
@@ -27,24 +27,26 @@ class DepthNet(nn.Module):
         self.register_buffer("one", torch.ones(1, 1), persistent=False)
         self.stem = Conv(3 * size * size, a, 1)
         self.down = nn.ModuleList((Blocks(1, a, 1), Blocks(1, b, 1), Blocks(2, c, 1)))
-        self.shrink = nn.ModuleList((Conv(4 * a, b, 1), Conv(4 * b, c, 1)))
+        self.shrink = nn.ModuleList((Shrink(a, b), Shrink(b, c)))
         self.grow = nn.ModuleList((Conv(b, 4 * a, 1), Conv(c, 4 * b, 1)))
         self.up = nn.ModuleList((Blocks(1, a, 1), Blocks(1, b, 1)))
         self.head = Conv(a, (size // FINE) ** 2, 1, gain=0.1)
+        self.films: Films | None = None  # for play
 
-    def forward(self, frames: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
-        """Return the nearness (b, 1, h / 2, w / 2) float32 of frames (b, 3, h, w) in -1..1."""
-        x = self.stem(fold(frames.to(dtype), self.size))
-        one = self.one.to(dtype).expand(len(x), -1)
+    def forward(self, folded: Tensor) -> Tensor:
+        """Return the nearness (b, 1, h / 2, w / 2) float32 of frames in -1..1, folded (b, 3 * size^2, ...)."""
+        x = self.stem(folded)
+        one = self.one.to(x.dtype).expand(len(x), -1)
+        under = one if self.films is None else self.films(one)
         skips = []
         for level, blocks in enumerate(self.down):
             if level:
                 skips.append(x)
-                x = self.shrink[level - 1](fold(x, 2))
-            x = blocks(x, one)
+                x = self.shrink[level - 1](x)
+            x = blocks(x, under)
         for level in (1, 0):
-            x = skips[level] + unfold(self.grow[level](x), 2).contiguous(memory_format=torch.channels_last)
-            x = self.up[level](x, one)
+            x = skips[level] + unfold(self.grow[level](x), 2)
+            x = self.up[level](x, under)
         raw = unfold(self.head(x).float(), self.size // FINE)
         return F.softplus(raw).clamp_max(CLOSEST)
 

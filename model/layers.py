@@ -3,6 +3,7 @@
 Every picture-like tensor is (b, c, h, w) in channels-last memory: that is where convolutions are fast on a CPU.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -24,18 +25,26 @@ class Conv(nn.Module):
         self.weight = nn.Parameter(torch.randn(c_out, k * k * c_in) * gain * (k * k * c_in) ** -0.5)
         self.bias = nn.Parameter(torch.zeros(c_out))
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Convolve (b, c_in, h, w) with same-size padding."""
+    def forward(self, x: Tensor, *, swish: bool = False) -> Tensor:
+        """Convolve (b, c_in, h, w) with same-size padding; ``swish``: and put the result through SiLU."""
         if self.packs and not torch.compiler.is_compiling():
-            packed = self._packed.get(x.shape)
-            if packed is None:
-                packed = self._packed[x.shape] = self._pack(x)
-            pads, ones = [self.k // 2] * 2, [1, 1]
-            done: Tensor = torch.ops.mkldnn._convolution_pointwise(
-                x, packed, self.bias, pads, ones, ones, 1, "none", [], ""
-            )
-            return done
-        return F.conv2d(x, self._kernel(x.dtype), self.bias.to(x.dtype), padding=self.k // 2)
+            return self._packed_forward(x, swish)
+        x = x.contiguous(memory_format=torch.channels_last)
+        done = F.conv2d(x, self._kernel(x.dtype), self.bias.to(x.dtype), padding=self.k // 2)
+        return F.silu(done) if swish else done
+
+    def _packed_forward(self, x: Tensor, swish: bool) -> Tensor:
+        if self.k == 1:  # as a product of matrices it is quicker; the result lies channels-last
+            lies = x.is_contiguous() and len(x) == 1
+            rows = x[0].permute(1, 2, 0)[None] if lies else x.permute(0, 2, 3, 1)
+            done: Tensor = F.linear(rows, self.weight, self.bias).permute(0, 3, 1, 2)
+            return F.silu(done) if swish else done
+        packed = self._packed.get(x.shape)
+        if packed is None:
+            packed = self._packed[x.shape] = self._pack(x)
+        pads, ones, then = [self.k // 2] * 2, [1, 1], "swish" if swish else "none"
+        done = torch.ops.mkldnn._convolution_pointwise(x, packed, self.bias, pads, ones, ones, 1, then, [], "")
+        return done
 
     def _pack(self, x: Tensor) -> Tensor:
         """Put the kernel once into the order that oneDNN wants for inputs like ``x``, and not anew at every call.
@@ -49,6 +58,28 @@ class Conv(nn.Module):
 
     def _kernel(self, dtype: torch.dtype) -> Tensor:
         return self.weight.to(dtype).view(self.c_out, self.k, self.k, self.c_in).permute(0, 3, 1, 2)
+
+
+class Shrink(Conv):
+    """A 1x1 convolution of a picture that is folded 2x2: half the size.
+
+    For play the kernel is put once into the order in which a channels-last picture folds with the fewest moves.
+    """
+
+    def __init__(self, c_in: int, c_out: int) -> None:
+        super().__init__(4 * c_in, c_out, 1)
+        self._rows: Tensor | None = None
+
+    def forward(self, x: Tensor, *, swish: bool = False) -> Tensor:
+        """Map (b, c_in, h, w) to (b, c_out, h / 2, w / 2)."""
+        if not self.packs or torch.compiler.is_compiling():
+            return super().forward(fold(x, 2), swish=swish)
+        if self._rows is None:
+            self._rows = self.weight.view(self.c_out, -1, 2, 2).permute(0, 2, 3, 1).reshape(self.c_out, -1)
+        b, c, h, w = x.shape
+        rows = x.permute(0, 2, 3, 1).reshape(b, h // 2, 2, w // 2, 2, c).transpose(2, 3).reshape(b, h // 2, w // 2, -1)
+        done = F.linear(rows, self._rows, self.bias).permute(0, 3, 1, 2)
+        return F.silu(done) if swish else done
 
 
 class Linear(nn.Module):
@@ -73,12 +104,13 @@ class Block(nn.Module):
         self.conv_in = Conv(c, c)
         self.conv_out = Conv(c, c, gain=0.3)
 
-    def forward(self, x: Tensor, cond: Tensor) -> Tensor:
-        """Map (b, c, h, w) to the same shape under ``cond`` (b, cond)."""
-        scale, shift = self.film(cond)[:, None, None, :].chunk(2, dim=-1)
+    def forward(self, x: Tensor, cond: "Tensor | Filmed") -> Tensor:
+        """Map (b, c, h, w) to the same shape under ``cond`` (b, cond), or what was made of it."""
+        film = self.film(cond) if isinstance(cond, Tensor) else cond[self]
+        scale, shift = film[:, None, None, :].chunk(2, dim=-1)
         h = F.layer_norm(x.permute(0, 2, 3, 1), (x.shape[1],))
         h = F.silu(torch.addcmul(shift, h, 1 + scale)).permute(0, 3, 1, 2)
-        mixed: Tensor = self.conv_out(F.silu(self.conv_in(h)))
+        mixed: Tensor = self.conv_out(self.conv_in(h, swish=True))
         return x + mixed
 
 
@@ -88,16 +120,38 @@ class Blocks(nn.ModuleList):
     def __init__(self, n: int, c: int, cond: int) -> None:
         super().__init__(Block(c, cond) for _ in range(n))
 
-    def forward(self, x: Tensor, cond: Tensor) -> Tensor:
+    def forward(self, x: Tensor, cond: "Tensor | Filmed") -> Tensor:
         """Map (b, c, h, w) to the same shape."""
         for block in self:
             x = block(x, cond)
         return x
 
 
+Filmed = Mapping[Block, Tensor]  # scale and shift (b, 2 * c) of every block
+
+
+class Films:
+    """The scales and shifts of many blocks, made of one condition in one product: for play.
+
+    Args:
+        parts: whose blocks are meant; their weights must not change any more.
+    """
+
+    def __init__(self, *parts: nn.Module) -> None:
+        self.blocks = [module for part in parts for module in part.modules() if isinstance(module, Block)]
+        self.sizes = [len(block.film.bias) for block in self.blocks]
+        self.weight = torch.cat([block.film.weight for block in self.blocks])
+        self.bias = torch.cat([block.film.bias for block in self.blocks])
+
+    def __call__(self, cond: Tensor) -> Filmed:
+        """Return what every block takes for ``cond`` (b, cond)."""
+        told = torch.split(F.linear(cond, self.weight, self.bias), self.sizes, 1)
+        return dict(zip(self.blocks, told, strict=True))
+
+
 def fold(x: Tensor, s: int) -> Tensor:
-    """Space to depth: (b, c, h*s, w*s) to (b, c*s*s, h, w), channels-last."""
-    return F.pixel_unshuffle(x, s).contiguous(memory_format=torch.channels_last)
+    """Space to depth: (b, c, h*s, w*s) to (b, c*s*s, h, w)."""
+    return F.pixel_unshuffle(x, s)
 
 
 def unfold(x: Tensor, s: int) -> Tensor:

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from dreamloop.model.layers import Blocks, Conv, Linear, fold, unfold
+from dreamloop.model.layers import Blocks, Conv, Linear, Shrink, unfold
 
 CARRIED = 4  # sources that move along with the pointer: both ways, across, down; and what was seen there before
 AGES = 32  # ages of a cell that are told apart, in ticks
@@ -106,7 +106,7 @@ class MosaicNet(nn.Module):
         self.around = nn.Parameter(0.2 * torch.randn(3, 4 * REACH * REACH, w[0]))
         self.down = nn.ModuleList(Blocks(n, c, config.cond) for n, c in zip(config.down, w, strict=True))
         self.up = nn.ModuleList(Blocks(n, c, config.cond) for n, c in zip(config.up, w, strict=True))
-        self.shrink = nn.ModuleList(Conv(4 * a, b, 1) for a, b in pairwise(w))
+        self.shrink = nn.ModuleList(Shrink(a, b) for a, b in pairwise(w))
         self.grow = nn.ModuleList(Conv(b, 4 * a, 1) for a, b in pairwise(w))
         self.merge = nn.ModuleList(Conv(2 * a, a, 1) for a in w[:-1])
         self.change = Conv(w[0], 1, 1)
@@ -139,7 +139,7 @@ class MosaicNet(nn.Module):
         for level, blocks in enumerate(self.down):
             if level:
                 skips.append(x)
-                x = self.shrink[level - 1](fold(x, 2))
+                x = self.shrink[level - 1](x)
             x = blocks(x, cond)
         for level in reversed(range(len(self.up) - 1)):
             x = unfold(self.grow[level](x), 2)

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dreamloop.input.errors import unknown
-from dreamloop.model.world_model import Card, Frame, ModelError, ModelState, OpenOptions, Scene, WorldModel
+from dreamloop.model.world_model import Card, Frame, ModelError, ModelState, OpenOptions, Prepared, Scene, WorldModel
 
 
 @runtime_checkable
@@ -96,6 +96,11 @@ class Chain:
         """Dream the next frames and draw them (n, h, w, 3)."""
         self._decided = self.dynamics.step(actions)
         return self.draw(self._decided)
+
+    def prepare(self) -> None:
+        """Let the dynamics prepare, where they can; a stage has nothing to prepare."""
+        if isinstance(self.dynamics, Prepared):
+            self.dynamics.prepare()
 
     def save(self, player: int) -> ModelState:
         """Return the dynamics' state; a stage keeps none."""

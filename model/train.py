@@ -162,7 +162,7 @@ class Trainer:
         at = torch.from_numpy(rows)
         frames = to_float(self.pool.frames[at].to(self.device))
         truth = nearness(self.pool.distances[at].float().to(self.device), config.net.reach)[:, None]
-        loss = depth_error(self.net.depth(frames, self.net.dtype), truth)
+        loss = depth_error(self.net.near(frames[:, None]), truth)
         self._descend("depth", loss, share)
         self.ema.depth.load_state_dict(self.net.depth.state_dict())
         self.progress.step += 1

@@ -107,6 +107,19 @@ class WorldModel(Protocol):
 
 
 @runtime_checkable
+class Prepared(Protocol):
+    """What a WorldModel has besides when part of a frame can be reckoned before its action is known.
+
+    The loop calls ``prepare`` when a frame is out of the model's hands and nobody waits for it. It changes no result:
+    a step that was not prepared does all of it itself.
+    """
+
+    def prepare(self) -> None:
+        """Do what the next step needs and no action decides."""
+        ...
+
+
+@runtime_checkable
 class Stepped(Protocol):
     """What a WorldModel has besides when it draws a frame in several steps, whose number is the player's choice.
 

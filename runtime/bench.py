@@ -191,9 +191,9 @@ class _Player:
 
 
 def _loop_figures(free: Sequence[list[FrameStamps]], paced: Sequence[list[FrameStamps]], dt_s: float) -> dict[str, Any]:
-    """Return what the two kinds of rounds say of the loop. Overhead is all of a free tick but the model's step."""
+    """Return what the two kinds of rounds say of the loop. Overhead is how long the model waits for a free tick."""
     periods = [np.diff([stamps.sampled_s for stamps in kept]) for kept in free]
-    overhead = [period - [s.model_s for s in kept[:-1]] for period, kept in zip(periods, free, strict=True)]
+    overhead = [s.model_started_s - s.ready_s for kept in free for s in kept if s.ready_s is not None]
     waits = [s.input_to_frame_s for kept in paced for s in kept if s.input_to_frame_s is not None]
     late = [s.frame_s > dt_s for kept in paced for s in kept]
     paced_periods = np.concatenate([np.diff([s.presented_s for s in kept]) for kept in paced])
@@ -204,7 +204,7 @@ def _loop_figures(free: Sequence[list[FrameStamps]], paced: Sequence[list[FrameS
         "paced_frames_per_s": float(1 / paced_periods.mean()),
         "paced_jitter_ms": float(1e3 * np.abs(paced_periods - np.median(paced_periods)).mean()),
         "input_to_frame_ms": percentiles(waits) if waits else None,
-        "loop_overhead_ms": percentiles(np.concatenate(overhead)),
+        "loop_overhead_ms": percentiles(overhead),
         "miss_rate": float(np.mean(late)),
         "stages_ms": _stages([s for kept in paced for s in kept]),
     }

@@ -8,6 +8,7 @@ its opening to its end. Knows nothing about windows: it is handed a function to 
 import queue
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, TypeVar
 
 import numpy as np
@@ -15,7 +16,7 @@ import numpy as np
 from dreamloop.input.errors import DreamloopError
 from dreamloop.model.failure import in_words
 from dreamloop.model.stage import Chain
-from dreamloop.model.world_model import Action, Frame, ModelState, Scene, WorldModel
+from dreamloop.model.world_model import Action, Frame, ModelState, Prepared, Scene, WorldModel
 from dreamloop.runtime.pacer import PUMP_S
 from dreamloop.runtime.stamps import Stopwatch
 
@@ -30,8 +31,8 @@ class WindowClosedError(Exception):
 class _Job:
     """Work for the model's thread, and how it ended."""
 
-    def __init__(self, work: Callable[[], Any]) -> None:
-        self.work = work
+    def __init__(self, work: Callable[[], Any], then: Callable[[], None] | None = None) -> None:
+        self.work, self.then = work, then
         self.done = threading.Event()
         self.result: Any = None
         self.error: BaseException | None = None
@@ -70,14 +71,16 @@ class ModelThread:
         """The model itself, for what does not touch its state: the card."""
         return self._model
 
-    def call(self, work: Callable[[], T]) -> T:
+    def call(self, work: Callable[[], T], then: Callable[[], None] | None = None) -> T:
         """Run ``work`` on the model's thread, look after the devices until it is done, and return its result.
+
+        ``then`` runs on that thread too, while the caller goes on with the result.
 
         Raises:
             ModelError: the model failed, in one sentence.
             WindowClosedError: the window was closed and the model did not come back.
         """
-        job = _Job(work)
+        job = _Job(work, then)
         self._jobs.put(job)
         rounds_left = GRACE_ROUNDS
         while not job.done.wait(PUMP_S):
@@ -102,7 +105,14 @@ class ModelThread:
                 frame: Frame = self._model.step(actions)[0]
             return frame
 
-        return self.call(work)
+        return self.call(work, self._prepare)
+
+    def _prepare(self) -> None:
+        """Let the model do beforehand what it can; what fails here fails again in the step, which tells it."""
+        with suppress(Exception):
+            if isinstance(self._model, Prepared):
+                self._model.prepare()
+        self._stopwatch.ready()
 
     def reset(self, scene: Scene | None, seed: int) -> Frame:
         """Start over and return the first frame."""
@@ -136,3 +146,5 @@ class ModelThread:
     def _run(self) -> None:
         while (job := self._jobs.get()) is not None:
             job.run()
+            if job.then is not None:
+                job.then()

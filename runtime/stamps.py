@@ -26,6 +26,7 @@ class FrameStamps:
     handed_s: float  # the frame was given to the window
     presented_s: float  # the window had given it to the screen
     said: bool = False  # the event was a phrase, and it arrived when its last word ended
+    ready_s: float | None = None  # the model had done with the tick before, and with what it prepared of this one
 
     @property
     def model_s(self) -> float:
@@ -87,6 +88,8 @@ class Stopwatch:
         self._tick = 0
         self._event_s: float | None = None
         self._said = False
+        self._ready_s: float | None = None
+        self._was_ready_s: float | None = None  # when the step began that is being timed
         self._moments = {"sampled": 0.0, "started": 0.0, "done": 0.0, "handed": 0.0, "presented": 0.0}
 
     def sampled(self, tick: int, event_s: float | None, sampled_s: float, said: bool = False) -> None:
@@ -98,8 +101,13 @@ class Stopwatch:
     def model(self) -> Iterator[None]:
         """Wrap the model's step."""
         self._moments["started"] = self._clock.now_s()
+        self._was_ready_s = self._ready_s
         yield
         self._moments["done"] = self._clock.now_s()
+
+    def ready(self) -> None:
+        """The model has nothing to do until its next step."""
+        self._ready_s = self._clock.now_s()
 
     @contextmanager
     def show(self) -> Iterator[None]:
@@ -120,6 +128,7 @@ class Stopwatch:
             handed_s=moments["handed"],
             presented_s=moments["presented"],
             said=self._said,
+            ready_s=self._was_ready_s,
         )
 
 

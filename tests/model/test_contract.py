@@ -17,6 +17,7 @@ from dreamloop.model.world_model import (
     Card,
     ModelError,
     OpenOptions,
+    Prepared,
     Scene,
     WorldModel,
     list_archs,
@@ -157,6 +158,34 @@ def test_a_state_loads_into_another_model_with_the_same_weights(arch: str) -> No
     other.load(0, state)
     again = [other.step(action).copy() for action in actions[1:]]
     assert all(np.array_equal(a, b) for a, b in zip(once, again, strict=True))
+
+
+@archs
+def test_what_is_prepared_beforehand_changes_no_frame(arch: str) -> None:
+    """Also when somebody starts over, or loads, between the preparing and the step."""
+    if not isinstance(open_tiny(arch), Prepared):
+        pytest.skip(f"{arch} prepares nothing")
+
+    def run(prepares: bool) -> bytes:
+        model = open_tiny(arch, players=2)
+
+        def prepare() -> None:
+            if prepares:
+                assert isinstance(model, Prepared)
+                model.prepare()
+
+        seen = [model.reset(0, scene_for(model), seed=7), model.reset(1, None, seed=8)]
+        state = model.save(0)
+        for tick, action in enumerate(actions_for(model, 6)):
+            prepare()
+            if tick == 2:
+                seen.append(model.load(1, state))
+            if tick == 4:
+                seen.append(model.reset(0, scene_for(model, seed=5), seed=9))
+            seen.extend(model.step(action))
+        return b"".join(frame.tobytes() for frame in seen)
+
+    assert run(False) == run(True)
 
 
 @archs

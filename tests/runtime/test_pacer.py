@@ -188,3 +188,21 @@ def test_an_empty_ring_has_no_figures() -> None:
     ring = StampRing(dt_s=0.1)
     assert (ring.frames_per_s(), ring.speed(), ring.miss_rate, ring.last) == (0.0, 1.0, 0.0, None)
     assert not ring.settled
+
+
+def test_a_step_is_stamped_with_when_the_model_was_ready_for_it() -> None:
+    clock = FakeClock()
+    watch = Stopwatch(clock)
+    watch.sampled(1, None, clock.now_s())
+    with watch.model():
+        clock.advance(0.02)
+    assert watch.read().ready_s is None, "nothing came before the first step"
+    clock.advance(0.003)  # it prepares
+    watch.ready()
+    clock.advance(0.001)  # it waits
+    watch.sampled(2, None, clock.now_s())
+    with watch.model():
+        clock.advance(0.02)
+        watch_read = watch.read()
+    assert watch_read.ready_s == pytest.approx(0.023)
+    assert watch_read.model_started_s == pytest.approx(0.024)

@@ -374,6 +374,25 @@ def test_news_of_a_source_is_passed_on(direct: Any) -> None:
     assert stage.session.heard == ["no microphone: plug one in"]
 
 
+def test_a_model_prepares_the_next_frame_when_this_one_is_out_of_its_hands(direct: Any) -> None:
+    """What fails there is not lost: the step does it again, and tells."""
+    stage = direct(frames=8)
+    order: list[str] = []
+    step = stage.model.step
+
+    def told(actions: Any) -> Any:
+        order.append("step")
+        return step(actions)
+
+    def prepare() -> None:
+        order.append("prepare")
+        raise RuntimeError("not now")
+
+    stage.model.step, stage.model.prepare = told, prepare
+    assert stage.session.run().frames == 7
+    assert order[-14:] == ["step", "prepare"] * 7
+
+
 def test_a_window_closed_while_loading_ends_quietly(direct: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """A model that never comes back must not keep the person waiting for ever."""
     import threading
