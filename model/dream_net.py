@@ -32,6 +32,9 @@ from dreamloop.model.layers import (
     warp_chosen,
 )
 
+RESTING = 0.02  # strides a tick: who is to go on slower than this, and holds no key, stands
+SLOW = 0.2  # strides a tick: who is slower than this and goes on has just set out
+
 
 @dataclass(frozen=True, slots=True)
 class NetConfig:
@@ -63,6 +66,7 @@ class NetConfig:
     stride: float = 16.0  # map units of the longest step of one tick
     tilt_limit_deg: float = 25.0
     depth: bool = False  # pages are laid as far away as they show things, and the last frame is one of them
+    setting_out: float = 0.0  # how much more the last frame, moved as its depth says, is liked by who is setting out
     prefix: int = 256  # ticks of true history that a scene should bring, to be remembered
 
     @property
@@ -173,13 +177,26 @@ class DreamNet(nn.Module):
         self, past: "Past", actions: Tensor, level: Tensor, noise: Tensor, recall: "Recall | None"
     ) -> tuple[Tensor, Tensor | Filmed, "Sources", Tensor | None]:
         """Return features, what blocks are told, where pixels of the frame may come from, and the step that is made."""
-        cond = self.know(torch.cat([actions.flatten(1), 10 * level[:, None]], 1).to(self.dtype))
+        cond = self.condition(actions, level)
         under = cond if self._films is None else self._films(cond)
-        recall, laid = self._lay(past.last, recall)
-        features, step = self._features(past, cond, under, noise.to(self.dtype), recall, laid)
-        return features, under, self._sources(past.last, features, recall, laid), step
+        recall, laid = self.lay(past.last, recall)
+        coarse, skips = self.descend(past, cond, under, noise.to(self.dtype), recall, laid)
+        features = self._ascend(coarse, skips, under)
+        found = self._sources(past.last, features, recall, laid)
+        if recall is None:
+            return features, under, found, None
+        foreseen = self.foreseen(recall)
+        step = self.tell_step(coarse, torch.cat([cond, recall.speed.to(cond.dtype)], 1), foreseen)
+        if self.config.setting_out:
+            found = self._prefer_moving(found, recall.speed, foreseen, step)
+        return features, under, found, step
 
-    def _lay(self, last: Tensor, recall: "Recall | None") -> tuple["Recall | None", Tensor | None]:
+    def condition(self, actions: Tensor, level: Tensor) -> Tensor:
+        """Return (b, cond): what the net makes of the actions (b, action_ticks, a) and the noise level (b,)."""
+        cond: Tensor = self.know(torch.cat([actions.flatten(1), 10 * level[:, None]], 1).to(self.dtype))
+        return cond
+
+    def lay(self, last: Tensor, recall: "Recall | None") -> tuple["Recall | None", Tensor | None]:
         """Put the last frame before the pages, and say where in each of them every pixel of the view lies."""
         config = self.config
         if recall is None:
@@ -232,7 +249,7 @@ class DreamNet(nn.Module):
             self.depth.films = Films(self.depth)
         return self.requires_grad_(False).eval()
 
-    def _features(
+    def descend(
         self,
         past: "Past",
         cond: Tensor,
@@ -240,26 +257,39 @@ class DreamNet(nn.Module):
         noise: Tensor,
         recall: "Recall | None",
         where: Tensor | None,
-    ) -> tuple[Tensor, Tensor | None]:
-        """Return features (b, c, h / fold, w / fold), and the step (b, 2) that is made, ahead and to the right."""
+    ) -> tuple[Tensor, list[Tensor]]:
+        """Return what the net sees at its coarsest (b, c, h', w'), and at every finer size on the way there."""
         places = self.places.to(noise.dtype).expand(len(noise), -1, -1, -1)
         x: Tensor = self.stem(torch.cat([past.folded, places, noise], 1))
         if recall is not None and where is not None:
             x = x + self.recall(self._remembered(recall, where).to(noise.dtype))
-        skips, step = [], None
+        skips = []
         for level, blocks in enumerate(self.down):
             if level:
                 skips.append(x)
                 x = self.shrink[level - 1](x)
             x = blocks(x, under)
-        if recall is not None:
-            ground = self.ground(x).flatten(1)
-            step = self.walk(torch.cat([ground, cond, recall.speed.to(ground.dtype)], 1)).float()
+        return x, skips
+
+    def tell_step(self, coarse: Tensor, about: Tensor, foreseen: Tensor) -> Tensor:
+        """Return the step (b, 2) that is made, ahead and to the right, in strides.
+
+        Args:
+            coarse: (b, c, h', w') as :meth:`descend` gives it.
+            about: (b, cond + 2) the condition and the step before.
+            foreseen: (b, 2) the step that is made where there is no wall; zeros for nets without depth.
+        """
+        ground = self.ground(coarse).flatten(1)
+        told: Tensor = self.walk(torch.cat([ground, about], 1)).float()
+        return told + foreseen
+
+    def _ascend(self, x: Tensor, skips: list[Tensor], under: Tensor | Filmed) -> Tensor:
+        """Return features (b, c, h / fold, w / fold)."""
         for level in reversed(range(len(self.up) - 1)):
             x = unfold(self.grow[level](x), 2)
             x = self.merge[level](torch.cat([x, skips[level]], 1))
             x = self.up[level](x, under)
-        return x, step
+        return x
 
     def _remembered(self, recall: "Recall", where: Tensor) -> Tensor:
         """Lay the pages into the present view, as if they had been seen from here: (b, k * (...), h / s, w / s)."""
@@ -295,6 +325,25 @@ class DreamNet(nn.Module):
             torch.cat([logits, preferred], 1),
             inside[:, :, None],
         )
+
+    def foreseen(self, recall: "Recall") -> Tensor:
+        """Return the step (b, 2) from the last frame's pose to the one foreseen; zeros for nets without depth."""
+        if not self.config.depth:
+            return torch.zeros_like(recall.speed)
+        yaw = torch.deg2rad(recall.pose[:, 2])
+        cos, sin = yaw.cos(), yaw.sin()
+        east, north = ((recall.pose - recall.poses[:, 0])[:, :2] / self.config.stride).unbind(1)
+        return torch.stack([east * cos + north * sin, east * sin - north * cos], 1) * recall.place[:, 0, :1]
+
+    def _prefer_moving(self, found: "Sources", speed: Tensor, foreseen: Tensor, step: Tensor) -> "Sources":
+        """Prefer the last frame, laid as far on as its depth says, while a player gathers speed and meets no wall.
+
+        The flow is learnt from play, which mostly runs; of a player who sets out it makes one who hardly moves.
+        """
+        goes = (step * foreseen).sum(1) > 0.5 * foreseen.square().sum(1).clamp_min(RESTING**2)
+        sets_out = (goes & (speed.norm(dim=1) < SLOW)).float()[:, None, None, None]
+        liked = found.logits[:, 2:3] + self.config.setting_out * sets_out[:, None] * found.inside[:, :1]
+        return found._replace(logits=torch.cat([found.logits[:, :2], liked, found.logits[:, 3:]], 1))
 
     def _mix(self, found: "Sources") -> "Drawn":
         """Take every pixel from one source: a mixture would be blur. The gradient is that of the soft choice."""

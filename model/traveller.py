@@ -13,12 +13,11 @@ import torch
 from numpy.typing import NDArray
 
 from dreamloop.model.camera import FADING, Poses, foreseen_step, moved, place
-from dreamloop.model.dream_net import NetConfig, Recall
+from dreamloop.model.dream_net import RESTING, NetConfig, Recall
 from dreamloop.model.memory import MemoryConfig, PageMemory, make_policy
 from dreamloop.model.pixels import to_float
 from dreamloop.model.world_model import Frame
 
-RESTING = 0.02  # strides a tick: who was slower than this and holds no key stands, whatever the net says
 STILL = 0.0125  # strides a tick: a player whom the net moves by less stands still, or it would creep away while turning
 
 

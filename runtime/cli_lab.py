@@ -49,6 +49,9 @@ def train(
     reward: Annotated[
         bool, typer.Option("--reward", help="Train the net that says what a tick of the dream is worth.")
     ] = False,
+    walk: Annotated[
+        bool, typer.Option("--walk", help="Teach the net of --start what stops a player, and nothing else.")
+    ] = False,
     stage: Annotated[str | None, typer.Option(help="Train a stage that draws the frames once more: upsample.")] = None,
 ) -> None:
     """Train the world's weights, from its simulator or from recordings; or one of the small nets beside them."""
@@ -77,6 +80,15 @@ def train(
 
         with _progress() as progress:
             figures = train_reward(find_world(world), minutes or 10.0, out, data=data or (), progress=progress)
+        _print(figures)
+        return
+    if walk:
+        from dreamloop.runtime.walk_world import train_walk
+
+        with _progress() as progress:
+            figures = train_walk(
+                find_world(world), minutes or 15.0, start, out, device=device, config_path=config, progress=progress
+            )
         _print(figures)
         return
     path = train_world(

@@ -1,0 +1,103 @@
+"""Teaching a world's net what stops a player (model/train_walk.py): play from the simulator in, a checkpoint out."""
+
+import copy
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+from dreamloop.model.checkpoint import CheckpointError, check_tensors, load_checkpoint, save_checkpoint
+from dreamloop.model.device import choose_device, choose_dtype
+from dreamloop.model.dream_net import DreamNet
+from dreamloop.model.eval_play import Play
+from dreamloop.model.train_config import net_config, read_tables
+from dreamloop.model.train_walk import step_figures, teach, watch, weights_of
+from dreamloop.runtime.clock import Clock, SystemClock
+from dreamloop.runtime.true_play import drills, true_plays
+from dreamloop.runtime.world import World
+
+
+def train_walk(
+    world: World,
+    minutes: float,
+    start: Path | None = None,
+    out: Path | None = None,
+    *,
+    episodes: int = 64,
+    ticks: int = 400,
+    held_out: int = 8,
+    device: str = "auto",
+    seed: int = 0,
+    config_path: Path | None = None,
+    clock: Clock | None = None,
+    progress: Callable[[str, float], None] = lambda what, share: None,
+) -> dict[str, Any]:
+    """Teach the net of a checkpoint what stops a player, write it, and return how good it is on unseen maps.
+
+    Half of the episodes are the scripted player's, half are drills in which random controls are held, from rest and
+    into walls. Looking takes up to two thirds of the time.
+
+    Args:
+        world: with a simulator that tells poses.
+        minutes: of looking and teaching; the check on unseen maps comes on top.
+        start: the checkpoint; default the world's own.
+        out: file of the new one; default ``runs/<world>/walk.safetensors``.
+        episodes: at most so many are looked at, of ``ticks`` ticks each.
+        held_out: episodes on unseen maps that the figures are of.
+        config_path: a TOML file whose ``[net]`` is put over that of the checkpoint's card.
+
+    Raises:
+        CheckpointError: no checkpoint, or one of another architecture.
+        DataError: a net that foresees no steps, or play without poses.
+    """
+    clock, place = clock or SystemClock(), choose_device(device)
+    path = start or world.weights
+    if path is None:
+        raise CheckpointError(f"the world '{world.name}' names no weights; train them with 'dreamloop train'")
+    tensors, card = load_checkpoint(path)
+    if card.arch != "dream":
+        raise CheckpointError(f"{path} was made for the architecture '{card.arch}', not 'dream'")
+    config = net_config({**card.config, **read_tables(config_path).get("net", {})})
+    net = DreamNet(config).to(place)
+    check_tensors(path, tensors, net.state_dict())
+    net.load_state_dict(tensors)
+    eyes = copy.deepcopy(net).compute_in(choose_dtype("auto", place)).freeze()
+    begun_s = clock.now_s()
+
+    def played() -> Iterator[Play]:
+        half = episodes // 2
+        sources = (true_plays(world, half, ticks, seed, maps="train"), drills(world, half, ticks, seed))
+        for i, pair in enumerate(zip(*sources, strict=True)):
+            yield from pair
+            progress("looking at play", (i + 1) / half)
+            if clock.now_s() - begun_s > 60 * minutes * 2 / 3:
+                return
+
+    seen = watch(eyes, played(), seed)
+    left = max(minutes - (clock.now_s() - begun_s) / 60, minutes / 4)
+    shown = teach(
+        net,
+        seen,
+        minutes=left,
+        now_s=clock.now_s,
+        seed=seed,
+        report=lambda figures: progress("teaching", figures["share"]),
+    )
+    half = max(held_out // 2, 1)
+    unseen = [*true_plays(world, half, ticks, seed), *drills(world, half, ticks, seed, maps="test")]
+    figures = step_figures(net, watch(eyes, unseen, seed))
+    about = {
+        "walk": {
+            "command": f"dreamloop train {world.name} --walk --minutes {minutes:g} --start {path.name}"
+            + (f" --config {config_path}" if config_path else ""),
+            "date": clock.stamp().partition("_")[0],
+            "ticks": len(seen.true),
+            "shown": shown,
+            "held_out": figures,
+            "started_from": card.weights_hash,
+        }
+    }
+    card = replace(card, provenance={**card.provenance, **about}, config=asdict(config))
+    path = out or Path("runs") / world.name / "walk.safetensors"
+    card = save_checkpoint(path, weights_of(net, tensors), card)
+    return figures | {"weights_hash": card.weights_hash, "path": str(path)}
