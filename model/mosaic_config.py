@@ -29,6 +29,7 @@ class MosaicTrainConfig:
     others: int = 4  # cells that do not change and are drawn too: those most likely to be taken for changing
     calm: float = 0.03  # share of the ticks taken in which nothing changes
     moving: float = 0.2  # share of the ticks taken in which something changes, though the player began nothing
+    turns: float = 0.4  # share of a batch in which the player began something that changes much
     smudge: float = 0.02  # share of the cells that show something wrong, as a dream's own mistakes do
     much: int = 14  # cells; a tick in which more change is always taken
     gate: float = 0.3  # weight of the loss that says which cells change

@@ -4,6 +4,7 @@ Most ticks of an interface show nothing new. Those in which a player begins some
 always kept; the others in part. Knows nothing about where episodes come from.
 """
 
+from collections import deque
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
@@ -23,15 +24,21 @@ class Lesson(NamedTuple):
 
     look: Look
     truth: NDArray[np.uint8]  # (rows, columns, pixels)
+    turn: bool = False  # the player began something, and much changed
 
 
 class Lessons:
-    """Keeps the latest ``config.lessons`` lessons and draws batches of them."""
+    """Keeps the latest ``config.lessons`` lessons and draws batches of them.
+
+    Those in which a player's beginning changes much (a window opens, all colours change) are few, and the hardest to
+    foresee: half as many of them alone are kept beside, for a share of every batch.
+    """
 
     def __init__(self, config: MosaicTrainConfig, episodes: Iterable[Episode], palette: Palette) -> None:
         self.config, self.palette = config, palette
         self.rng = np.random.default_rng(config.seed)
         self.kept: list[Lesson] = []
+        self.turns: deque[Lesson] = deque(maxlen=max(config.lessons // 2, 1))
         self._at = 0
         self._lessons = (lesson for episode in episodes for lesson in self._of(episode))
         self.add(max(config.lessons // 10, config.batch))
@@ -46,13 +53,18 @@ class Lessons:
             else:
                 self.kept[self._at % self.config.lessons] = lesson
             self._at += 1
+            if lesson.turn:
+                self.turns.append(lesson)
             n -= 1
             if n <= 0:
                 return
 
     def batch(self, n: int, device: torch.device | str = "cpu") -> tuple[Seen, Tensor]:
         """Return what is seen, and the true cells (n, rows, columns, pixels) int64."""
-        seen, truth = self.batch_of([self.kept[i] for i in self.rng.integers(0, len(self.kept), n)], device)
+        turns = round(n * self.config.turns) if self.turns else 0
+        drawn = [self.turns[i] for i in self.rng.integers(0, len(self.turns), turns)] if turns else []
+        drawn += [self.kept[i] for i in self.rng.integers(0, len(self.kept), n - turns)]
+        seen, truth = self.batch_of(drawn, device)
         return smudge(seen, truth, self.config.smudge)
 
     def batch_of(self, chosen: list[Lesson], device: torch.device | str = "cpu") -> tuple[Seen, Tensor]:
@@ -70,9 +82,11 @@ class Lessons:
             truth = to_cells(torch.from_numpy(self.palette.numbers(frame)), net.cell).numpy()
             player.act(action)
             changed = (truth != player.memory.now).any(-1)
-            if tick and self.rng.random() < self._worth(int(changed.sum()), action, before):
+            changes, began = int(changed.sum()), self._began(action, before)
+            if tick and self.rng.random() < self._worth(changes, began, action):
+                turn = began and changes > self.config.much
                 for part in self._parts(changed, player.places[0] // net.cell):
-                    yield Lesson(player.look(part), truth[part].copy())
+                    yield Lesson(player.look(part), truth[part].copy(), turn)
             player.show(truth)
             before = action
 
@@ -86,13 +100,17 @@ class Lessons:
             first = first.clip(0, np.array(changed.shape) - side)
             yield slice(first[0], first[0] + side[0]), slice(first[1], first[1] + side[1])
 
-    def _worth(self, changes: int, action: NDArray[np.float32], before: NDArray[np.float32]) -> float:
-        """Return the chance that a tick is kept."""
-        config, pointer = self.config, self.config.net.pointer
-        other = np.abs(action - before)
+    def _began(self, action: NDArray[np.float32], before: NDArray[np.float32]) -> bool:
+        """Say whether more than the pointer's place is another than a tick ago."""
+        other, pointer = np.abs(action - before), self.config.net.pointer
         if pointer >= 0:
             other[pointer : pointer + 2] = 0
-        if other.any() or changes > config.much:
+        return bool(other.any())
+
+    def _worth(self, changes: int, began: bool, action: NDArray[np.float32]) -> float:
+        """Return the chance that a tick is kept."""
+        config = self.config
+        if began or changes > config.much:
             return 1.0
         held = config.net.button >= 0 and action[config.net.button] > 0.5
         return config.calm if not changes else min(2 * config.moving, 1.0) if held else config.moving

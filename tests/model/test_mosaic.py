@@ -153,6 +153,18 @@ def test_a_batch_can_be_learnt_by_heart() -> None:
     assert figures[-1]["pixels"] < 0.5 * figures[0]["pixels"]
 
 
+def test_ticks_in_which_a_player_changes_much_are_shown_more_often() -> None:
+    palette = Palette(np.zeros((8, 3), np.uint8), grows=True)
+
+    def changing(turns: float) -> float:
+        lessons = Lessons(replace(CONFIG, much=0, calm=1.0, turns=turns, smudge=0.0), [blinking(200, 1)], palette)
+        seen, truth = lessons.batch(200)
+        return float((truth != seen.sources[:, :, :, 0]).any(-1).flatten(1).any(1).float().mean())
+
+    assert changing(0.0) < 0.8
+    assert changing(1.0) == 1.0
+
+
 def test_a_smudge_is_kept_where_nothing_happens_and_the_truth_is_not_smudged() -> None:
     palette = Palette(np.zeros((8, 3), np.uint8), grows=True)
     lessons = Lessons(CONFIG, [blinking(60, 1)], palette)
