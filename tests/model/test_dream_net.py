@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from dreamloop.model.camera import PLACE
 from dreamloop.model.dream_net import DreamNet, NetConfig, Recall, count_flop, draw_noise, pick_context
-from dreamloop.model.layers import Conv, coordinates, fold, sources, unfold, warp, warp_chosen
+from dreamloop.model.layers import Conv, Linear, coordinates, fold, sources, unfold, warp, warp_chosen
 
 TINY = NetConfig(
     height_px=32, width_px=48, actions=3, widths=(8, 8, 16), down=(1, 0, 1), up=(1, 0, 0), refine=1, cond=8
@@ -156,3 +156,29 @@ def test_a_net_frozen_for_play_draws_the_same_up_to_rounding() -> None:
     rounding = 2**-7  # of bf16, where pixels are about 1
     for told, wanted in ((first, asked), more, near):
         assert (told - wanted).abs().mean() < rounding
+
+
+@pytest.mark.parametrize(("pace", "blocked", "liked"), [(0.1, False, True), (0.1, True, False), (0.5, False, False)])
+def test_who_sets_out_trusts_depth_until_there_is_a_wall_or_speed(pace: float, blocked: bool, liked: bool) -> None:
+    """The last frame laid by its depth is the third source, after paint and the flow."""
+    net = DreamNet(dataclasses.replace(TINY, pages=2, depth=True, setting_out=3.0))
+    plain = DreamNet(dataclasses.replace(TINY, pages=2, depth=True))
+    for one in (net, plain):
+        last = one.get_submodule("walk.2")
+        assert isinstance(last, Linear)
+        torch.nn.init.zeros_(last.weight)
+        if blocked:
+            last.bias.data = torch.tensor([-0.1, 0.0])
+    plain.load_state_dict(net.state_dict())
+    context, actions, level, noise = inputs(1)
+    poses = torch.zeros(1, 3, 4)
+    ahead = torch.tensor([[0.1 * net.config.stride, 0.0, 0.0, 0.0]])
+    recall = Recall(torch.rand(1, 2, 3, 32, 48), poses, ahead, torch.ones(1, 3, PLACE), torch.tensor([[pace, 0.0]]))
+    with torch.no_grad():
+        fresh, usual = (one.draw(context, actions, level, noise, recall) for one in (net, plain))
+    assert usual.step is not None
+    torch.testing.assert_close(usual.step, torch.tensor([[0.0 if blocked else 0.1, 0.0]]))
+    assert fresh.soft is not None
+    assert usual.soft is not None
+    assert bool((fresh.soft[:, 2] > usual.soft[:, 2]).any()) == liked
+    assert torch.equal(fresh.soft, usual.soft) == (not liked)
