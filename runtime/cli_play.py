@@ -1,6 +1,7 @@
 """The command ``dreamloop play``: in a window, headless, or as a clip where there is no display."""
 
 import dataclasses
+import shlex
 import signal
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from dreamloop.runtime.world import World
 
 KEEP_S = 180.0  # how much of the past is kept in memory, for the key that keeps it
-CLIP_S = 12.0  # length of the clip that is played where there is no display
+CLIP_S = 30.0  # length of the clip that is played where there is no display
 KEPT = ("lossless", "jpeg", "none")
 SCALINGS = ("sharp", "smooth")
 
@@ -98,6 +99,7 @@ def play(
         help=not alone,
         rewind=not alone,
         keep_s=0.0 if alone else KEEP_S,
+        again=shlex.join([world, *(["--weights", str(weights)] if weights is not None else [])]),
     )
     start = _saved_start(load) if load is not None else None
     if no_display:

@@ -95,11 +95,12 @@ def list_(
     where: Annotated[list[Path] | None, typer.Argument(help="Files and folders; default: kept ones, and here.")] = None,
 ) -> None:
     """List recordings: world, length, size, pictures, and whether they are whole."""
+    from dreamloop.model.recording import SUFFIX
     from dreamloop.runtime import places
     from dreamloop.runtime.hud import clock_label, megabytes
     from dreamloop.runtime.recordings import find_recordings, summarise
 
-    found = find_recordings(where or [places.kept(), Path.cwd()])
+    found = find_recordings(where or [places.kept(), *Path.cwd().glob(f"*{SUFFIX}")])  # not those of worlds below here
     for one in map(summarise, found):
         if one.error:
             typer.echo(f"{one.path}: {one.error}")

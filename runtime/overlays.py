@@ -59,19 +59,25 @@ class Overlays:
     def notice(self, *lines: str, seconds: float = NOTICE_S) -> None:
         """Say something for a moment."""
         picture = draw_notice(lines, self._window.unit, self._window.size_px[0] - 40)
-        self._window.set_layer("notice", picture, "bottom")
+        self._window.set_layer("notice", picture, "centre" if self._prompting else "bottom")
         self._notice_until_s = self._clock.now_s() + seconds
 
     def toggle_hud(self) -> None:
-        """Show or hide the figures."""
+        """Show or hide the figures; the controls make room for them."""
         self.hud = not self.hud
         self._hud_s = 0.0
-        if not self.hud:
-            self._window.set_layer("hud", None)
-            self._window.set_layer("recalled", None)
+        if self.hud:
+            self.hide_help()
+        else:
+            self._hide_figures()
+
+    def _hide_figures(self) -> None:
+        self._window.set_layer("hud", None)
+        self._window.set_layer("recalled", None)
 
     def show_help(self, seconds: float = float("inf")) -> None:
-        """Show the controls, for a time or until they are switched off."""
+        """Show the controls, for a time or until they are switched off; meanwhile the figures are hidden."""
+        self._hide_figures()
         self._help_until_s = self._clock.now_s() + seconds
         self._draw_help()
 
@@ -114,10 +120,12 @@ class Overlays:
         """Let the player write a phrase; ``say`` gets it, "" when there was a change of mind. The world goes on."""
         self._written, self._prompting = "", True
         self.hide_help()
+        self._notice_until_s = 0.0
+        self._window.set_layer("notice", None)
 
         def take(key: str, spot: tuple[int, int] | None) -> None:
             if key in ("return", "keypad enter", "escape", "click"):
-                self._window.taker = None
+                self._window.taker, self._prompting = None, False
                 self._window.set_layer("prompt", None)
                 say("" if key == "escape" else self._written.strip())
                 return
@@ -148,7 +156,7 @@ class Overlays:
         if (self._window.unit, self._window.size_px[0]) != (self._unit, self._width_px):
             self._unit, self._width_px = self._window.unit, self._window.size_px[0]
             self._redraw()
-        if self.hud and now_s - self._hud_s >= HUD_EVERY_S:
+        if self.hud and self._help_until_s is None and now_s - self._hud_s >= HUD_EVERY_S:
             self._hud_s = now_s
             shown = data()
             self._window.set_layer("hud", draw_hud(shown, self._unit), "top-left")

@@ -58,6 +58,7 @@ class PlayOptions:
     help: bool = True  # show the controls at the beginning
     rewind: bool = True  # keep the way back
     warm_up: bool = True  # take the model's slow first steps behind the progress screen
+    again: str = ""  # what `dreamloop play` must be told to come back to this world and these weights; "": its name
     keep_s: float = 180.0  # world time that is kept in memory for "that was great: keep it"
 
 
@@ -160,7 +161,9 @@ class Session:
         except DreamloopError as refused:
             return type(error)(f"{error}; the game could not be saved ({refused})")
         self.recorder.mark("end", reason=str(error))
-        return type(error)(f"{error}. The game is saved: dreamloop play {self.world.name} --load {path}")
+        return type(error)(
+            f"{error}. The game is saved: dreamloop play {self.options.again or self.world.name} --load {path}"
+        )
 
     def _open(self, stack: ExitStack) -> None:
         """Load the model with a progress screen, then start everything that needs its card."""

@@ -116,6 +116,33 @@ def test_the_help_of_doom_shows_its_keys() -> None:
     rows = {row.name: row for row in help_rows(find_world("doom").schema)}
     assert rows["forward"].keys[0] == "W"
     assert "move sideways" in rows["turn"].mouse
+    assert {"Q", "E"} <= set(rows["turn"].keys), "every key that turns"
+
+
+def test_figures_controls_prompt_and_notices_leave_each_other_room() -> None:
+    window, clock = HeadlessWindow(None), FakeClock()
+    overlays = Overlays(window, clock, "World")
+
+    def shown() -> set[str]:
+        clock.advance(1.0)
+        overlays.refresh(full)
+        return set(window.layers)
+
+    overlays.toggle_hud()
+    assert "hud" in shown()
+    overlays.toggle_help()
+    assert shown() >= {"help"}
+    assert "hud" not in shown()
+    overlays.toggle_help()
+    assert "hud" in shown()
+    overlays.toggle_help()
+    overlays.toggle_hud()
+    overlays.toggle_hud()
+    assert "hud" in shown()
+    assert "help" not in shown()
+    overlays.notice("saved", seconds=99.0)
+    overlays.open_prompt(lambda said: None)
+    assert "notice" not in shown()
 
 
 @pytest.mark.parametrize("unit", [0.8, 1.0, 2.4])
