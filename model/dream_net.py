@@ -33,6 +33,7 @@ from dreamloop.model.layers import (
 )
 
 RESTING = 0.02  # strides a tick: who is to go on slower than this, and holds no key, stands
+NEARBY = (6, 8)  # parts of the view, down and across, whose nearest thing may be in a player's way
 SLOW = 0.2  # strides a tick: who is slower than this and goes on has just set out
 
 
@@ -129,8 +130,9 @@ class DreamNet(nn.Module):
                 self.pushing = Linear(config.actions * (config.actions + 1) // 2, 2, gain=0.0)  # strides, by ``pushes``
             self.ground = Conv(widths[-1], 8, 1)
             cells = (h // 2 ** (len(widths) - 1)) * (w // 2 ** (len(widths) - 1))
+            around = 8 * cells + (NEARBY[0] * NEARBY[1] if config.depth else 0)
             self.walk = nn.Sequential(
-                Linear(8 * cells + config.cond + 2, config.cond), nn.SiLU(), Linear(config.cond, 2, gain=0.1)
+                Linear(around + config.cond + 2, config.cond), nn.SiLU(), Linear(config.cond, 2, gain=0.1)
             )
 
     def forward(
@@ -186,7 +188,7 @@ class DreamNet(nn.Module):
         if recall is None:
             return features, under, found, None
         foreseen = self.foreseen(recall)
-        step = self.tell_step(coarse, torch.cat([cond, recall.speed.to(cond.dtype)], 1), foreseen)
+        step = self.tell_step(coarse, self.about_step(cond, recall), foreseen)
         if self.config.setting_out:
             found = self._prefer_moving(found, recall.speed, foreseen, step)
         return features, under, found, step
@@ -212,7 +214,7 @@ class DreamNet(nn.Module):
             across = laid.view(b * k, h, w, 2).permute(0, 3, 1, 2).contiguous()  # four times as quick as without
             wide = F.interpolate(across, scale_factor=FINE, mode="bilinear")
             laid = wide.permute(0, 2, 3, 1).reshape(b, k, FINE * h, FINE * w, 2)
-        return recall._replace(frames=torch.cat([last[:, None], recall.frames], 1)), laid
+        return recall._replace(frames=torch.cat([last[:, None], recall.frames], 1), near=near), laid
 
     def near(self, frames: Tensor) -> Tensor:
         """Return the nearness (b, k, h / FINE, w / FINE) of frames (b, k, 3, h, w)."""
@@ -276,12 +278,19 @@ class DreamNet(nn.Module):
 
         Args:
             coarse: (b, c, h', w') as :meth:`descend` gives it.
-            about: (b, cond + 2) the condition and the step before.
+            about: (b, ...) as :meth:`about_step` gives it.
             foreseen: (b, 2) the step that is made where there is no wall; zeros for nets without depth.
         """
-        ground = self.ground(coarse).flatten(1)
-        told: Tensor = self.walk(torch.cat([ground, about], 1)).float()
+        told: Tensor = self.walk(torch.cat([self.ground(coarse).flatten(1), about], 1)).float()
         return told + foreseen
+
+    def about_step(self, cond: Tensor, recall: "Recall") -> Tensor:
+        """Return (b, ...): the condition, the step before, and the nearest things in view, for nets with depth."""
+        parts = [cond, recall.speed.to(cond.dtype)]
+        if self.config.depth:
+            assert recall.near is not None
+            parts.append(F.adaptive_max_pool2d(recall.near[:, 0], NEARBY).flatten(1).to(cond.dtype))
+        return torch.cat(parts, 1)
 
     def _ascend(self, x: Tensor, skips: list[Tensor], under: Tensor | Filmed) -> Tensor:
         """Return features (b, c, h / fold, w / fold)."""

@@ -11,7 +11,7 @@ from dreamloop.model.device import choose_device, choose_dtype
 from dreamloop.model.dream_net import DreamNet
 from dreamloop.model.eval_play import Play
 from dreamloop.model.train_config import net_config, read_tables
-from dreamloop.model.train_walk import step_figures, teach, watch, weights_of
+from dreamloop.model.train_walk import TAUGHT, step_figures, teach, watch, weights_of
 from dreamloop.runtime.clock import Clock, SystemClock
 from dreamloop.runtime.true_play import drills, true_plays
 from dreamloop.runtime.world import World
@@ -59,8 +59,10 @@ def train_walk(
         raise CheckpointError(f"{path} was made for the architecture '{card.arch}', not 'dream'")
     config = net_config({**card.config, **read_tables(config_path).get("net", {})})
     net = DreamNet(config).to(place)
-    check_tensors(path, tensors, net.state_dict())
-    net.load_state_dict(tensors)
+    own = net.state_dict()
+    known = {name: tensor for name, tensor in tensors.items() if name.split(".")[0] not in TAUGHT}
+    check_tensors(path, known, {name: tensor for name, tensor in own.items() if name.split(".")[0] not in TAUGHT})
+    net.load_state_dict({**own, **known})
     eyes = copy.deepcopy(net).compute_in(choose_dtype("auto", place)).freeze()
     begun_s = clock.now_s()
 

@@ -54,7 +54,7 @@ def test_teaching_begins_with_what_is_foreseen_and_finds_the_walls() -> None:
     clock = count()
     teach(net, seen, minutes=1 / 60, now_s=lambda: next(clock) / 900)
     figures = step_figures(net, watch(net, [corridor(200, 3)]))
-    assert figures["told_error"] < 0.7 * figures["foreseen_error"]
+    assert figures["told_error"] < 0.9 * figures["foreseen_error"]
     assert figures["walls_seen"] > 0.8
     assert figures["ways_seen"] > 0.8
     touched = {name.split(".")[0] for name, weight in net.state_dict().items() if not torch.equal(weight, before[name])}
@@ -85,5 +85,5 @@ def test_play_without_poses_and_a_net_that_foresees_nothing_are_refused() -> Non
 
 
 def test_figures_of_nothing_are_not_a_number() -> None:
-    nobody_goes = Ticks(torch.zeros(4, 16, 2, 3), torch.zeros(4, TINY.cond + 2), torch.zeros(4, 2), torch.zeros(4, 2))
+    nobody_goes = Ticks(torch.zeros(4, 16, 2, 3), torch.zeros(4, TINY.cond + 50), torch.zeros(4, 2), torch.zeros(4, 2))
     assert np.isnan(step_figures(tiny_net(), nobody_goes)["walls_seen"])
