@@ -16,7 +16,8 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry, sdpa_flop_count
 
-CPU_ATTENTION = "aten._scaled_dot_product_flash_attention_for_cpu"  # torch's own table of formulas lacks it
+CPU_ATTENTION = "aten._scaled_dot_product_flash_attention_for_cpu"  # torch's own table of formulas lacks it,
+PACKED_CONVOLUTION = "mkldnn._convolution_pointwise"  # and this
 
 
 @dataclass(slots=True)
@@ -61,7 +62,7 @@ class _Counting(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's 
         if formula is not None:
             self.products.flop.append(float(formula(*args, **kwargs, out_val=out)))
             first = out[0] if isinstance(out, tuple) else out
-            self.products.nbytes.append(float(sum(one.nbytes for one in (*args, first) if isinstance(one, Tensor))))
+            self.products.nbytes.append(float(sum(_nbytes(one) for one in (*args, first) if isinstance(one, Tensor))))
         return out
 
 
@@ -69,9 +70,20 @@ def _formula(operation: Any) -> Callable[..., float] | None:
     packet = getattr(operation, "_overloadpacket", None)
     if str(packet) == CPU_ATTENTION:
         return _attention_flop
+    if str(packet) == PACKED_CONVOLUTION:
+        return _convolution_flop
     found: Callable[..., float] | None = flop_registry.get(packet)
     return found
 
 
 def _attention_flop(query: Tensor, key: Tensor, value: Tensor, *_: Any, **__: Any) -> float:
     return float(sdpa_flop_count(query.shape, key.shape, value.shape))  # type: ignore[no-untyped-call]
+
+
+def _convolution_flop(x: Tensor, kernel: Tensor, *_: Any, out_val: Tensor, **__: Any) -> float:
+    return 2.0 * out_val.numel() * kernel.shape[1:].numel()
+
+
+def _nbytes(tensor: Tensor) -> int:
+    """Return the bytes of a tensor; those of a packed kernel, which has no storage that torch could measure, too."""
+    return tensor.numel() * tensor.element_size()

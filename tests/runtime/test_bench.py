@@ -265,3 +265,20 @@ def test_the_peak_is_measured_in_flop_over_seconds(monkeypatch: pytest.MonkeyPat
     found = peak.measure_peak("cpu", torch.float32, now_s)
     assert found["matmul_tflop_per_s"] == pytest.approx(2 * 8**3 / 0.5 / 1e12)
     assert found["tflop_per_s"] == found["conv_tflop_per_s"]
+
+
+def test_the_products_of_a_net_frozen_for_play_are_those_of_the_net() -> None:
+    """Packed kernels are no secret from the count."""
+    torch = pytest.importorskip("torch")
+    from dreamloop.model.layers import Conv
+    from dreamloop.runtime.roofline import count_products
+
+    layer, x = Conv(8, 16), torch.randn(1, 8, 6, 10).bfloat16()
+    layer.weight.data, layer.bias.data = layer.weight.data.bfloat16(), layer.bias.data.bfloat16()
+    layer.requires_grad_(False)
+    plain = count_products(lambda: layer(x))
+    layer.packs = True
+    layer(x.contiguous(memory_format=torch.channels_last))
+    packed = count_products(lambda: layer(x.contiguous(memory_format=torch.channels_last)))
+    assert packed.flop == plain.flop == [2 * 16 * 6 * 10 * 8 * 9]
+    assert sum(packed.nbytes) >= sum(plain.nbytes)
