@@ -36,6 +36,9 @@ from dreamloop.model.world_model import (
     OpenOptions,
     Scene,
     check_actions,
+    check_player,
+    check_scene,
+    check_state,
 )
 
 STICK = ("up", "down", "left", "right", "fire")
@@ -166,13 +169,13 @@ class DiamondModel:
 
     def reset(self, player: int, scene: Scene | None, seed: int) -> Frame:
         """Start over in ``scene``; a scene with less history than the net sees is padded with its first frame."""
-        self._check_player(player)
+        check_player(player, self.players)
         self.seeds[player], self.ticks[player] = seed, 0
         for part in (self.history, self.large, self.actions):
             part[player].zero_()
         self.actions[player] = self._switches(self.schema.encode(InputState())[None])
         if scene is not None:
-            self._check_scene(scene)
+            check_scene(scene, self.card, self.schema.size)
             frames = torch.from_numpy(_last(scene.frames, self.history.shape[1])).to(self.device)
             if self.upsampler is not None:
                 self.large[player] = frames[-self.large.shape[1] :]
@@ -198,7 +201,7 @@ class DiamondModel:
 
     def save(self, player: int) -> ModelState:
         """Return the pictures, the actions, the seed and the tick of ``player``."""
-        self._check_player(player)
+        check_player(player, self.players)
         parts = {"history": self.history, "large": self.large, "actions": self.actions}
         values: dict[str, Any] = {name: part[player].cpu().numpy().copy() for name, part in parts.items()}
         values["seed"] = self.seeds[player]
@@ -206,12 +209,8 @@ class DiamondModel:
 
     def load(self, player: int, state: ModelState) -> Frame:
         """Go back to ``state``."""
-        self._check_player(player)
-        if (state.arch, state.weights_hash) != (self.card.arch, self.card.weights_hash):
-            raise ModelError(
-                f"the state was saved by '{state.arch}' with weights {state.weights_hash or 'none'}; "
-                f"this is '{self.card.arch}' with weights {self.card.weights_hash}"
-            )
+        check_player(player, self.players)
+        check_state(state, self.card)
         for name, part in (("history", self.history), ("large", self.large), ("actions", self.actions)):
             part[player] = torch.from_numpy(np.array(state.values[name])).to(self.device)
         self.seeds[player], self.ticks[player] = int(state.values["seed"]), state.tick
@@ -242,10 +241,6 @@ class DiamondModel:
         frame: Frame = part[player, -1].cpu().numpy().copy()
         return frame
 
-    def _check_player(self, player: int) -> None:
-        if not 0 <= player < self.players:
-            raise ModelError(f"player {player} does not exist; this model has players 0 to {self.players - 1}")
-
     def _check_schema(self) -> None:
         if not self.config.choices:
             if self.schema.size != self.config.denoiser.actions:
@@ -257,14 +252,6 @@ class DiamondModel:
         for name in self.schema.columns:
             if name not in STICK:
                 raise ModelError(unknown("control of a joystick", name, STICK))
-
-    def _check_scene(self, scene: Scene) -> None:
-        wanted = (self.card.height_px, self.card.width_px, 3)
-        if scene.frames.shape[1:] != wanted or scene.actions.shape[1] != self.schema.size:
-            raise ModelError(
-                f"scene '{scene.name}' has frames {scene.frames.shape[1:]} and {scene.actions.shape[1]} controls; "
-                f"the model takes {wanted} and {self.schema.size}"
-            )
 
 
 def _prepared(net: DiamondNet, device: torch.device, dtype: torch.dtype) -> DiamondNet:

@@ -25,7 +25,17 @@ from dreamloop.model.found_again import PageRead
 from dreamloop.model.pixels import to_float, to_uint8
 from dreamloop.model.train_config import net_config
 from dreamloop.model.traveller import Remembered, Traveller, stack_recall
-from dreamloop.model.world_model import Card, Frame, ModelError, ModelState, OpenOptions, Scene, check_actions
+from dreamloop.model.world_model import (
+    Card,
+    Frame,
+    ModelState,
+    OpenOptions,
+    Scene,
+    check_actions,
+    check_player,
+    check_scene,
+    check_state,
+)
 
 NEARS = 600  # pages per player whose nearness is kept, 12 KB each
 
@@ -79,12 +89,12 @@ class DreamModel:
 
     def reset(self, player: int, scene: Scene | None, seed: int) -> Frame:
         """Start over in ``scene``; a scene with less history than the net sees is padded with its first frame."""
-        self._check_player(player)
+        check_player(player, self.players)
         self.seeds[player], self.ticks[player] = seed, 0
         self.actions[player].zero_()
         self.history[player].fill_(0)
         if scene is not None:
-            self._check_scene(scene)
+            check_scene(scene, self.card, self.config.actions)
             self.history[player] = torch.from_numpy(_pad(scene.frames, self.config.context))
             self.actions[player] = torch.from_numpy(_pad(scene.actions, self.config.action_ticks))
         self._forget()
@@ -127,7 +137,7 @@ class DreamModel:
 
     def save(self, player: int) -> ModelState:
         """Return the history, the actions, the seed and the tick of ``player``."""
-        self._check_player(player)
+        check_player(player, self.players)
         values = {
             "history": self.history[player].cpu().numpy().copy(),
             "actions": self.actions[player].cpu().numpy().copy(),
@@ -139,12 +149,8 @@ class DreamModel:
 
     def load(self, player: int, state: ModelState) -> Frame:
         """Go back to ``state``."""
-        self._check_player(player)
-        if (state.arch, state.weights_hash) != (self.card.arch, self.card.weights_hash):
-            raise ModelError(
-                f"the state was saved by '{state.arch}' with weights {state.weights_hash or 'none'}; "
-                f"this is '{self.card.arch}' with weights {self.card.weights_hash}"
-            )
+        check_player(player, self.players)
+        check_state(state, self.card)
         self.history[player] = torch.from_numpy(np.array(state.values["history"]))
         self._forget()
         self.actions[player] = torch.from_numpy(np.array(state.values["actions"]))
@@ -265,18 +271,6 @@ class DreamModel:
     def _shown(self, player: int) -> Frame:
         frame: Frame = self.history[player, -1].cpu().numpy().copy()
         return frame
-
-    def _check_player(self, player: int) -> None:
-        if not 0 <= player < self.players:
-            raise ModelError(f"player {player} does not exist; this model has players 0 to {self.players - 1}")
-
-    def _check_scene(self, scene: Scene) -> None:
-        wanted = (self.card.height_px, self.card.width_px, 3)
-        if scene.frames.shape[1:] != wanted or scene.actions.shape[1] != self.config.actions:
-            raise ModelError(
-                f"scene '{scene.name}' has frames {scene.frames.shape[1:]} and {scene.actions.shape[1]} controls; "
-                f"the model takes {wanted} and {self.config.actions}"
-            )
 
 
 def play(net: DreamNet, *inputs: Tensor) -> tuple[Tensor, Tensor | None]:

@@ -19,7 +19,17 @@ from dreamloop.model.device import choose_engine
 from dreamloop.model.mosaic_config import mosaic_config
 from dreamloop.model.mosaic_net import MosaicNet, chosen, from_cells, to_cells
 from dreamloop.model.mosaic_player import MosaicPlayer, Palette, stack
-from dreamloop.model.world_model import Card, Frame, ModelError, ModelState, OpenOptions, Scene, check_actions
+from dreamloop.model.world_model import (
+    Card,
+    Frame,
+    ModelState,
+    OpenOptions,
+    Scene,
+    check_actions,
+    check_player,
+    check_scene,
+    check_state,
+)
 
 
 def build(card: Card, weights: Path | None, options: OpenOptions) -> "MosaicModel":
@@ -55,11 +65,11 @@ class MosaicModel:
 
     def reset(self, player: int, scene: Scene | None, seed: int) -> Frame:
         """Start over in ``scene``, whose frames are looked at one after the other."""
-        self._check_player(player)
+        check_player(player, self.players)
         self.ticks[player], self.seeds[player] = 0, seed
         self.known[player] = self._blank()
         if scene is not None:
-            self._check_scene(scene)
+            check_scene(scene, self.card, self.config.actions)
             for frame, action in zip(scene.frames, scene.actions, strict=True):
                 self.known[player].act(action)
                 self.known[player].show(self._cells(frame))
@@ -83,18 +93,14 @@ class MosaicModel:
 
     def save(self, player: int) -> ModelState:
         """Return cells, what they remember, actions and pointer of ``player``."""
-        self._check_player(player)
+        check_player(player, self.players)
         values = {"seed": self.seeds[player], **self.known[player].state()}
         return ModelState(self.card.arch, self.card.weights_hash, self.ticks[player], values)
 
     def load(self, player: int, state: ModelState) -> Frame:
         """Go back to ``state``."""
-        self._check_player(player)
-        if (state.arch, state.weights_hash) != (self.card.arch, self.card.weights_hash):
-            raise ModelError(
-                f"the state was saved by '{state.arch}' with weights {state.weights_hash or 'none'}; "
-                f"this is '{self.card.arch}' with weights {self.card.weights_hash}"
-            )
+        check_player(player, self.players)
+        check_state(state, self.card)
         self.known[player].restore(dict(state.values))
         self.ticks[player], self.seeds[player] = state.tick, int(state.values["seed"])
         return self._shown(player)
@@ -142,18 +148,6 @@ class MosaicModel:
         cells = torch.from_numpy(self.known[player].memory.now)
         frame: Frame = self.palette.colours[from_cells(cells, self.config.cell).numpy()]
         return frame
-
-    def _check_player(self, player: int) -> None:
-        if not 0 <= player < self.players:
-            raise ModelError(f"player {player} does not exist; this model has players 0 to {self.players - 1}")
-
-    def _check_scene(self, scene: Scene) -> None:
-        wanted = (self.card.height_px, self.card.width_px, 3)
-        if scene.frames.shape[1:] != wanted or scene.actions.shape[1] != self.config.actions:
-            raise ModelError(
-                f"scene '{scene.name}' has frames {scene.frames.shape[1:]} and {scene.actions.shape[1]} controls; "
-                f"the model takes {wanted} and {self.config.actions}"
-            )
 
 
 def tiny_card() -> Card:

@@ -40,6 +40,9 @@ from dreamloop.model.world_model import (
     OpenOptions,
     Scene,
     check_actions,
+    check_player,
+    check_scene,
+    check_state,
 )
 
 DYNAMICS, AUTOENCODER = "oasis500m.safetensors", "vit-l-20.safetensors"
@@ -155,12 +158,12 @@ class OasisModel:
     @torch.no_grad()
     def reset(self, player: int, scene: Scene | None, seed: int) -> Frame:
         """Start over after the pictures of ``scene`` (None: after a black one); one picture is enough."""
-        self._check_player(player)
+        check_player(player, self.players)
         self.settle()
         frames = np.zeros((1, *self.frames.shape[1:]), np.uint8)
         actions = np.zeros((1, self.size), np.float32)
         if scene is not None:
-            self._check_scene(scene)
+            check_scene(scene, self.card, self.size)
             most = self.config.window - 1
             frames, actions = scene.frames[-most:], scene.actions[-most:]
         self.seeds[player], self.ticks[player] = seed, 0
@@ -209,7 +212,7 @@ class OasisModel:
 
     def save(self, player: int) -> ModelState:
         """Return the latent frames and actions of the window; with a sliding window the keys and values as well."""
-        self._check_player(player)
+        check_player(player, self.players)
         self.settle()
         count = min(self.cache.counts[player], self.config.window)
         values: dict[str, Any] = {
@@ -228,12 +231,8 @@ class OasisModel:
     @torch.no_grad()
     def load(self, player: int, state: ModelState) -> Frame:
         """Go back to ``state``; the window's keys and values are worked out again the way they first were."""
-        self._check_player(player)
-        if (state.arch, state.weights_hash) != (self.card.arch, self.card.weights_hash):
-            raise ModelError(
-                f"the state was saved by '{state.arch}' with weights {state.weights_hash or 'none'}; "
-                f"this is '{self.card.arch}' with weights {self.card.weights_hash}"
-            )
+        check_player(player, self.players)
+        check_state(state, self.card)
         self.settle()
         if self.config.recompute_every == 0 and "keys" not in state.values:
             raise ModelError("the state was saved without keys and values; load it with recompute_every above 0")
@@ -315,18 +314,6 @@ class OasisModel:
     def _shown(self, player: int) -> Frame:
         frame: Frame = self.frames[player].copy()
         return frame
-
-    def _check_player(self, player: int) -> None:
-        if not 0 <= player < self.players:
-            raise ModelError(f"player {player} does not exist; this model has players 0 to {self.players - 1}")
-
-    def _check_scene(self, scene: Scene) -> None:
-        wanted = (self.card.height_px, self.card.width_px, 3)
-        if scene.frames.shape[1:] != wanted or scene.actions.shape[1] != self.size:
-            raise ModelError(
-                f"scene '{scene.name}' has frames {scene.frames.shape[1:]} and {scene.actions.shape[1]} controls; "
-                f"the model takes {wanted} and {self.size}"
-            )
 
 
 def _use_threads(count: int) -> None:

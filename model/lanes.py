@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from dreamloop.model.world_model import Frame, ModelError, ModelState, Scene, WorldModel
+from dreamloop.model.world_model import Frame, ModelError, ModelState, Scene, WorldModel, check_player
 
 
 class Lanes:
@@ -62,8 +62,7 @@ class Lanes:
         return None if reckoned is None else reckoned(inside)
 
     def _where(self, player: int) -> tuple[int, int]:
-        if not 0 <= player < self.players:
-            raise ModelError(f"player {player} does not exist; this model has players 0 to {self.players - 1}")
+        check_player(player, self.players)
         return divmod(player, self._share)
 
 

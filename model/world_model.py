@@ -196,3 +196,28 @@ def check_actions(actions: NDArray[np.float32], players: int, size: int) -> None
         raise ModelError(f"actions have shape {actions.shape}, the model takes ({players}, {size})")
     if not np.isfinite(actions).all():
         raise ModelError("actions hold a value that is not finite; every control must be a number")
+
+
+def check_player(player: int, players: int) -> None:
+    """Raise ModelError unless there is such a player."""
+    if not 0 <= player < players:
+        raise ModelError(f"player {player} does not exist; this model has players 0 to {players - 1}")
+
+
+def check_scene(scene: Scene, card: Card, size: int) -> None:
+    """Raise ModelError unless the frames of ``scene`` are of the card's size and its actions of ``size`` controls."""
+    wanted = (card.height_px, card.width_px, 3)
+    if scene.frames.shape[1:] != wanted or scene.actions.shape[1] != size:
+        raise ModelError(
+            f"scene '{scene.name}' has frames {scene.frames.shape[1:]} and {scene.actions.shape[1]} controls; "
+            f"the model takes {wanted} and {size}"
+        )
+
+
+def check_state(state: ModelState, card: Card) -> None:
+    """Raise ModelError when ``state`` was saved by another architecture or with other weights."""
+    if (state.arch, state.weights_hash) != (card.arch, card.weights_hash):
+        raise ModelError(
+            f"the state was saved by '{state.arch}' with weights {state.weights_hash or 'none'}; "
+            f"this is '{card.arch}' with weights {card.weights_hash}"
+        )
