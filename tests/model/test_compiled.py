@@ -11,9 +11,9 @@ from torch import Tensor, nn
 
 from dreamloop.model.arch_dream import DreamModel, Flat, play, tiny_card
 from dreamloop.model.compiled import compile_net, open_package, outdated, package_name
-from dreamloop.model.dream_net import DreamNet
+from dreamloop.model.dream_net import DreamNet, Past, Recall
 from dreamloop.model.train_config import net_config
-from dreamloop.model.world_model import ModelError, OpenOptions
+from dreamloop.model.world_model import ModelError, OpenOptions, Scene
 
 torch.set_num_threads(1)
 
@@ -82,6 +82,26 @@ def test_a_model_plays_with_the_package_that_fits(tmp_path: Path, monkeypatch: p
     assert plain.compiled == ""
     assert frames_of(fast) == wanted
     assert len(used) == 3
+
+
+def test_what_is_compiled_takes_every_part_of_a_tick_in_its_place() -> None:
+    """Guards against two tensors of one shape that change places on their way through a list."""
+    model = tiny_model()
+    rng = np.random.default_rng(0)
+    frames = rng.integers(0, 256, (24, 32, 48, 3), np.uint8)
+    poses = np.zeros((24, 4), np.float32)
+    poses[:, 2] = 20 * np.arange(24)
+    model.reset(0, Scene("noise", frames, np.zeros((24, 3), np.float32), poses=poses), 3)
+    module, inputs = model.compilable()
+    last, folded, actions, level, noise, pages, poses_seen, pose, place, speed, near = inputs
+    assert pages.any(), "something is remembered"
+    with torch.inference_mode():
+        got = module(*inputs)
+        recall = Recall(frames=pages, poses=poses_seen, pose=pose, place=place, speed=speed, near=near)
+        frame, step = model.net.play(Past(last=last, folded=folded), actions, level, noise, recall)
+    assert step is not None
+    assert torch.equal(got[0], frame)
+    assert torch.equal(got[1], step)
 
 
 def test_a_broken_package_is_as_good_as_none(tmp_path: Path) -> None:
