@@ -4,7 +4,7 @@ Resumes after kill -9 from the last atomic checkpoint. Episodes come in as array
 """
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import torch
@@ -160,6 +160,7 @@ def train_mosaic(
     *,
     device: str = "cpu",
     resume: bool = True,
+    start: Mapping[str, Tensor] | None = None,
     report: Report = lambda figures: None,
 ) -> Path:
     """Train until the time box is used up and return the folder with checkpoints and the log.
@@ -167,12 +168,14 @@ def train_mosaic(
     Args:
         episodes: true play to learn from, read as training goes on.
         held_out: true play that is never trained on, for the figures in the log.
+        start: weights to begin with.
         report: called with the figures of every step.
     """
     trainer = MosaicTrainer(config, device, choose_dtype("auto", choose_device(device)))
     folder.mkdir(parents=True, exist_ok=True)
-    if resume:
-        load_run(folder, trainer)
+    if not (resume and load_run(folder, trainer)) and start is not None:
+        for net in (trainer.net, trainer.ema):
+            net.load_state_dict(start)
     palette = Palette(trainer.net.palette.cpu().numpy(), grows=True)
     lessons, test = Lessons(config, episodes, palette), Lessons(config, held_out, palette)
     test.add(config.test_ticks - len(test.kept))

@@ -16,7 +16,7 @@ from typing import Any
 import torch
 import torch.distributed as dist
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-from torch import Tensor
+from torch import Tensor, nn
 
 from dreamloop.input.errors import ConfigError
 from dreamloop.model.checkpoint import CheckpointError, check_tensors, load_checkpoint, save_checkpoint
@@ -24,6 +24,7 @@ from dreamloop.model.dataset import DataError, Episode
 from dreamloop.model.device import choose_device
 from dreamloop.model.dream_net import DreamNet
 from dreamloop.model.mosaic_config import MosaicTrainConfig, load_mosaic_config
+from dreamloop.model.mosaic_net import MosaicNet
 from dreamloop.model.train import Report, train
 from dreamloop.model.train_config import TrainConfig, load_train_config, net_config
 from dreamloop.model.train_mosaic import train_mosaic
@@ -67,9 +68,8 @@ def train_world(
         raise ConfigError(f"{folder} holds a run already; go on with --resume, or choose another folder with --out")
     path, given = config_path or _default(world), {"minutes": minutes, **(overrides or {})}
     if world.arch == "mosaic":
-        if start is not None:
-            raise ConfigError(f"--start is not offered for the architecture '{world.arch}'; go on with --resume")
-        return _train_mosaic(world, path, given, folder, _sources(world, list(data), workers), device, resume)
+        sources = _sources(world, list(data), workers)
+        return _train_mosaic(world, path, given, folder, sources, device, resume, start, config_path)
     config = load_train_config(path, **given)
     config = replace(config, net=replace(config.net, **_shape(world)))
     begun = _begun(start, world) if start is not None else None
@@ -96,15 +96,21 @@ def _train_mosaic(
     sources: tuple[Iterable[Episode], Iterable[Episode]],
     device: str,
     resume: bool,
+    start: Path | None,
+    asked: Path | None,
 ) -> Path:
     """Train a world of the architecture "mosaic" and return its checkpoint."""
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
         raise ConfigError(f"the architecture '{world.arch}' is trained by one process, not under torchrun")
     size = {"height_px": world.height_px, "width_px": world.width_px}
     config = load_mosaic_config(path, world.schema, size, **given)
+    begun = _begun(start, world, MosaicNet(config.net)) if start is not None else None
+    weights = begun.weights if begun else None
     with _progress() as report:
-        train_mosaic(config, *sources, folder, device=str(choose_device(device)), resume=resume, report=report)
-    return export(world, config, folder)
+        train_mosaic(
+            config, *sources, folder, device=str(choose_device(device)), resume=resume, start=weights, report=report
+        )
+    return export(world, config, folder, begun, asked)
 
 
 @dataclass(frozen=True)
@@ -116,12 +122,14 @@ class Begun:
     card: Card
 
 
-def _begun(path: Path, world: World) -> Begun:
+def _begun(path: Path, world: World, net: nn.Module | None = None) -> Begun:
+    """Read a checkpoint to begin with; it must fit ``net``, or else the net of its own card."""
     tensors, card = load_checkpoint(path)
-    if card.arch != "dream" or card.schema != world.schema.to_dict():
+    if card.arch != world.arch or card.schema != world.schema.to_dict():
         raise CheckpointError(f"{path} was made for {card.arch} '{card.name}' with other controls than '{world.name}'")
-    check_tensors(path, tensors, DreamNet(net_config(card.config)).state_dict())
-    return Begun(path, {name: tensor.float() for name, tensor in tensors.items()}, card)
+    check_tensors(path, tensors, (net or DreamNet(net_config(card.config))).state_dict())
+    floats = {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in tensors.items()}
+    return Begun(path, floats, card)
 
 
 def export(
@@ -144,8 +152,6 @@ def export(
         + (f" --config {asked}" if asked else ""),
         "config": {name: value for name, value in asdict(config).items() if name != "net"},
     }
-    if asked is not None:
-        provenance["command"] += f" --config {asked}"
     if begun is not None:
         provenance["command"] += f" --start {begun.path.name}"
         provenance["started_from"] = {"weights_hash": begun.card.weights_hash, **begun.card.provenance}

@@ -191,6 +191,18 @@ def test_a_run_goes_on_where_it_was_stopped(tmp_path: Path) -> None:
     assert 0 <= line["changed_cells_right"] <= line["changed_cells_found"] <= 1
 
 
+def test_a_run_begins_with_given_weights_and_resumes_with_its_own(tmp_path: Path) -> None:
+    train_mosaic(replace(CONFIG, steps=3), [blinking(200, 1)], [blinking(60, 2)], tmp_path / "a")
+    given = load_weights(tmp_path / "a")
+    still = replace(CONFIG, steps=1, adam_lr=0.0, muon_lr=0.0)
+    train_mosaic(still, [blinking(200, 1)], [blinking(60, 2)], tmp_path / "b", start=given)
+    begun = load_weights(tmp_path / "b")
+    assert torch.equal(begun["stem.weight"], given["stem.weight"])
+    zeros = {name: torch.zeros_like(tensor) for name, tensor in given.items()}
+    train_mosaic(replace(still, steps=2), [blinking(200, 1)], [blinking(60, 2)], tmp_path / "b", start=zeros)
+    assert torch.equal(load_weights(tmp_path / "b")["stem.weight"], given["stem.weight"])
+
+
 def test_no_play_is_said_so() -> None:
     with pytest.raises(DataError, match="no episodes"):
         Lessons(CONFIG, [], Palette(np.zeros((8, 3), np.uint8), grows=True))
