@@ -5,7 +5,6 @@ Plain rows; runtime/panels.py draws them and the command line prints them. Knows
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from itertools import zip_longest
 from typing import Any
 
 from dreamloop.input.schema import ActionSchema
@@ -50,8 +49,7 @@ def _rows_of(table: Mapping[str, Any]) -> Iterable[HelpRow]:
     name, text = table["name"], table.get("help", "").split(";")[0] or table["name"]
     if table["kind"] == "axis":
         sides = [(side, f"_{side}") for side in ("negative", "positive")]
-        pairs = zip_longest(*(_keys(table, suffix) for _, suffix in sides))
-        keys = [key for pair in pairs for key in pair if key is not None]
+        keys = [" / ".join(either) for _, suffix in sides if (either := _keys(table, suffix))]
         mouse = _mouse(table, "") + [label for _, suffix in sides for label in _mouse(table, suffix)[:1]]
         pad = [_pad_label(part.lstrip("+-")) for part in table.get("pad", ())] + [
             label for _, suffix in sides for label in _pad(table, suffix)[:1]
