@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from dreamloop.input.errors import ConfigError
 from dreamloop.input.poll import Poller
 from dreamloop.input.source import open_source
+from dreamloop.model.checkpoint import CheckpointError
 from dreamloop.model.mosaic_config import load_mosaic_config
 from dreamloop.runtime.train_world import train_world
 from dreamloop.runtime.world import find_world
@@ -264,8 +265,8 @@ def test_every_training_file_is_one_that_training_takes() -> None:
 
 
 def test_what_its_training_does_not_offer_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(ConfigError, match="--start is not offered"):
-        train_world("desk", out=tmp_path, start=tmp_path / "weights.safetensors")
+    with pytest.raises(CheckpointError, match="was made for dream"):
+        train_world("desk", out=tmp_path, start=find_world("doom").weights)
     monkeypatch.setenv("WORLD_SIZE", "2")
     with pytest.raises(ConfigError, match="one process"):
         train_world("desk", out=tmp_path)
