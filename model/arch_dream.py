@@ -206,8 +206,8 @@ class DreamModel:
     def compilable(self) -> tuple[nn.Module, tuple[Tensor, ...]]:
         """Return the net as a module of tensors only, and tensors to try it with."""
         idle = np.zeros(self.config.actions, np.float32)
-        with torch.no_grad():  # what is made in inference mode cannot be traced
-            return Flat(self.net), self._inputs([one.remember(idle) for one in self.travellers])
+        inputs = self._inputs([one.remember(idle) for one in self.travellers])
+        return Flat(self.net), tuple(tensor.clone() for tensor in inputs)  # what inference mode made cannot be traced
 
     def _evaluate(self, remembered: list[Remembered]) -> tuple[Tensor, Tensor | None]:
         """Return the pictures (n, 3, h, w), and the steps (n, 2) that are made where the net tells them."""

@@ -61,7 +61,7 @@ class Lessons:
 
     def batch(self, n: int, device: torch.device | str = "cpu") -> tuple[Seen, Tensor]:
         """Return what is seen, and the true cells (n, rows, columns, pixels) int64."""
-        turns = round(n * self.config.turns) if self.turns else 0
+        turns = min(round(n * self.config.turns), n) if self.turns else 0
         drawn = [self.turns[i] for i in self.rng.integers(0, len(self.turns), turns)] if turns else []
         drawn += [self.kept[i] for i in self.rng.integers(0, len(self.kept), n - turns)]
         seen, truth = self.batch_of(drawn, device)

@@ -214,7 +214,8 @@ def _stages(kept: Sequence[FrameStamps]) -> dict[str, dict[str, float]]:
     """Return where the time of a tick at the world's rate goes, between the six stamps."""
     spans = {
         "event_to_sampled": [s.sampled_s - s.event_s for s in kept if s.event_s is not None],
-        "sampled_to_model": [s.model_started_s - s.sampled_s for s in kept],
+        "preparing": [s.preparing_s for s in kept],
+        "sampled_to_model": [s.model_started_s - s.sampled_s - s.preparing_s for s in kept],
         "model": [s.model_s for s in kept],
         "model_to_window": [s.handed_s - s.model_done_s for s in kept],
         "window": [s.show_s for s in kept],

@@ -116,7 +116,7 @@ class ModelThread:
 
     def reset(self, scene: Scene | None, seed: int) -> Frame:
         """Start over and return the first frame."""
-        return self.call(lambda: self._model.reset(0, scene, seed))
+        return self.call(lambda: self._model.reset(0, scene, seed), self._prepare)
 
     def own_frame(self, shown: Frame) -> Frame:
         """Return the frame that decides the future behind the one that is ``shown`` now: without stages, that one."""
@@ -136,7 +136,7 @@ class ModelThread:
 
     def load(self, state: ModelState) -> Frame:
         """Go back to ``state`` and return the frame that was showing."""
-        return self.call(lambda: self._model.load(0, state))
+        return self.call(lambda: self._model.load(0, state), self._prepare)
 
     def close(self) -> None:
         """Let the thread end; a model that is stuck in a step is left behind."""

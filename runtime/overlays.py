@@ -64,7 +64,7 @@ class Overlays:
 
     def toggle_hud(self) -> None:
         """Show or hide the figures; the controls make room for them."""
-        self.hud = not self.hud
+        self.hud = not self.hud or self._help_until_s is not None  # figures that the controls hide are asked for
         self._hud_s = 0.0
         if self.hud:
             self.hide_help()

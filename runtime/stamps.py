@@ -45,8 +45,16 @@ class FrameStamps:
 
     @property
     def overhead_s(self) -> float:
-        """Time between reading the input and presenting that neither the model nor the window spent."""
-        return self.frame_s - self.model_s - self.show_s
+        """Time between reading the input and presenting that neither the model nor the window spent.
+
+        A model that was still preparing when the input was read spent that time, too.
+        """
+        return self.frame_s - self.model_s - self.show_s - self.preparing_s
+
+    @property
+    def preparing_s(self) -> float:
+        """Time after reading the input in which the model was not ready for it yet."""
+        return 0.0 if self.ready_s is None else max(self.ready_s - self.sampled_s, 0.0)
 
     @property
     def input_to_frame_s(self) -> float | None:
@@ -89,7 +97,7 @@ class Stopwatch:
         self._event_s: float | None = None
         self._said = False
         self._ready_s: float | None = None
-        self._was_ready_s: float | None = None  # when the step began that is being timed
+        self._was_ready_s: float | None = None  # that is, before the step that is being timed
         self._moments = {"sampled": 0.0, "started": 0.0, "done": 0.0, "handed": 0.0, "presented": 0.0}
 
     def sampled(self, tick: int, event_s: float | None, sampled_s: float, said: bool = False) -> None:

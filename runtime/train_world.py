@@ -125,7 +125,7 @@ class Begun:
 def _begun(path: Path, world: World, net: nn.Module | None = None) -> Begun:
     """Read a checkpoint to begin with; it must fit ``net``, or else the net of its own card."""
     tensors, card = load_checkpoint(path)
-    if card.arch != world.arch or card.schema != world.schema.to_dict():
+    if card.arch != ("dream" if net is None else "mosaic") or card.schema != world.schema.to_dict():
         raise CheckpointError(f"{path} was made for {card.arch} '{card.name}' with other controls than '{world.name}'")
     check_tensors(path, tensors, (net or DreamNet(net_config(card.config))).state_dict())
     floats = {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in tensors.items()}

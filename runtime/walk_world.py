@@ -41,7 +41,7 @@ def train_walk(
         world: with a simulator that tells poses.
         minutes: of looking and teaching; the check on unseen maps comes on top.
         start: the checkpoint; default the world's own.
-        out: file of the new one; default ``runs/<world>/walk.safetensors``.
+        out: file of the new one, or a folder for ``walk.safetensors``; default ``runs/<world>``.
         episodes: at most so many are looked at, of ``ticks`` ticks each.
         held_out: episodes on unseen maps that the figures are of.
         config_path: a TOML file whose ``[net]`` is put over that of the checkpoint's card.
@@ -51,6 +51,8 @@ def train_walk(
         DataError: a net that foresees no steps, or play without poses.
     """
     clock, place = clock or SystemClock(), choose_device(device)
+    end = out or Path("runs") / world.name
+    end = end if end.suffix == ".safetensors" else end / "walk.safetensors"
     path = start or world.weights
     if path is None:
         raise CheckpointError(f"the world '{world.name}' names no weights; train them with 'dreamloop train'")
@@ -100,6 +102,5 @@ def train_walk(
         }
     }
     card = replace(card, provenance={**card.provenance, **about}, config=asdict(config))
-    path = out or Path("runs") / world.name / "walk.safetensors"
-    card = save_checkpoint(path, weights_of(net, tensors), card)
-    return figures | {"weights_hash": card.weights_hash, "path": str(path)}
+    card = save_checkpoint(end, weights_of(net, tensors), card)
+    return figures | {"weights_hash": card.weights_hash, "path": str(end)}

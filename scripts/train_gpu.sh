@@ -47,3 +47,8 @@ sed "s/^batch = .*/batch = $BATCH/; s/^pool_frames = .*/pool_frames = $POOL/" "$
 say "playing $POOL frames on $(nproc) cores, then training for $MINUTES minutes on $DEVICE, $BATCH at a time"
 "$PYTHON" -m dreamloop.runtime train doom --minutes "$MINUTES" --device "$DEVICE" --config "$RUN/train.toml" \
     --out "$RUN/run" ${START:+--start "$START"}
+
+# What stops a player is taught last, because training the rest moves what it sees.
+say "teaching what stops a player for ${WALK_MINUTES:=2} minutes"
+"$PYTHON" -m dreamloop.runtime train doom --walk --minutes "$WALK_MINUTES" --device "$DEVICE" \
+    --start "$RUN/run/doom.safetensors" --out "$RUN/run/doom.safetensors"
