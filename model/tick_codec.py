@@ -9,13 +9,14 @@ docs/recording-format.md.
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 import numpy as np
 
 from dreamloop.input.state import InputState
 from dreamloop.model.frame_codec import HASH_BYTES
-from dreamloop.model.framing import RecordingError, pack_varint, read_varint
+from dreamloop.model.framing import RecordingError, read_varint
 from dreamloop.model.world_model import Action
 
 TICK = 1  # the record's kind
@@ -182,14 +183,15 @@ def _hash_number(hashed: bytes) -> int | None:
     return int.from_bytes(hashed, "big") if hashed else None
 
 
+@cache
 def _per_unit(name: str) -> float:
     """Return the steps per unit in which a timing is kept: 1e6 for names in ``_s``, else 1e3."""
     return 1e6 if name.endswith("_s") else 1e3
 
 
 def _quanta(timings: Mapping[str, float]) -> tuple[int, ...]:
-    values = [(float(value), _per_unit(name)) for name, value in timings.items()]
-    return tuple(round(value * steps) if math.isfinite(value) else 0 for value, steps in values)
+    finite = math.isfinite
+    return tuple([round(float(value) * _per_unit(name)) if finite(value) else 0 for name, value in timings.items()])
 
 
 def _steps(stamps: Sequence[int]) -> list[int]:
@@ -201,10 +203,14 @@ def _pack_stamps(stamps: tuple[int, ...], before: _Before, names: tuple[str, ...
     if not stamps:
         return None
     base = _steps(before.stamps) if names == before.names and before.stamps else [0] * len(stamps)
-    out = bytearray()
-    for value, old in zip(_steps(stamps), base, strict=True):
-        change = value - old
-        out += pack_varint(change << 1 if change >= 0 else (-change << 1) - 1)
+    out, last = bytearray(), 0
+    for value, old in zip(stamps, base, strict=True):  # inside the loop of the game: no call per number
+        change, last = value - last - old, value
+        left = change << 1 if change >= 0 else (-change << 1) - 1
+        while left > 0x7F:
+            out.append(left & 0x7F | 0x80)
+            left >>= 7
+        out.append(left)
     return bytes(out)
 
 
