@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from dreamloop.model.camera import Poses
-from dreamloop.model.checkpoint import CheckpointError, check_tensors, load_checkpoint
+from dreamloop.model.checkpoint import load_net
 from dreamloop.model.compiled import open_package, package_name
 from dreamloop.model.device import choose_engine
 from dreamloop.model.dream_net import DreamNet, NetConfig, Past, Recall, draw_noise
@@ -46,14 +46,7 @@ def build(card: Card, weights: Path | None, options: OpenOptions) -> "DreamModel
     Raises:
         CheckpointError: no weights, or weights that are damaged, foreign or of another shape.
     """
-    if weights is None:
-        raise CheckpointError(f"the world '{card.name}' names no weights; train them with 'dreamloop train'")
-    tensors, card = load_checkpoint(weights)
-    if card.arch != "dream":
-        raise CheckpointError(f"{weights} was made for the architecture '{card.arch}', not 'dream'")
-    net = DreamNet(net_config(card.config))
-    check_tensors(weights, tensors, net.state_dict())
-    net.load_state_dict(tensors)
+    net, card = load_net(card, weights, "dream", lambda config: DreamNet(net_config(config)))
     return DreamModel(net, card, options)
 
 

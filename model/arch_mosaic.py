@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from dreamloop.model.checkpoint import CheckpointError, check_tensors, load_checkpoint
+from dreamloop.model.checkpoint import load_net
 from dreamloop.model.device import choose_engine
 from dreamloop.model.mosaic_config import mosaic_config
 from dreamloop.model.mosaic_net import MosaicNet, chosen, from_cells, to_cells
@@ -38,14 +38,7 @@ def build(card: Card, weights: Path | None, options: OpenOptions) -> "MosaicMode
     Raises:
         CheckpointError: no weights, or weights that are damaged, foreign or of another shape.
     """
-    if weights is None:
-        raise CheckpointError(f"the world '{card.name}' names no weights; train them with 'dreamloop train'")
-    tensors, card = load_checkpoint(weights)
-    if card.arch != "mosaic":
-        raise CheckpointError(f"{weights} was made for the architecture '{card.arch}', not 'mosaic'")
-    net = MosaicNet(mosaic_config(card.config))
-    check_tensors(weights, tensors, net.state_dict())
-    net.load_state_dict(tensors)
+    net, card = load_net(card, weights, "mosaic", lambda config: MosaicNet(mosaic_config(config)))
     return MosaicModel(net, card, options)
 
 

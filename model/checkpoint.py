@@ -6,17 +6,20 @@ Knows nothing about what the tensors mean; the architecture that reads them says
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, fields, replace
 from pathlib import Path
+from typing import Any, TypeVar
 
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from dreamloop.input.errors import DreamloopError, nearest
 from dreamloop.model.world_model import Card
+
+Net = TypeVar("Net", bound=nn.Module)
 
 
 class CheckpointError(DreamloopError):
@@ -102,3 +105,23 @@ def check_tensors(path: Path, got: Mapping[str, Tensor], wanted: Mapping[str, Te
     for name in got:
         if name not in wanted:
             raise CheckpointError(f"{path} holds a tensor '{name}' that the model does not know{nearest(name, wanted)}")
+
+
+def load_net(card: Card, weights: Path | None, arch: str, make: Callable[[Mapping[str, Any]], Net]) -> tuple[Net, Card]:
+    """Open a checkpoint as the net that ``make`` builds from its configuration, with its own card.
+
+    Args:
+        card: the world's; its name stands in the message when there are no weights.
+
+    Raises:
+        CheckpointError: no weights, or weights that are damaged, foreign or of another shape.
+    """
+    if weights is None:
+        raise CheckpointError(f"the world '{card.name}' names no weights; train them with 'dreamloop train'")
+    tensors, card = load_checkpoint(weights)
+    if card.arch != arch:
+        raise CheckpointError(f"{weights} was made for the architecture '{card.arch}', not '{arch}'")
+    net = make(card.config)
+    check_tensors(weights, tensors, net.state_dict())
+    net.load_state_dict(tensors)
+    return net, card
