@@ -14,7 +14,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.nn import functional
 
 from dreamloop.model.camera import Poses
 from dreamloop.model.checkpoint import load_net
@@ -22,6 +21,7 @@ from dreamloop.model.compiled import open_package, package_name
 from dreamloop.model.device import choose_engine
 from dreamloop.model.dream_net import DreamNet, NetConfig, Past, Recall, draw_noise
 from dreamloop.model.found_again import PageRead
+from dreamloop.model.layers import fold
 from dreamloop.model.pixels import to_float, to_uint8
 from dreamloop.model.train_config import net_config
 from dreamloop.model.traveller import Remembered, Traveller, stack_recall
@@ -238,7 +238,7 @@ class DreamModel:
 
     def _fold(self, frames: Tensor) -> Tensor:
         """Fold frames (n, h, w, 3) as the net sees them: once for all the ticks in which it does."""
-        return functional.pixel_unshuffle(to_float(frames).to(self.dtype), self.config.fold)
+        return fold(to_float(frames).to(self.dtype), self.config.fold)
 
     def _near(self, now: Tensor, remembered: list[Remembered]) -> Tensor:
         """Return how near things are in the last frames (n, 1, h, w) and in the pages; pages are looked at once."""

@@ -99,10 +99,8 @@ def lay(pages: Tensor, near: Tensor, pose: Tensor, grid: Tensor, fov_deg: float,
         x[..., None, None] for x in (turn.cos(), turn.sin(), ahead, right, *tilts)
     )
     across, down = grid[0] * half, grid[1] - own_tilt
-    ahead_there, aside_there = (
-        ahead * cos - right * sin,
-        ahead * sin + right * cos,
-    )  # the way between, as the page sees it
+    # The way between the two places, as the page sees it.
+    ahead_there, aside_there = ahead * cos - right * sin, ahead * sin + right * cos
     toward, aside = cos - across * sin, sin + across * cos
     pictures = near.reshape(b * k, 1, *near.shape[-2:])
     depth, beside = toward, aside / toward.clamp_min(CLOSE)

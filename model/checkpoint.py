@@ -107,6 +107,20 @@ def check_tensors(path: Path, got: Mapping[str, Tensor], wanted: Mapping[str, Te
             raise CheckpointError(f"{path} holds a tensor '{name}' that the model does not know{nearest(name, wanted)}")
 
 
+def load_for(name: str, weights: Path | None, arch: str) -> tuple[Path, dict[str, Tensor], Card]:
+    """Read the checkpoint of the world ``name``, made for ``arch``, and return where it is, too.
+
+    Raises:
+        CheckpointError: no weights, or weights that are damaged or foreign.
+    """
+    if weights is None:
+        raise CheckpointError(f"the world '{name}' names no weights; train them with 'dreamloop train'")
+    tensors, card = load_checkpoint(weights)
+    if card.arch != arch:
+        raise CheckpointError(f"{weights} was made for the architecture '{card.arch}', not '{arch}'")
+    return weights, tensors, card
+
+
 def load_net(card: Card, weights: Path | None, arch: str, make: Callable[[Mapping[str, Any]], Net]) -> tuple[Net, Card]:
     """Open a checkpoint as the net that ``make`` builds from its configuration, with its own card.
 
@@ -116,12 +130,8 @@ def load_net(card: Card, weights: Path | None, arch: str, make: Callable[[Mappin
     Raises:
         CheckpointError: no weights, or weights that are damaged, foreign or of another shape.
     """
-    if weights is None:
-        raise CheckpointError(f"the world '{card.name}' names no weights; train them with 'dreamloop train'")
-    tensors, card = load_checkpoint(weights)
-    if card.arch != arch:
-        raise CheckpointError(f"{weights} was made for the architecture '{card.arch}', not '{arch}'")
+    path, tensors, card = load_for(card.name, weights, arch)
     net = make(card.config)
-    check_tensors(weights, tensors, net.state_dict())
+    check_tensors(path, tensors, net.state_dict())
     net.load_state_dict(tensors)
     return net, card

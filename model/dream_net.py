@@ -182,7 +182,7 @@ class DreamNet(nn.Module):
         cond = self.condition(actions, level)
         under = cond if self._films is None else self._films(cond)
         recall, laid = self.lay(past.last, recall)
-        coarse, skips = self.descend(past, cond, under, noise.to(self.dtype), recall, laid)
+        coarse, skips = self.descend(past, under, noise.to(self.dtype), recall, laid)
         features = self._ascend(coarse, skips, under)
         found = self._sources(past.last, features, recall, laid)
         if recall is None:
@@ -252,13 +252,7 @@ class DreamNet(nn.Module):
         return self.requires_grad_(False).eval()
 
     def descend(
-        self,
-        past: "Past",
-        cond: Tensor,
-        under: Tensor | Filmed,
-        noise: Tensor,
-        recall: "Recall | None",
-        where: Tensor | None,
+        self, past: "Past", under: Tensor | Filmed, noise: Tensor, recall: "Recall | None", where: Tensor | None
     ) -> tuple[Tensor, list[Tensor]]:
         """Return what the net sees at its coarsest (b, c, h', w'), and at every finer size on the way there."""
         places = self.places.to(noise.dtype).expand(len(noise), -1, -1, -1)

@@ -95,11 +95,16 @@ def unpack_payload(payload: bytes) -> list[Any]:
 def pack_varint(value: int) -> bytes:
     """Return the LEB128 form of ``value`` >= 0."""
     out = bytearray()
+    append_varint(out, value)
+    return bytes(out)
+
+
+def append_varint(out: bytearray, value: int) -> None:
+    """Put the LEB128 form of ``value`` >= 0 at the end of ``out``."""
     while value > 0x7F:
         out.append(value & 0x7F | 0x80)
         value >>= 7
     out.append(value)
-    return bytes(out)
 
 
 def read_varint(data: bytes, offset: int) -> tuple[int, int]:

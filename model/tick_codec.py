@@ -16,7 +16,7 @@ import numpy as np
 
 from dreamloop.input.state import InputState
 from dreamloop.model.frame_codec import HASH_BYTES
-from dreamloop.model.framing import RecordingError, read_varint
+from dreamloop.model.framing import RecordingError, append_varint, read_varint
 from dreamloop.model.world_model import Action
 
 TICK = 1  # the record's kind
@@ -203,14 +203,10 @@ def _pack_stamps(stamps: tuple[int, ...], before: _Before, names: tuple[str, ...
     if not stamps:
         return None
     base = _steps(before.stamps) if names == before.names and before.stamps else [0] * len(stamps)
-    out, last = bytearray(), 0
-    for value, old in zip(stamps, base, strict=True):  # inside the loop of the game: no call per number
-        change, last = value - last - old, value
-        left = change << 1 if change >= 0 else (-change << 1) - 1
-        while left > 0x7F:
-            out.append(left & 0x7F | 0x80)
-            left >>= 7
-        out.append(left)
+    out = bytearray()
+    for value, old in zip(_steps(stamps), base, strict=True):
+        change = value - old
+        append_varint(out, change << 1 if change >= 0 else (-change << 1) - 1)
     return bytes(out)
 
 

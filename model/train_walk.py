@@ -58,7 +58,8 @@ def _told(play: Play) -> bool:
 def _watch(net: DreamNet, play: Play, seed: int) -> list[Ticks]:
     config, device = net.config, net.grid.device
     pool = FramePool(len(play.frames), config.height_px, config.width_px, config.actions)
-    pool.add((play.frames, play.actions, *([] if play.poses is None else [play.poses])))
+    assert play.poses is not None
+    pool.add((play.frames, play.actions, play.poses))
     recalls, seen = Recalls(pool, config, 1, seed), []
     recalls.pushing = net.pushing.weight.float().cpu().numpy()
     first = max(config.context, config.action_ticks) + 1
@@ -73,7 +74,7 @@ def _watch(net: DreamNet, play: Play, seed: int) -> list[Ticks]:
         cond = net.condition(actions.to(device), torch.zeros(len(positions), device=device))
         whole, laid = net.lay(past.last, recall)
         assert whole is not None
-        coarse, _ = net.descend(past, cond, cond, noise, whole, laid)
+        coarse, _ = net.descend(past, cond, noise, whole, laid)
         true = torch.from_numpy(recalls.steps(positions)).float()
         told = true.isfinite().all(1)
         about = net.about_step(cond, whole)

@@ -28,7 +28,7 @@ from dreamloop.runtime.bench import BenchSize, bench
 from dreamloop.runtime.clock import Clock, SystemClock
 from dreamloop.runtime.measured_on import head
 from dreamloop.runtime.memory_suite import PARTS, MemorySize, Suite
-from dreamloop.runtime.true_play import drills, find_places, true_plays, wander
+from dreamloop.runtime.true_play import find_places, lessons, true_plays, wander
 from dreamloop.runtime.world import World
 
 INTERFACE_TICKS = 200  # of a dream beside the simulator: 10 s of a desktop
@@ -381,19 +381,18 @@ def train_inverse_dynamics(
     path = out or world.folder / FILE_NAME
     begun_s = clock.now_s()
 
-    def collected() -> Iterable[Play]:
-        half = episodes // 2
-        sources = (true_plays(world, half, ticks, seed, maps="train"), drills(world, half, ticks, seed))
-        for i, pair in enumerate(zip(*sources, strict=True)):
-            yield from pair
-            progress("collecting play", (i + 1) / half)
-            if clock.now_s() - begun_s > 60 * minutes / 2:
-                return
-
-    lessons = gather(collected(), seed)
+    played = lessons(
+        world,
+        episodes,
+        ticks,
+        seed,
+        lambda: clock.now_s() - begun_s <= 60 * minutes / 2,
+        lambda share: progress("collecting play", share),
+    )
+    gathered = gather(played, seed)
     left = max(minutes - (clock.now_s() - begun_s) / 60, 0.25 * minutes)
     reader = train_reader(
-        lessons,
+        gathered,
         world.schema,
         minutes=left,
         now_s=clock.now_s,

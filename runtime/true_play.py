@@ -188,6 +188,33 @@ def drills(world: World, count: int, ticks: int, seed: int, maps: str = "train")
         env.close()
 
 
+def lessons(
+    world: World,
+    episodes: int,
+    ticks: int,
+    seed: int,
+    goes_on: Callable[[], bool],
+    progress: Progress = lambda share: None,
+) -> Iterator[Play]:
+    """Play on training maps, the scripted player and drills in turn, as long as it ``goes_on``.
+
+    Args:
+        world: with a simulator.
+        episodes: at most so many, half of them drills.
+        ticks: length of an episode.
+        seed: of both kinds.
+        goes_on: asked after every two episodes.
+        progress: called with the share that is done.
+    """
+    half = episodes // 2
+    sources = (true_plays(world, half, ticks, seed, maps="train"), drills(world, half, ticks, seed))
+    for i, pair in enumerate(zip(*sources, strict=True)):
+        yield from pair
+        progress((i + 1) / half)
+        if not goes_on():
+            return
+
+
 class Driller:
     """A player that holds up to two controls for 6 to 24 ticks, then others. Same shape as an explorer."""
 

@@ -1,19 +1,20 @@
 """Teaching a world's net what stops a player (model/train_walk.py): play from the simulator in, a checkpoint out."""
 
 import copy
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from dreamloop.model.checkpoint import CheckpointError, check_tensors, load_checkpoint, save_checkpoint
+from torch import Tensor
+
+from dreamloop.model.checkpoint import check_tensors, load_for, save_checkpoint
 from dreamloop.model.device import choose_device, choose_dtype
-from dreamloop.model.dream_net import DreamNet
-from dreamloop.model.eval_play import Play
+from dreamloop.model.dream_net import DreamNet, NetConfig
 from dreamloop.model.train_config import net_config, read_tables
 from dreamloop.model.train_walk import TAUGHT, step_figures, teach, watch, weights_of
 from dreamloop.runtime.clock import Clock, SystemClock
-from dreamloop.runtime.true_play import drills, true_plays
+from dreamloop.runtime.true_play import drills, lessons, true_plays
 from dreamloop.runtime.world import World
 
 
@@ -53,31 +54,21 @@ def train_walk(
     clock, place = clock or SystemClock(), choose_device(device)
     end = out or Path("runs") / world.name
     end = end if end.suffix == ".safetensors" else end / "walk.safetensors"
-    path = start or world.weights
-    if path is None:
-        raise CheckpointError(f"the world '{world.name}' names no weights; train them with 'dreamloop train'")
-    tensors, card = load_checkpoint(path)
-    if card.arch != "dream":
-        raise CheckpointError(f"{path} was made for the architecture '{card.arch}', not 'dream'")
+    path, tensors, card = load_for(world.name, start or world.weights, "dream")
     config = net_config({**card.config, **read_tables(config_path).get("net", {})})
-    net = DreamNet(config).to(place)
-    own = net.state_dict()
-    known = {name: tensor for name, tensor in tensors.items() if name.split(".")[0] not in TAUGHT}
-    check_tensors(path, known, {name: tensor for name, tensor in own.items() if name.split(".")[0] not in TAUGHT})
-    net.load_state_dict({**own, **known})
+    net = _net_of(config, path, tensors).to(place)
     eyes = copy.deepcopy(net).compute_in(choose_dtype("auto", place)).freeze()
     begun_s = clock.now_s()
 
-    def played() -> Iterator[Play]:
-        half = episodes // 2
-        sources = (true_plays(world, half, ticks, seed, maps="train"), drills(world, half, ticks, seed))
-        for i, pair in enumerate(zip(*sources, strict=True)):
-            yield from pair
-            progress("looking at play", (i + 1) / half)
-            if clock.now_s() - begun_s > 60 * minutes * 2 / 3:
-                return
-
-    seen = watch(eyes, played(), seed)
+    played = lessons(
+        world,
+        episodes,
+        ticks,
+        seed,
+        lambda: clock.now_s() - begun_s <= 60 * minutes * 2 / 3,
+        lambda share: progress("looking at play", share),
+    )
+    seen = watch(eyes, played, seed)
     left = max(minutes - (clock.now_s() - begun_s) / 60, minutes / 4)
     shown = teach(
         net,
@@ -104,3 +95,15 @@ def train_walk(
     card = replace(card, provenance={**card.provenance, **about}, config=asdict(config))
     card = save_checkpoint(end, weights_of(net, tensors), card)
     return figures | {"weights_hash": card.weights_hash, "path": str(end)}
+
+
+def _net_of(config: NetConfig, path: Path, tensors: Mapping[str, Tensor]) -> DreamNet:
+    """Return a net with all weights but those of the parts that are taught, which may be of another shape."""
+
+    def rest(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        return {name: tensor for name, tensor in weights.items() if name.split(".")[0] not in TAUGHT}
+
+    net = DreamNet(config)
+    check_tensors(path, rest(tensors), rest(net.state_dict()))
+    net.load_state_dict({**net.state_dict(), **rest(tensors)})
+    return net
