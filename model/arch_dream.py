@@ -97,6 +97,8 @@ class DreamModel:
                 poses = scene.poses
                 known = (scene.frames, poses) if poses is not None else (scene.frames[-1:], np.zeros((1, 4)))
                 self.travellers[player].arrive(*known)
+                if self.config.depth:
+                    self.travellers[player].look_around(self._near_page)
         return self._shown(player)
 
     @torch.no_grad()
@@ -106,9 +108,9 @@ class DreamModel:
         started_s = time.perf_counter()
         latest = torch.from_numpy(np.ascontiguousarray(actions, np.float32)).to(self.device)
         self.actions = torch.cat([self.actions[:, 1:], latest[:, None]], 1)
-        remembered = [one.remember(action) for one, action in zip(self.travellers, actions, strict=False)]
+        remembered = self._remember(actions)
         self.recall_ms = 1e3 * (time.perf_counter() - started_s)
-        drawn, step = self._evaluate(remembered)
+        drawn, step, wear = self._evaluate(remembered)
         frames = to_uint8(drawn)
         self.history = torch.cat([self.history[:, 1:], frames[:, None]], 1)
         with torch.inference_mode():
@@ -117,8 +119,9 @@ class DreamModel:
         self.ticks = [tick + 1 for tick in self.ticks]
         shown: NDArray[np.uint8] = frames.cpu().numpy()
         if step is not None:
-            for one, action, gone, frame in zip(self.travellers, actions, step.cpu().numpy(), shown, strict=True):
-                one.settle(action, gone, frame)
+            steps, worn = step.cpu().numpy(), [None] * self.players if wear is None else wear.cpu().numpy()
+            for one, *told in zip(self.travellers, actions, steps, shown, worn, strict=True):
+                one.settle(*told)
         self.step_ms = 1e3 * (time.perf_counter() - started_s)
         return shown
 
@@ -202,14 +205,24 @@ class DreamModel:
         inputs = self._inputs([one.remember(idle) for one in self.travellers])
         return Flat(self.net), tuple(tensor.clone() for tensor in inputs)  # what inference mode made cannot be traced
 
-    def _evaluate(self, remembered: list[Remembered]) -> tuple[Tensor, Tensor | None]:
-        """Return the pictures (n, 3, h, w), and the steps (n, 2) that are made where the net tells them."""
+    def _remember(self, actions: NDArray[np.float32]) -> list[Remembered]:
+        """Return what every player remembers of where ``actions`` (n, a) lead; what is seen in the way stops them."""
+        if not self.travellers:
+            return []
+        self.prepare()
+        assert self._known is not None
+        near = self._known.near
+        seen = [None] * self.players if near is None else [one.numpy() for one in near[:, 0].float().cpu()]
+        return [one.remember(action, way) for one, action, way in zip(self.travellers, actions, seen, strict=True)]
+
+    def _evaluate(self, remembered: list[Remembered]) -> tuple[Tensor, Tensor | None, Tensor | None]:
+        """Return the pictures (n, 3, h, w), the steps (n, 2) and how worn each is, where the net tells them."""
         with torch.inference_mode():  # less work per operation than no_grad, and there are hundreds
             inputs = self._inputs(remembered)
             if self._fast is None:
                 return play(self.net, *inputs)
-            told = self._fast(*inputs)
-            return told[0], told[1] if len(told) > 1 else None
+            told = (*self._fast(*inputs), None, None)
+            return told[0], told[1], told[2]
 
     def _inputs(self, remembered: list[Remembered]) -> tuple[Tensor, ...]:
         """Return what the net takes: past, actions, level, noise, and the fields of a recall where there is one."""
@@ -252,6 +265,11 @@ class DreamModel:
                 near[row, 1 + column] = self._near_of(page)
         return near
 
+    def _near_page(self, page: Frame) -> NDArray[np.float32]:
+        with torch.inference_mode():
+            near: NDArray[np.float32] = self._near_of(page).float().cpu().numpy()
+        return near
+
     def _near_of(self, page: Frame) -> Tensor:
         known = self._nears.get(id(page))
         if known is None or known[0] is not page:
@@ -266,14 +284,14 @@ class DreamModel:
         return frame
 
 
-def play(net: DreamNet, *inputs: Tensor) -> tuple[Tensor, Tensor | None]:
+def play(net: DreamNet, *inputs: Tensor) -> tuple[Tensor, Tensor | None, Tensor | None]:
     """Let ``net`` play from what :meth:`DreamModel._inputs` returns."""
     last, folded, actions, level, noise, *known = inputs
     return net.play(Past(last, folded), actions, level, noise, Recall(*known) if known else None)
 
 
 class Flat(nn.Module):
-    """A net as a module that takes tensors only, a recall's fields after the rest, and returns pictures and steps."""
+    """A net as a module that takes tensors only, a recall's fields after the rest, and returns what play tells."""
 
     def __init__(self, net: DreamNet) -> None:
         super().__init__()
@@ -281,8 +299,8 @@ class Flat(nn.Module):
 
     def forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
         """Draw."""
-        frame, step = play(self.net, *inputs)
-        return (frame,) if step is None else (frame, step)
+        frame, *more = play(self.net, *inputs)
+        return (frame, *(part for part in more if part is not None))
 
 
 def _pad(rows: NDArray[Any], length: int) -> NDArray[Any]:
@@ -307,6 +325,7 @@ def tiny_weights() -> dict[str, Tensor]:
 _TINY = NetConfig(
     pages=2,
     depth=True,
+    wearing=0.4,
     height_px=32,
     width_px=48,
     actions=3,

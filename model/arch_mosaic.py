@@ -17,7 +17,7 @@ from torch import Tensor
 from dreamloop.model.checkpoint import load_net
 from dreamloop.model.device import choose_engine
 from dreamloop.model.mosaic_config import mosaic_config
-from dreamloop.model.mosaic_net import MosaicNet, chosen, from_cells, to_cells
+from dreamloop.model.mosaic_net import MosaicNet, from_cells, to_cells
 from dreamloop.model.mosaic_player import MosaicPlayer, Palette, stack
 from dreamloop.model.world_model import (
     Card,
@@ -48,8 +48,7 @@ class MosaicModel:
     def __init__(self, net: MosaicNet, card: Card, options: OpenOptions) -> None:
         self.card, self.players, self.config = card, options.players, net.config
         self.device, self.dtype = choose_engine(options)
-        self.net = net.to(self.device).compute_in(self.dtype)
-        self.net.requires_grad_(False).eval()
+        self.net = net.to(self.device).compute_in(self.dtype).freeze()
         self.palette = Palette(net.palette.cpu().numpy())
         self.memory_off = options.memory == "none"
         self.known = [self._blank() for _ in range(self.players)]
@@ -114,14 +113,15 @@ class MosaicModel:
         self.drawn_cells = len(rows)
         if len(rows):
             b, y, x = rows.unbind(1)
-            logits = self.net.draw(drawn, seen, rows)
-            if config.luck:
-                logits = logits + config.luck * self._chance(b.tolist(), logits.shape[1:])
-            cells[b, y, x] = chosen(logits, seen.sources[b, y, x], config.colours)
+            cells[b, y, x] = self.net.choose(drawn, seen, rows, self._throw)
         return cells.to(torch.uint8).cpu().numpy()
 
+    def _throw(self, logits: Tensor, players: Tensor) -> Tensor:
+        luck = self.config.luck
+        return logits + luck * self._chance(players.tolist(), logits.shape[1:]) if luck else logits
+
     def _chance(self, players: list[int], shape: Sequence[int]) -> Tensor:
-        """Return noise (n, options, pixels) for cells of ``players``: a function of their seeds and ticks alone."""
+        """Return noise (n, ...) for cells of ``players``: a function of their seeds and ticks alone."""
         dice = [
             torch.Generator().manual_seed((s * 1_000_003 + t) % 2**63)
             for s, t in zip(self.seeds, self.ticks, strict=True)
@@ -162,7 +162,17 @@ def tiny_weights() -> dict[str, Tensor]:
 _TINY = mosaic_config(
     {
         **{"height_px": 32, "width_px": 64, "actions": 4, "action_ticks": 2, "colours": 8, "slots": 2, "looks": 1},
-        **{"emb": 2, "widths": (8, 8), "down": (1, 1), "up": (1, 0), "cond": 8, "stamp": 2, "fine": 8},
+        **{
+            "emb": 2,
+            "book": 8,
+            "code": 8,
+            "widths": (8, 8),
+            "down": (1, 1),
+            "up": (1, 0),
+            "cond": 8,
+            "stamp": 2,
+            "fine": 8,
+        },
         **{"fine_blocks": 1, "prefix": 4, "luck": 1.0},
     }
 )

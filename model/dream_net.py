@@ -7,6 +7,7 @@ has the size of the frame: no tokenizer, no upsampler.
 Knows nothing about players, seeds, uint8 or training.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import NamedTuple
@@ -31,6 +32,7 @@ from dreamloop.model.layers import (
     warp,
     warp_chosen,
 )
+from dreamloop.model.wear import PART, liking, worn
 
 RESTING = 0.02  # strides a tick: who is to go on slower than this, and holds no key, stands
 NEARBY = (6, 8)  # parts of the view, down and across, whose nearest thing may be in a player's way
@@ -66,8 +68,12 @@ class NetConfig:
     reach: float = 128.0  # map units that count as one
     stride: float = 16.0  # map units of the longest step of one tick
     tilt_limit_deg: float = 25.0
+    girth: float = 16.0  # map units from a player's middle to what stops it
+    low: float = 17.0  # map units below the eye: over what is no higher a player steps
+    high: float = 15.0  # map units above the eye: under what is higher a player passes
     depth: bool = False  # pages are laid as far away as they show things, and the last frame is one of them
     setting_out: float = 0.0  # how much more the last frame, moved as its depth says, is liked by who is setting out
+    wearing: float = 0.0  # how much a source is liked for every resampling that it is less worn by (model/wear.py)
     prefix: int = 256  # ticks of true history that a scene should bring, to be remembered
 
     @property
@@ -79,6 +85,11 @@ class NetConfig:
     def laid(self) -> int:
         """How many pictures are laid into the view: the pages, and with depth the last frame before them."""
         return self.pages + 1 if self.pages and self.depth else self.pages
+
+    @property
+    def wears(self) -> bool:
+        """Whether it is told how worn pictures are."""
+        return bool(self.pages and self.depth and self.wearing)
 
     @property
     def history(self) -> int:
@@ -158,14 +169,25 @@ class DreamNet(nn.Module):
 
     def play(
         self, past: "Past", actions: Tensor, level: Tensor, noise: Tensor, recall: "Recall | None" = None
-    ) -> tuple[Tensor, Tensor | None]:
-        """Draw the next frame, fetching of every pixel only what is shown; return it and the step (b, 2), or None."""
+    ) -> tuple[Tensor, Tensor | None, Tensor | None]:
+        """Draw the next frame, fetching of every pixel only what is shown.
+
+        Returns:
+            The frame (b, 3, h, w); the step (b, 2), None without a recall; how worn the frame is (b, h / PART,
+            w / PART), None where the recall does not tell how worn its pictures are.
+        """
         features, under, found, step = self._look_around(past, actions, level, noise, recall)
         if not self.config.warp:
-            return self._finish(found.painted, features, under, noise), step
+            return self._finish(found.painted, features, under, noise), step, None
         hard = found.hard
         fetched = warp_chosen(found.images, found.where, (hard[:, 0] - 1).clamp_min(0), self.config.warp_mode)
-        return self._finish(torch.where(hard == 0, found.painted, fetched), features, under, noise), step
+        picture = torch.where(hard == 0, found.painted, fetched)
+        return self._finish(picture, features, under, noise), step, _wear_of(found, hard)
+
+    @property
+    def _pictures(self) -> list[int]:
+        """Which picture, of the last frame (0) and the pages, each source is fetched from."""
+        return [0] * (1 + self.config.laid - self.config.pages) + list(range(1, 1 + self.config.pages))
 
     def draw(
         self, context: Tensor, actions: Tensor, level: Tensor, noise: Tensor, recall: "Recall | None" = None
@@ -191,7 +213,7 @@ class DreamNet(nn.Module):
         step = self.tell_step(coarse, self.about_step(cond, recall), foreseen)
         if self.config.setting_out:
             found = self._prefer_moving(found, recall.speed, foreseen, step)
-        return features, under, found, step
+        return features, under, self._prefer_unworn(found, recall), step
 
     def condition(self, actions: Tensor, level: Tensor) -> Tensor:
         """Return (b, cond): what the net makes of the actions (b, action_ticks, a) and the noise level (b,)."""
@@ -348,6 +370,14 @@ class DreamNet(nn.Module):
         liked = found.logits[:, 2:3] + self.config.setting_out * sets_out[:, None] * found.inside[:, :1]
         return found._replace(logits=torch.cat([found.logits[:, :2], liked, found.logits[:, 3:]], 1))
 
+    def _prefer_unworn(self, found: "Sources", recall: "Recall") -> "Sources":
+        """Prefer what was fetched less often, where it is known, and what stands still to who is stopped by it."""
+        if recall.wear is None or recall.held is None:
+            return found
+        each = worn(recall.wear[:, self._pictures], found.where.detach(), self.grid)
+        liked = liking(each, found.where.detach(), self.grid, found.inside, recall.held, self.config.wearing)
+        return found._replace(logits=torch.cat([found.logits[:, :2], found.logits[:, 2:] + liked], 1), worn=each)
+
     def _mix(self, found: "Sources") -> "Drawn":
         """Take every pixel from one source: a mixture would be blur. The gradient is that of the soft choice."""
         painted, hard = found.painted, found.hard
@@ -357,7 +387,7 @@ class DreamNet(nn.Module):
         fetched = [
             warp(found.images[:, i], found.where[:, i], self.config.warp_mode) for i in range(found.where.shape[1])
         ]
-        soft, picture = found.logits.softmax(1), painted
+        soft, picture, wear = found.logits.softmax(1), painted, _wear_of(found, hard)
         for source, image in enumerate(fetched, 1):
             picture = torch.where(hard == source, image, picture)
         for source, image in enumerate([painted, *fetched]):
@@ -367,7 +397,9 @@ class DreamNet(nn.Module):
         if len(fetched) > 1:
             taken = torch.stack([(hard == 2 + page).float() for page in range(len(fetched) - 1)], 1)
             pages = Fetched(torch.stack(fetched[1:], 1), taken, found.inside)
-        return Drawn(picture, fetched[0], painted, 1 - soft[:, 0], seen, pages, where=found.where[:, 0], soft=soft)
+        return Drawn(
+            picture, fetched[0], painted, 1 - soft[:, 0], seen, pages, where=found.where[:, 0], soft=soft, wear=wear
+        )
 
 
 class Past(NamedTuple):
@@ -385,6 +417,7 @@ class Sources(NamedTuple):
     where: Tensor  # (b, 1 + k, h, w, 2) where in each the net points, for ``warp``
     logits: Tensor  # (b, 2 + k, 1, h, w) how much paint and each image are preferred
     inside: Tensor  # (b, k, 1, h, w) 1 where a page holds the place that is pointed at
+    worn: Tensor | None = None  # (b, 1 + k, h / PART, w / PART) how worn what each image would show is, if known
 
     @property
     def hard(self) -> Tensor:
@@ -405,6 +438,13 @@ class Recall(NamedTuple):
     place: Tensor  # (b, laid, PLACE) as ``camera.place`` gives it
     speed: Tensor  # (b, 2) the step of the last tick, ahead and to the right, in strides
     near: Tensor | None = None  # (b, laid, h / FINE, w / FINE) how near the things in them are, where it is known
+    wear: Tensor | None = None  # (b, 1 + k, h / PART, w / PART) how worn the last frame and the pages are
+    held: Tensor | None = None  # (b,) share of the step that something in the way takes; it comes with the wear
+
+    def each(self, change: Callable[[Tensor], Tensor]) -> "Recall":
+        """Return it with every part that it has changed."""
+        told = {name: change(part) for name, part in self._asdict().items() if part is not None}
+        return self._replace(**told)
 
 
 class Fetched(NamedTuple):
@@ -427,6 +467,15 @@ class Drawn(NamedTuple):
     step: Tensor | None = None  # (b, 2) ahead and to the right, in strides
     where: Tensor | None = None  # (b, h, w, 2) where in the last frame the flow points, for ``warp``
     soft: Tensor | None = None  # (b, 2 + k, 1, h, w) likelihood of painting, the last frame and every page
+    wear: Tensor | None = None  # (b, h / PART, w / PART) how worn the frame is, where that of its sources is known
+
+
+def _wear_of(found: Sources, hard: Tensor) -> Tensor | None:
+    """Return how worn (b, h / PART, w / PART) a frame is that takes the sources ``hard`` (b, 1, h, w)."""
+    if found.worn is None:
+        return None
+    each = torch.cat([torch.zeros_like(found.worn[:, :1]), found.worn], 1)  # what is painted is new
+    return each.gather(1, hard[..., PART // 2 :: PART, PART // 2 :: PART])[:, 0]
 
 
 def pick_context(frames: Tensor, ages: tuple[int, ...]) -> Tensor:

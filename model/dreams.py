@@ -70,12 +70,13 @@ class Dreams:
         weight = (1 - self.age[slots] / self.horizon).clip(0)
         return self._batch(slots, positions, self.history[slots], actions, weight)
 
-    def put(self, slots: NDArray[np.int64], frames: Tensor) -> None:
-        """Store the drawn frames (b, h, w, 3) uint8 of the slots that are dreams."""
+    def put(self, slots: NDArray[np.int64], frames: Tensor, wears: Tensor | None = None) -> None:
+        """Store the drawn frames (b, h, w, 3) uint8 of the slots that are dreams, and how worn they are."""
         mine = slots >= 0
         rows = slots[mine]
         if self.recalls is not None:
-            self.recalls.put(rows, self.position[rows], frames[torch.from_numpy(mine)])
+            worn = None if wears is None else wears[torch.from_numpy(mine)]
+            self.recalls.put(rows, self.position[rows], frames[torch.from_numpy(mine)], worn)
         self.history[rows] = torch.cat([self.history[rows][:, 1:], frames[torch.from_numpy(mine)][:, None]], 1)
         self.age[rows] += 1
         self.position[rows] += 1

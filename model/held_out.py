@@ -40,7 +40,7 @@ def rollout(
         now = nearby[:, -1].cpu().numpy()
         told = [one.remember(action) for one, action in zip(travellers, now, strict=False)]
         recall = stack_recall(told, device) if told else None
-        drawn_now, step = net.play(net.past(pick_context(frames, config.ages)), nearby, level, noise, recall)
+        drawn_now, step, _ = net.play(net.past(pick_context(frames, config.ages)), nearby, level, noise, recall)
         frame = quantise(drawn_now)
         frames = torch.cat([frames[:, 1:], frame[:, None]], 1)
         drawn.append(to_uint8(frame).cpu())

@@ -287,8 +287,8 @@ class PageMemory:
     reading: list[int] = field(default_factory=list)  # slots read for the frame that is showing
     newest: Frame | None = None  # the page that was made of the frame that is showing, if one was
 
-    def write(self, tick: int, pose: Poses, frame: Frame) -> None:
-        """Offer the frame of ``tick``."""
+    def write(self, tick: int, pose: Poses, frame: Frame) -> int | None:
+        """Offer the frame of ``tick``; return the slot that it went to, None: not kept."""
         slot = self.policy.write(tick, pose)
         if slot is None and tick % RETAKE_EVERY == 0:
             slot = self._changed(tick, pose, frame)
@@ -297,6 +297,7 @@ class PageMemory:
             kept = self.newest = frame.copy()
             kept.flags.writeable = False  # snapshots share it
             self.frames[slot] = kept
+        return slot
 
     def _changed(self, tick: int, pose: Poses, frame: Frame) -> int | None:
         """Return the slot of the page that shows this place as it no longer is, having taken note of it anew."""

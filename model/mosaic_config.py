@@ -24,8 +24,8 @@ class MosaicTrainConfig:
     )  # rows and columns of cells that are seen in a lesson: most of a picture stands still
     more: int = 40  # a tick in which so many cells change gives another lesson, of another part, up to three
     batch: int = 16  # lessons per step
-    fresh: int = 8  # new ones with every step
-    cells: int = 20  # cells per lesson that are drawn, of those that change
+    fresh: int = 12  # new ones with every step
+    cells: int = 40  # cells per lesson that are drawn, of those that change
     others: int = 4  # cells that do not change and are drawn too: those most likely to be taken for changing
     calm: float = 0.03  # share of the ticks taken in which nothing changes
     moving: float = 0.2  # share of the ticks taken in which something changes, though the player began nothing

@@ -14,9 +14,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from dreamloop.model.dataset import DataError, Episode
+from dreamloop.model.mosaic_book import Book
 from dreamloop.model.mosaic_config import MosaicTrainConfig
 from dreamloop.model.mosaic_net import Seen, to_cells
 from dreamloop.model.mosaic_player import Look, MosaicPlayer, Palette, Part, stack
+
+UNDER = 2  # cells on every side of the pointer that it may cover
 
 
 class Lesson(NamedTuple):
@@ -34,8 +37,8 @@ class Lessons:
     foresee: half as many of them alone are kept beside, for a share of every batch.
     """
 
-    def __init__(self, config: MosaicTrainConfig, episodes: Iterable[Episode], palette: Palette) -> None:
-        self.config, self.palette = config, palette
+    def __init__(self, config: MosaicTrainConfig, episodes: Iterable[Episode], palette: Palette, book: Book) -> None:
+        self.config, self.palette, self.book = config, palette, book
         self.rng = np.random.default_rng(config.seed)
         self.kept: list[Lesson] = []
         self.turns: deque[Lesson] = deque(maxlen=max(config.lessons // 2, 1))
@@ -82,6 +85,7 @@ class Lessons:
             truth = to_cells(torch.from_numpy(self.palette.numbers(frame)), net.cell).numpy()
             player.act(action)
             changed = (truth != player.memory.now).any(-1)
+            self.book.learn(truth[changed & self._apart(player.places)])
             changes, began = int(changed.sum()), self._began(action, before)
             if tick and self.rng.random() < self._worth(changes, began, action):
                 turn = began and changes > self.config.much
@@ -99,6 +103,14 @@ class Lessons:
             first = centre - side // 2 + self.rng.integers(-side // 4, side // 4 + 1)
             first = first.clip(0, np.array(changed.shape) - side)
             yield slice(first[0], first[0] + side[0]), slice(first[1], first[1] + side[1])
+
+    def _apart(self, places: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Return which cells (rows, columns) are away from the pointer: beneath it there is always something new."""
+        net = self.config.net
+        if net.pointer < 0:
+            return np.ones(net.grid, bool)
+        away = [np.abs(np.arange(n) - at // net.cell) > UNDER for n, at in zip(net.grid, places[0][::-1], strict=True)]
+        return np.asarray(away[0][:, None] | away[1])
 
     def _began(self, action: NDArray[np.float32], before: NDArray[np.float32]) -> bool:
         """Say whether more than the pointer's place is another than a tick ago."""

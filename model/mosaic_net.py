@@ -1,16 +1,19 @@
 """The net of the mosaic model, for pictures that stand still: interfaces, boards, maps in few colours.
 
 A picture is a mosaic of small cells, every pixel one colour of a palette. A coarse U-Net over the cells says where
-something changes; only those cells are drawn, and every pixel of them is *chosen*: kept as it was, fetched from the
-picture that moved along with a drag, from what the cell showed earlier, or painted in a colour of the palette. Nothing
-is blended, so what does not change cannot drift, and a colour is right or wrong but never almost right.
+something changes; only those cells are told anew, and what they show is *chosen*. First as a whole: what one of the
+cell's sources shows (the picture that moved along with a drag, what the cell showed earlier), a content from the book
+of those that are known, or none of these. Where it is none of these, every pixel is chosen: from the sources, or
+painted in a colour of the palette. Nothing is blended, so what does not change cannot drift, and a colour is right or
+wrong but never almost right.
 
-The choice is trained as a mixture (a pointer network): whatever source holds the true colour is right. A pointer enters
+Both choices are trained as mixtures (a pointer network): whatever option holds the truth is right. A pointer enters
 as maps over the cells, as learned stamps laid where it is, and as a look at what lies under it.
 
 Knows nothing about players, files or training.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import NamedTuple
@@ -20,11 +23,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from dreamloop.model.layers import Blocks, Conv, Linear, Shrink, unfold
+from dreamloop.model.mosaic_book import EMPTY, signs
 
 CARRIED = 4  # sources that move along with the pointer: both ways, across, down; and what was seen there before
 AGES = 32  # ages of a cell that are told apart, in ticks
 REACH = 16  # pixels on every side of the pointer that its stamps cover
 NEAR = 1  # cells on every side of the pointer that are looked at, wherever they are in the picture
+Chance = Callable[[Tensor, Tensor], Tensor]  # logits (n, ...) and the players (n,) they are of, to logits
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +48,8 @@ class MosaicConfig:
     slots: int = 5  # earlier contents that are remembered per cell
     looks: int = 2  # of these, the latest ones, that the coarse net sees; all of them can be fetched from
     emb: int = 4  # channels of a colour's code
+    book: int = 3072  # contents of whole cells that can be known
+    code: int = 64  # channels of the code of a whole content
     widths: tuple[int, ...] = (48, 96)  # channels at one cell, two, ...
     down: tuple[int, ...] = (1, 2)  # residual blocks on the way down, per width
     up: tuple[int, ...] = (1, 0)
@@ -86,6 +93,7 @@ class MosaicNet(nn.Module):
     """``look`` once at the whole picture, then ``draw`` the cells that change."""
 
     palette: Tensor
+    book: Tensor
     ink: Tensor
 
     def __init__(self, config: MosaicConfig) -> None:
@@ -93,6 +101,7 @@ class MosaicNet(nn.Module):
         self.config, self._dtype = config, torch.float32
         k, w, pixels = config.colours, config.widths, config.cell**2
         self.register_buffer("palette", torch.zeros(k, 3, dtype=torch.uint8))
+        self.register_buffer("book", torch.full((config.book, pixels), EMPTY, dtype=torch.uint8))
         codes = torch.randn(k + 1, config.emb, generator=torch.Generator().manual_seed(1))
         self.register_buffer("ink", codes)  # not trained: the layers behind it are
         near = (2 * NEAR + 1) ** 2 * pixels * config.emb + 2
@@ -111,6 +120,15 @@ class MosaicNet(nn.Module):
         self.merge = nn.ModuleList(Conv(2 * a, a, 1) for a in w[:-1])
         self.change = Conv(w[0], 1, 1)
         sources = 1 + CARRIED + config.slots
+        self.code = Linear(pixels * config.emb, config.code)
+        self.page = nn.Parameter(torch.zeros(config.book, config.code))
+        self.kind = nn.Parameter(0.2 * torch.randn(sources, config.code))
+        self.ask = nn.Sequential(
+            Linear(w[0] + config.cond + 3 * config.code, 2 * config.cond),
+            nn.SiLU(),
+            Linear(2 * config.cond, config.code + 1),
+        )
+        self._keys: Tensor | None = None  # for play
         self.close = nn.Parameter(0.2 * torch.randn(3, 4 * REACH * REACH, config.stamp))
         self.plan = Linear(w[0] + config.cond, 8 * pixels)  # a sketch of the cell
         self.enter = Conv(config.emb * sources + 3 * config.stamp + 8 + 2, config.fine, 1)
@@ -130,6 +148,12 @@ class MosaicNet(nn.Module):
         self._dtype = dtype
         return self
 
+    def freeze(self) -> "MosaicNet":
+        """Look at the book once and for all, and return self: for play only."""
+        self.requires_grad_(False).eval()
+        self._keys = self._read_book()
+        return self
+
     def look(self, seen: Seen) -> Drawn:
         """Say where the picture changes."""
         cond = self._condition(seen)
@@ -147,8 +171,69 @@ class MosaicNet(nn.Module):
             x = self.up[level](x, cond)
         return Drawn(self.change(x)[:, 0].float(), x, cond)
 
+    def choose(self, drawn: Drawn, seen: Seen, rows: Tensor, chance: Chance = lambda logits, players: logits) -> Tensor:
+        """Return what cells ``rows`` (n, 3) show, (n, pixels): the likeliest, after ``chance`` had its say."""
+        b, y, x = rows.unbind(1)
+        sources, colours = seen.sources[b, y, x], self.config.colours
+        cells, drawing = self._likeliest(chance(self.whole(drawn, seen, rows), b), sources)
+        if drawing.any():
+            logits = chance(self.draw(drawn, seen, rows[drawing]), b[drawing])
+            cells[drawing] = chosen(logits, sources[drawing], colours)
+        return cells
+
+    def whole(self, drawn: Drawn, seen: Seen, rows: Tensor) -> Tensor:
+        """Return logits (n, 1 + sources + pages): what cells ``rows`` show is none of these, that of a source, a page.
+
+        A source or page that holds nothing has a logit of -inf.
+        """
+        config, dtype = self.config, self.dtype
+        b, y, x = rows.unbind(1)
+        sources = seen.sources[b, y, x]
+        codes = self.code(F.embedding(sources, self.ink).flatten(2).to(dtype))  # (n, s, code)
+        own = codes[:, [0, 1, 1 + CARRIED]].flatten(1)
+        told = self.ask(torch.cat([drawn.features[b, :, y, x], drawn.cond[b], own], 1))
+        none, question = told[:, :1], told[:, 1:] * config.code**-0.5
+        shown = ((codes + self.kind.to(dtype)) @ question[:, :, None])[..., 0]
+        pages = question @ (self._read_book() if self._keys is None else self._keys).T
+        absent = torch.cat([sources[..., 0] == config.colours, (self.book[:, 0] == EMPTY).expand(len(rows), -1)], 1)
+        return torch.cat([none, torch.cat([shown, pages], 1).masked_fill(absent, -torch.inf)], 1).float()
+
+    def known(self, sources: Tensor, truth: Tensor) -> Tensor:
+        """Return (n, sources + pages): which of the ``sources`` (n, s, pixels), and of the book, hold ``truth``."""
+        shown = (sources == truth[:, None]).all(-1)
+        return torch.cat([shown, signs(truth)[:, None] == signs(self.book)], 1)
+
+    def _read_book(self) -> Tensor:
+        """Return the keys (pages, code) of the book."""
+        inked = F.embedding(self.book.long().clamp(max=self.config.colours), self.ink).flatten(1)
+        read: Tensor = self.code(inked.to(self.dtype)) + self.page.to(self.dtype)
+        return read
+
+    def _likeliest(self, options: Tensor, sources: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the likeliest whole contents (n, pixels), and which cells (n,) show none of the known ones.
+
+        Options that hold the same content count together.
+        """
+        n, s, _ = sources.shape
+        told = options.softmax(1)
+        shown, pages = told[:, 1 : 1 + s], told[:, 1 + s :]
+        held, (order, at) = signs(sources), signs(self.book).sort()
+        place = at[torch.searchsorted(order, held).clamp(max=len(at) - 1)]  # (n, s) page of the same content, if any
+        same = self.book[place] == sources
+        paged = same.all(-1)
+        alike = held[:, :, None] == held[:, None]
+        together = (alike * shown[:, None]).sum(-1) + paged * pages.gather(1, place)
+        pages = pages.scatter_add(1, place, shown * paged)
+        both = torch.cat([together.masked_fill(sources[..., 0] == self.config.colours, 0.0), pages], 1)
+        best, which = both.max(1)
+        rows = torch.arange(n, device=sources.device)
+        cells = torch.where(
+            (which < s)[:, None], sources[rows, which.clamp(max=s - 1)], self.book[(which - s).clamp(min=0)].long()
+        )
+        return cells, told[:, 0] > best
+
     def draw(self, drawn: Drawn, seen: Seen, rows: Tensor) -> Tensor:
-        """Draw some cells.
+        """Draw some cells pixel by pixel.
 
         Args:
             rows: (n, 3) player, row and column of every cell.

@@ -17,6 +17,7 @@ from dreamloop.model.dataset import DataError, FramePool
 from dreamloop.model.dream_net import NetConfig, Recall
 from dreamloop.model.memory import FRESH_TICKS, Bank, MemoryConfig, coverage, greedy
 from dreamloop.model.pixels import to_float
+from dreamloop.model.wear import PART
 
 OWN = 48  # pages of its own that a dream keeps
 GAP = (1, 600)  # ticks between the last page of the prefix and the start; drawn log-uniformly
@@ -36,6 +37,9 @@ class Recalls:
         self.prefix = np.zeros(slots, np.int64)  # pages up to here are true; -1: none
         self.own = torch.zeros(slots, OWN, *pool.frames.shape[1:], dtype=torch.uint8)
         self.own_at = np.full((slots, OWN), -1, np.int64)
+        size = (net.height_px // PART, net.width_px // PART)
+        self.own_wear = torch.zeros(slots, OWN, *size)
+        self.wear = torch.zeros(slots, *size)  # of the last frame
         self.written = np.zeros(slots, np.int64)
         self.pushing = pushing_of(pool, self) if net.depth else np.zeros((2, 0), np.float32)
         self._views: dict[tuple[int, int], NDArray[np.int64]] = {}
@@ -44,15 +48,25 @@ class Recalls:
         """Give the dreams that begin at ``positions`` a prefix and no pages of their own."""
         self.begin[slots], self.prefix[slots] = positions, self._prefixes(positions)
         self.own_at[slots], self.written[slots] = -1, 0
+        self.wear[slots] = 0
 
-    def put(self, slots: NDArray[np.int64], positions: NDArray[np.int64], frames: torch.Tensor) -> None:
-        """Keep the frames (b, h, w, 3) that were drawn at ``positions``, where the view is new."""
+    def put(
+        self,
+        slots: NDArray[np.int64],
+        positions: NDArray[np.int64],
+        frames: torch.Tensor,
+        wears: torch.Tensor | None = None,
+    ) -> None:
+        """Keep the frames (b, h, w, 3) that were drawn at ``positions``, where the view is new, and their wear."""
+        if wears is not None:
+            self.wear[slots] = wears
         for slot, at, frame in zip(slots, positions, frames, strict=True):
             views = self._views_at(int(at))
             row = np.searchsorted(views, at)
             if row < len(views) and views[row] == at:
                 to = self.written[slot] % OWN
                 self.own[slot, to], self.own_at[slot, to] = frame, at
+                self.own_wear[slot, to] = self.wear[slot]
                 self.written[slot] += 1
 
     def recall(self, slots: NDArray[np.int64], positions: NDArray[np.int64]) -> Recall:
@@ -62,6 +76,8 @@ class Recalls:
         poses = np.zeros((len(slots), laid, 4))
         pages = torch.zeros(len(slots), k, h, w, 3, dtype=torch.uint8)
         present = np.zeros((len(slots), laid, 1), np.float32)
+        wear = torch.zeros(len(slots), 1 + k, *self.wear.shape[1:])
+        wear[:, 0] = self.wear[slots] * torch.from_numpy(slots >= 0)[:, None, None]
         true = self._pose(positions)
         fresh = self._prefixes(positions)
         for row, (slot, at) in enumerate(zip(slots, positions, strict=True)):
@@ -78,6 +94,8 @@ class Recalls:
                 poses[row, first + column], present[row, first + column] = there[pick], 1
                 own = pick - len(known)
                 pages[row, column] = self.own[slot, usable[own]] if own >= 0 else self.pool.frames[ticks[pick]]
+                if own >= 0:
+                    wear[row, 1 + column] = self.own_wear[slot, usable[own]]
         astray = self.rng.normal(size=true.shape) * ASTRAY * self.rng.random((len(true), 1))
         speed = np.nan_to_num(self.steps(positions - 1))
         if first:
@@ -87,10 +105,9 @@ class Recalls:
             poses[:, 0], present[told, 0] = np.nan_to_num(last) + astray, 1
         pose = np.nan_to_num(true) + astray
         where = place(poses, pose[:, None], self.net.reach) * present
-        return Recall(
-            to_float(pages) * torch.from_numpy(present[:, first:])[..., None, None],
-            *(torch.from_numpy(x.astype(np.float32)) for x in (poses, pose, where, speed)),
-        )
+        parts = (torch.from_numpy(x.astype(np.float32)) for x in (poses, pose, where, speed))
+        recall = Recall(to_float(pages) * torch.from_numpy(present[:, first:])[..., None, None], *parts)
+        return recall._replace(wear=wear, held=torch.zeros(len(slots))) if self.net.wears else recall
 
     def _foreseen(
         self,

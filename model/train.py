@@ -21,7 +21,7 @@ from dreamloop.model.critic import Critic, critic_loss
 from dreamloop.model.dataset import DataError, Episode, FramePool
 from dreamloop.model.depth import depth_error, nearness
 from dreamloop.model.device import choose_device, choose_dtype
-from dreamloop.model.dream_net import Drawn, DreamNet, Recall, pick_context
+from dreamloop.model.dream_net import Drawn, DreamNet, pick_context
 from dreamloop.model.dreams import Batch, Dreams
 from dreamloop.model.held_out import held_out_figures, sample_sheet
 from dreamloop.model.layers import warp
@@ -111,7 +111,7 @@ class Trainer:
         self._descend("net", loss, share)
         if share >= min(config.rollouts_from, config.polish_from):  # it learns before it is listened to
             figures["critic"] = self._teach_critic(truth, drawn.detach())
-        self.dreams.put(batch.slots, to_uint8(drawn.detach()).cpu())
+        self.dreams.put(batch.slots, to_uint8(drawn.detach()).cpu(), None if parts.wear is None else parts.wear.cpu())
         self._average()
         self.progress.step += 1
         self.progress.frames += config.batch * (dist.get_world_size() if dist.is_initialized() else 1)
@@ -132,7 +132,7 @@ class Trainer:
         context = history + level[:, None, None, None, None] * self._noise_like(history)
         h, w = config.net.height_px // config.net.fold, config.net.width_px // config.net.fold
         noise = torch.randn(len(fresh), config.net.noise, h, w, device=self.device)
-        recall = None if batch.recall is None else Recall(*(part.to(self.device) for part in parts_of(batch.recall)))
+        recall = None if batch.recall is None else batch.recall.each(lambda part: part.to(self.device))
         return self.net.draw(context, batch.actions.to(self.device), level, noise, recall)
 
     def _moved_truth(self, parts: Drawn, batch: Batch) -> Tensor | None:
@@ -216,17 +216,14 @@ def adopt(net: DreamNet, weights: Mapping[str, Tensor]) -> None:
         mine.copy_(told)
 
 
-def parts_of(recall: Recall) -> list[Tensor]:
-    """Return the parts that a training batch tells; how near things are, the net reads off the pictures."""
-    return [part for part in recall if part is not None]
-
-
 def join(a: Batch, b: Batch) -> Batch:
     """Put two batches one behind the other."""
     rows = {name: torch.cat([getattr(a, name), getattr(b, name)]) for name in ("history", "actions", "truth", "weight")}
     recall = step = None
     if a.recall is not None and b.recall is not None and a.step is not None and b.step is not None:
-        recall = Recall(*(torch.cat(pair) for pair in zip(parts_of(a.recall), parts_of(b.recall), strict=True)))
+        theirs = b.recall._asdict()
+        told = {name: torch.cat([x, theirs[name]]) for name, x in a.recall._asdict().items() if x is not None}
+        recall = a.recall._replace(**told)
         step = torch.cat([a.step, b.step])
     before = torch.cat([a.before, b.before]) if a.before is not None and b.before is not None else None
     return Batch(np.concatenate([a.slots, b.slots]), **rows, recall=recall, step=step, before=before)

@@ -13,9 +13,10 @@ from torch.nn import functional as F
 
 from dreamloop.model.dataset import Episode
 from dreamloop.model.device import choose_device, choose_dtype
+from dreamloop.model.mosaic_book import Book
 from dreamloop.model.mosaic_config import MosaicTrainConfig
 from dreamloop.model.mosaic_lessons import Lessons
-from dreamloop.model.mosaic_net import Drawn, MosaicNet, Seen, chosen, surprise
+from dreamloop.model.mosaic_net import Drawn, MosaicNet, Seen, surprise
 from dreamloop.model.mosaic_player import Palette
 from dreamloop.model.train import Every, Log, Progress, Report
 from dreamloop.model.train_store import load_run, save_run
@@ -35,10 +36,11 @@ class MosaicTrainer:
         self.optimisers = {"net": make_optimisers(config, self.net)}
         self.progress = Progress()
 
-    def know_colours(self, palette: Palette) -> None:
-        """Take over the colours that were met so far."""
+    def know(self, palette: Palette, book: Book) -> None:
+        """Take over the colours and the contents that were met so far."""
         for net in (self.net, self.ema):
             net.palette.copy_(torch.from_numpy(palette.colours))
+            net.book.copy_(torch.from_numpy(book.pages))
 
     def step(self, seen: Seen, truth: Tensor) -> dict[str, float]:
         """Learn from one batch and return the losses; ``truth`` are the cells (b, rows, columns, pixels) it led to."""
@@ -50,18 +52,29 @@ class MosaicTrainer:
         figures = {"gate": float(gate.detach())}
         loss = config.gate * gate
         if len(rows):
-            wrong = self._surprise(drawn, seen, truth, rows)
-            loss = loss + wrong.mean()
-            figures["pixels"] = float(wrong.detach().mean())
+            whole, pixels = self._surprise(drawn, seen, truth, rows)
+            loss = loss + (whole.sum() + pixels.sum()) / len(rows)
+            figures |= {"whole": float(whole.detach().mean()), "drawn": len(pixels) / len(rows)}
+            if len(pixels):
+                figures["pixels"] = float(pixels.detach().mean())
         self._descend(loss)
         self.progress.step += 1
         self.progress.frames += config.batch
         return figures
 
-    def _surprise(self, drawn: Drawn, seen: Seen, truth: Tensor, rows: Tensor) -> Tensor:
+    def _surprise(self, drawn: Drawn, seen: Seen, truth: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """Return minus the log of the chance of what n cells show as a whole, and of the pixels of those k drawn."""
         b, y, x = rows.unbind(1)
-        logits = self.net.draw(drawn, seen, rows)
-        return surprise(logits, seen.sources[b, y, x], truth[b, y, x], self.config.net.colours).sum(1)
+        sources, shown = seen.sources[b, y, x], truth[b, y, x]
+        right = self.net.known(sources, shown)
+        drawing = ~right.any(1)
+        options = self.net.whole(drawn, seen, rows)
+        right = torch.cat([drawing[:, None], right], 1) & options.isfinite()
+        whole = options.logsumexp(1) - options.masked_fill(~right, -torch.inf).logsumexp(1)
+        if not drawing.any():
+            return whole, whole[:0]
+        logits = self.net.draw(drawn, seen, rows[drawing])
+        return whole, surprise(logits, sources[drawing], shown[drawing], self.config.net.colours).sum(1)
 
     def _descend(self, loss: Tensor) -> None:
         loss.backward()  # type: ignore[no-untyped-call]
@@ -136,7 +149,7 @@ def held_out_figures(net: MosaicNet, lessons: Lessons, ticks: int) -> dict[str, 
         cells = seen.sources[:, :, :, 0].clone()
         if len(rows):
             b, y, x = rows.unbind(1)
-            cells[b, y, x] = chosen(net.draw(drawn, seen, rows), seen.sources[b, y, x], config.colours)
+            cells[b, y, x] = net.choose(drawn, seen, rows)
         changed, good = (truth != seen.sources[:, :, :, 0]).any(-1), (cells == truth).all(-1)
         changes += int(changed.sum())
         right += int((good & changed).sum())
@@ -177,14 +190,16 @@ def train_mosaic(
         for net in (trainer.net, trainer.ema):
             net.load_state_dict(start)
     palette = Palette(trainer.net.palette.cpu().numpy(), grows=True)
-    lessons, test = Lessons(config, episodes, palette), Lessons(config, held_out, palette)
+    book = Book(trainer.net.book.cpu().numpy(), grows=True)
+    lessons = Lessons(config, episodes, palette, book)
+    test = Lessons(config, held_out, palette, Book(book.pages))
     test.add(config.test_ticks - len(test.kept))
     progress, log = trainer.progress, Log(folder)
     started_s = time.monotonic() - progress.elapsed_s
     save, show = Every(config.checkpoint_s, progress.elapsed_s), Every(config.sample_s, progress.elapsed_s)
     while share_of(progress, config) < 1:
         lessons.add(config.fresh)
-        trainer.know_colours(palette)
+        trainer.know(palette, book)
         figures = trainer.step(*lessons.batch(config.batch, trainer.device))
         progress.elapsed_s = now_s = time.monotonic() - started_s
         share = share_of(progress, config)

@@ -68,7 +68,7 @@ def _watch(net: DreamNet, play: Play, seed: int) -> list[Ticks]:
         frames, _ = pool.clip(positions, -config.context, 0)
         _, actions = pool.clip(positions, 1 - config.action_ticks, 1)
         recall = recalls.recall(np.full(len(positions), -1), positions)
-        recall = recall._replace(**{k: v.to(device) for k, v in recall._asdict().items() if v is not None})
+        recall = recall.each(lambda part: part.to(device))
         noise = torch.stack([draw_noise(config, seed, int(at)) for at in positions]).to(device, net.dtype)
         past = net.past(pick_context(to_float(frames.to(device)), config.ages))
         cond = net.condition(actions.to(device), torch.zeros(len(positions), device=device))

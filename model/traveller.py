@@ -1,10 +1,11 @@
 """One player's way through a dream: the pose, reckoned tick by tick, and the pages remembered along it.
 
 The turn of a tick is known from its action; the step is told by the net, which sees walls. Nothing here corrects a
-pose: what the dream draws follows the pose, so the two stay together. Knows nothing about how frames
-are drawn.
+pose: what the dream draws follows the pose, so the two stay together. What was seen to stand in the way stops the
+player. Knows nothing about how frames are drawn.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,10 +15,13 @@ from numpy.typing import NDArray
 
 from dreamloop.model.camera import FADING, Poses, foreseen_step, moved, place
 from dreamloop.model.dream_net import RESTING, NetConfig, Recall
+from dreamloop.model.ground import Eye, Ground
 from dreamloop.model.memory import MemoryConfig, PageMemory, make_policy
 from dreamloop.model.pixels import to_float
+from dreamloop.model.wear import PART
 from dreamloop.model.world_model import Frame
 
+SLIGHT = 0.02  # share of a step; who loses no more of it is not held up
 STILL = 0.0125  # strides a tick: a player whom the net moves by less stands still, or it would creep away while turning
 
 
@@ -36,6 +40,8 @@ class Remembered:
     pose: Poses  # (4,)
     place: NDArray[np.float32]  # (laid, PLACE)
     speed: NDArray[np.float32]  # (2,)
+    wear: NDArray[np.uint8] | None = None  # (1 + k, h, w) of the last frame and the pages
+    held: float = 0.0  # share of the step that something in the way takes
 
 
 @dataclass
@@ -50,9 +56,15 @@ class Traveller:
     speed: NDArray[np.float64] = field(default_factory=lambda: np.zeros(2))  # strides a tick, ahead and to the right
     tick: int = 0
     memory: PageMemory = field(init=False)
+    ground: Ground = field(init=False)
+    wear: NDArray[np.uint8] = field(init=False)  # (h, w) of the last frame (model/wear.py)
+    wears: dict[int, NDArray[np.uint8]] = field(default_factory=dict)  # of pages, by slot; true ones have none
 
     def __post_init__(self) -> None:
         config = memory_config(self.net)
+        net = self.net
+        self.ground = Ground(Eye(net.fov_deg, net.lens, net.reach, net.girth, net.low, net.high))
+        self.wear = np.zeros((net.height_px // PART, net.width_px // PART), np.uint8)
         self.memory = PageMemory(make_policy(self.policy, config), config)
 
     def arrive(self, frames: NDArray[np.uint8], poses: NDArray[Any]) -> None:
@@ -68,10 +80,18 @@ class Traveller:
             if np.abs(self.speed).max() > 2:
                 self.speed = np.zeros(2)
 
-    def remember(self, action: NDArray[np.float32]) -> Remembered:
-        """Say what is remembered of the view that ``action`` will lead to, as far as it is known before it is drawn."""
+    def remember(self, action: NDArray[np.float32], near: NDArray[np.float32] | None = None) -> Remembered:
+        """Say what is remembered of the view that ``action`` will lead to, as far as it is known before it is drawn.
+
+        Args:
+            near: (h, w) nearness of what the last frame shows: whoever walks into that is stopped.
+        """
         turn, tilt = self.turning @ action
-        ahead, right = self._foreseen(action, float(turn)) * self.net.stride
+        if near is not None:
+            self.ground.see(self.pose, near, float(self.wear.mean()))
+        foreseen = self._foreseen(action, float(turn))
+        left = self._held_up(foreseen, float(turn))
+        ahead, right = left * self.net.stride
         pose = moved(self.pose, ahead, right, float(turn), float(tilt), self.net.tilt_limit_deg)
         k = self.net.pages
         slots = self.memory.read(self.tick, pose, k)
@@ -84,18 +104,56 @@ class Traveller:
             poses[first + row], present[first + row] = self.memory.policy.pose_of(slot), 1
             frames[row] = pages[row]
         where = place(poses, pose, self.net.reach) * present
-        return Remembered(frames, pages, poses, pose, where, self.speed.astype(np.float32))
+        wear = None
+        if self.net.wears:
+            new = np.zeros_like(self.wear)
+            worn = [self.wears.get(slot, new) for slot in slots] + [new] * (k - len(slots))
+            wear = np.stack([self.wear, *worn])
+        return Remembered(
+            frames, pages, poses, pose, where, self.speed.astype(np.float32), wear, held_share(left, foreseen)
+        )
 
-    def settle(self, action: NDArray[np.float32], step: NDArray[np.float32], frame: Frame) -> None:
-        """Go the ``step`` (2,) that the net told, in strides, and keep the frame when its view is new."""
+    def settle(
+        self,
+        action: NDArray[np.float32],
+        step: NDArray[np.float32],
+        frame: Frame,
+        wear: NDArray[np.float32] | None = None,
+    ) -> None:
+        """Go the ``step`` (2,) that the net told, in strides, and keep the frame when its view is new.
+
+        Args:
+            wear: (h, w) of the frame, for a net that cares.
+        """
         turn, tilt = self.turning @ action
         told = np.clip(np.asarray(step, np.float64), -2, 2)
-        resting = self.pushing is not None and float(np.hypot(*self._foreseen(action, float(turn)))) < RESTING
-        self.speed = np.zeros(2) if resting else told
+        foreseen = self._foreseen(action, float(turn))
+        left = self._held_up(foreseen, float(turn))
+        resting = self.pushing is not None and float(np.hypot(*foreseen)) < RESTING
+        stopped = held_share(left, foreseen) > SLIGHT  # what was seen in the way speaks before the net
+        self.speed = np.zeros(2) if resting else left if stopped else self._held_up(told, float(turn))
         ahead, right = self.speed * self.net.stride * bool(np.hypot(*self.speed) >= STILL)
         self.pose = moved(self.pose, float(ahead), float(right), float(turn), float(tilt), self.net.tilt_limit_deg)
-        self.memory.write(self.tick, self.pose, frame)
+        slot = self.memory.write(self.tick, self.pose, frame)
+        if wear is not None:
+            self.wear = np.rint(wear).astype(np.uint8)
+            if slot is not None:
+                self.wears[slot] = self.wear
         self.tick += 1
+
+    def look_around(self, near_of: Callable[[Frame], NDArray[np.float32]]) -> None:
+        """See from the pages what stands in the way, for a player who has just arrived.
+
+        Args:
+            near_of: tells the nearness (h, w) of what a page shows.
+        """
+        for slot, page in self.memory.frames.items():
+            self.ground.see(self.memory.policy.pose_of(slot), near_of(page))
+
+    def _held_up(self, step: NDArray[np.float64], turn_deg: float) -> NDArray[np.float64]:
+        """Return what the ground leaves of a step (2,), in strides, after a turn."""
+        pose = moved(self.pose, 0.0, 0.0, turn_deg, 0.0, self.net.tilt_limit_deg)
+        return self.ground.held_up(pose, step * self.net.stride) / self.net.stride
 
     def _foreseen(self, action: NDArray[np.float32], turn_deg: float) -> NDArray[np.float64]:
         """Return the step (2,) that follows from the last one and the keys, in strides."""
@@ -106,13 +164,23 @@ class Traveller:
     def state(self) -> dict[str, Any]:
         """Return everything that decides the future; pictures are shared, not copied."""
         own = {"pose": self.pose.copy(), "speed": self.speed.copy(), "way": self.tick}
-        return own | self.memory.state()
+        worn = {f"wear/{slot:04d}": wear for slot, wear in self.wears.items()} | {"wear": self.wear}
+        return own | worn | self.ground.state() | self.memory.state()
 
     def restore(self, state: dict[str, Any]) -> None:
         """Go back to what ``state()`` returned."""
         self.pose, self.speed = np.array(state["pose"]), np.array(state["speed"])
         self.tick = int(state["way"])
+        self.wear = np.array(state["wear"])
+        self.wears = {int(k.removeprefix("wear/")): v for k, v in state.items() if k.startswith("wear/")}
+        self.ground.restore(state)
         self.memory.restore(state)
+
+
+def held_share(left: NDArray[np.float64], foreseen: NDArray[np.float64]) -> float:
+    """Return the share of a foreseen step (2,) that is not ``left`` of it."""
+    whole = float(np.hypot(*foreseen))
+    return 1 - min(float(np.hypot(*left)) / whole, 1.0) if whole > RESTING else 0.0
 
 
 def stack_recall(remembered: list[Remembered], device: torch.device) -> Recall:
@@ -121,7 +189,10 @@ def stack_recall(remembered: list[Remembered], device: torch.device) -> Recall:
     k = len(remembered[0].frames)
     present = torch.from_numpy(np.stack([one.place[-k:, 0] for one in remembered])).to(device)
     parts = (np.stack([getattr(one, name) for one in remembered]) for name in ("poses", "pose", "place", "speed"))
-    return Recall(
-        frames * present[..., None, None, None],
-        *(torch.from_numpy(part.astype(np.float32)).to(device) for part in parts),
-    )
+    told = (torch.from_numpy(part.astype(np.float32)).to(device) for part in parts)
+    recall = Recall(frames * present[..., None, None, None], *told)
+    worn = [one.wear for one in remembered if one.wear is not None]
+    if not worn:
+        return recall
+    wear = torch.from_numpy(np.stack(worn)).to(device).float()
+    return recall._replace(wear=wear, held=torch.tensor([one.held for one in remembered], device=device))

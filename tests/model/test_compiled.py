@@ -93,15 +93,19 @@ def test_what_is_compiled_takes_every_part_of_a_tick_in_its_place() -> None:
     poses[:, 2] = 20 * np.arange(24)
     model.reset(0, Scene("noise", frames, np.zeros((24, 3), np.float32), poses=poses), 3)
     module, inputs = model.compilable()
-    last, folded, actions, level, noise, pages, poses_seen, pose, place, speed, near = inputs
+    last, folded, actions, level, noise, pages, poses_seen, pose, place, speed, near, wear, held = inputs
     assert pages.any(), "something is remembered"
     with torch.inference_mode():
         got = module(*inputs)
-        recall = Recall(frames=pages, poses=poses_seen, pose=pose, place=place, speed=speed, near=near)
-        frame, step = model.net.play(Past(last=last, folded=folded), actions, level, noise, recall)
+        recall = Recall(
+            frames=pages, poses=poses_seen, pose=pose, place=place, speed=speed, near=near, wear=wear, held=held
+        )
+        frame, step, worn = model.net.play(Past(last=last, folded=folded), actions, level, noise, recall)
     assert step is not None
     assert torch.equal(got[0], frame)
     assert torch.equal(got[1], step)
+    assert worn is not None
+    assert torch.equal(got[2], worn)
 
 
 def test_a_broken_package_is_as_good_as_none(tmp_path: Path) -> None:
@@ -138,4 +142,4 @@ def test_the_flat_net_is_the_net() -> None:
         told = module(*example)
         played = play(model.net, *example)
     assert all(torch.equal(one, other) for one, other in zip(told, played, strict=True) if other is not None)
-    assert [tuple(part.shape) for part in told] == [(1, 3, 32, 48), (1, 2)]
+    assert [tuple(part.shape) for part in told] == [(1, 3, 32, 48), (1, 2), (1, 8, 12)]

@@ -133,7 +133,7 @@ def test_play_shows_what_training_draws(pages: int, depth: bool) -> None:
         recall = Recall(frames, torch.rand(2, laid, 4), torch.rand(2, 4), torch.ones(2, laid, PLACE), torch.zeros(2, 2))
     with torch.no_grad():
         drawn = net.draw(context, actions, level, noise, recall)
-        frame, step = net.play(net.past(context), actions, level, noise, recall)
+        frame, step, _ = net.play(net.past(context), actions, level, noise, recall)
     torch.testing.assert_close(frame, drawn.frame, atol=2e-3, rtol=0)
     assert (step is None) == (pages == 0)
     if drawn.fetched is not None:

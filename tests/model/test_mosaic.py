@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 
 from dreamloop.model import arch_mosaic
 from dreamloop.model.dataset import DataError, Episode
+from dreamloop.model.mosaic_book import EMPTY, OFTEN, Book
 from dreamloop.model.mosaic_config import MosaicTrainConfig, mosaic_config
 from dreamloop.model.mosaic_lessons import Lessons, smudge
 from dreamloop.model.mosaic_memory import OLDEST, STABLE, CellMemory
-from dreamloop.model.mosaic_net import CARRIED, MosaicConfig, chosen, from_cells, surprise, to_cells
-from dreamloop.model.mosaic_player import MosaicPlayer, Palette
+from dreamloop.model.mosaic_net import CARRIED, MosaicConfig, MosaicNet, chosen, from_cells, surprise, to_cells
+from dreamloop.model.mosaic_player import MosaicPlayer, Palette, stack
 from dreamloop.model.train_mosaic import MosaicTrainer, pick_cells, train_mosaic
 from dreamloop.model.train_store import load_weights, read_progress
 
@@ -143,21 +144,100 @@ CONFIG = MosaicTrainConfig(
 )
 
 
+def blank_book(grows: bool = False) -> Book:
+    return Book(np.full((TINY.book, 64), EMPTY, np.uint8), grows)
+
+
 def test_a_batch_can_be_learnt_by_heart() -> None:
     """A gradient that does not reach the gate or the choice of pixels leaves one of the two losses where it was."""
     palette = Palette(np.zeros((8, 3), np.uint8), grows=True)
-    seen, truth = Lessons(CONFIG, [blinking(60, 1)], palette).batch(8)
+    seen, truth = Lessons(CONFIG, [blinking(60, 1)], palette, blank_book()).batch(8)
     trainer = MosaicTrainer(replace(CONFIG, steps=1000), dtype=torch.float32)
     figures = [trainer.step(seen, truth) for _ in range(120)]
     assert figures[-1]["gate"] < 0.3 * figures[0]["gate"]
     assert figures[-1]["pixels"] < 0.5 * figures[0]["pixels"]
+    assert figures[-1]["drawn"] > 0, "what no source and no page of an empty book shows is drawn"
+
+
+def test_what_is_in_the_book_is_told_as_a_whole_and_never_drawn() -> None:
+    palette, book = Palette(np.zeros((8, 3), np.uint8), grows=True), blank_book(grows=True)
+    seen, truth = Lessons(CONFIG, [blinking(200, 1)], palette, book).batch(8)
+    trainer = MosaicTrainer(replace(CONFIG, steps=1000, adam_lr=3e-3, muon_lr=3e-3), dtype=torch.float32)
+    trainer.know(palette, book)
+    figures = [trainer.step(seen, truth) for _ in range(160)]
+    assert 0 < book.used < len(book.pages)
+    assert figures[-1]["drawn"] < 0.2
+    assert figures[-1]["whole"] < 0.3 * figures[0]["whole"]
+
+
+def test_a_book_takes_what_is_met_often_until_it_is_full() -> None:
+    pages = np.full((2, 4), EMPTY, np.uint8)
+    book, one, two, three = Book(pages, grows=True), *(np.full((3, 4), number, np.uint8) for number in (1, 2, 3))
+    for _ in range(OFTEN - 1):
+        book.learn(one)
+    assert book.used == 0, "three cells of one tick count once"
+    book.learn(one)
+    for content in (two, three):
+        for _ in range(OFTEN):
+            book.learn(content)
+    assert book.pages.tolist() == [[1] * 4, [2] * 4]
+    closed = Book(np.full((2, 4), EMPTY, np.uint8))
+    for _ in range(OFTEN):
+        closed.learn(one)
+    assert closed.used == 0
+    assert Book(book.pages, grows=True).used == 2
+
+
+def test_what_lies_under_the_pointer_stays_out_of_the_book() -> None:
+    """There is always something new beneath it: pages would be spent on contents that are better drawn."""
+    book, palette = blank_book(grows=True), Palette(np.zeros((8, 3), np.uint8), grows=True)
+    Lessons(CONFIG, [blinking(200, 1)], palette, book)
+    lit, dark = palette.numbers(np.array([[250] * 3, [40] * 3], np.uint8))
+    shown = book.pages[: book.used].ravel()
+    assert dark in shown
+    assert lit not in shown
+
+
+@pytest.mark.parametrize("own", [2, 0])
+def test_options_of_one_content_count_together(own: int) -> None:
+    """Two sources and a page that show the same are one answer; the likeliest single option is another."""
+    net = MosaicNet(TINY)
+    content, other = torch.full((64,), 3), torch.full((64,), 5)
+    net.book[1] = content.to(torch.uint8)
+    sources = torch.full((1, 1 + CARRIED + TINY.slots, 64), TINY.colours)
+    sources[0, :3] = torch.stack([other, content, content])
+    if own == 0:
+        sources[0, 1:3] = TINY.colours
+    options = torch.full((1, 1 + sources.shape[1] + TINY.book), -torch.inf)
+    chances = {0: 0.1, 1: 0.3, 2: 0.2, 3: 0.2, 1 + sources.shape[1] + 1: 0.2}
+    for place, chance in chances.items():
+        if own or place not in (2, 3):
+            options[0, place] = float(np.log(chance))
+    cells, drawing = net._likeliest(options, sources)
+    assert cells[0].tolist() == (content if own else other).tolist()
+    assert not drawing.any()
+    options[0, 0] = 3.0
+    assert net._likeliest(options, sources)[1].all()
+
+
+def test_what_nothing_shows_is_nobodys_choice() -> None:
+    net = MosaicNet(TINY).freeze()
+    player = MosaicPlayer(TINY)
+    player.memory.now[:] = 1
+    seen = stack([player.look()])
+    options = net.whole(net.look(seen), seen, torch.tensor([[0, 1, 2], [0, 3, 7]]))
+    assert options.shape == (2, 1 + 1 + CARRIED + TINY.slots + TINY.book)
+    assert options[:, :2].isfinite().all()
+    assert (options[:, 2:] == -torch.inf).all()
 
 
 def test_ticks_in_which_a_player_changes_much_are_shown_more_often() -> None:
     palette = Palette(np.zeros((8, 3), np.uint8), grows=True)
 
     def changing(turns: float) -> float:
-        lessons = Lessons(replace(CONFIG, much=0, calm=1.0, turns=turns, smudge=0.0), [blinking(200, 1)], palette)
+        lessons = Lessons(
+            replace(CONFIG, much=0, calm=1.0, turns=turns, smudge=0.0), [blinking(200, 1)], palette, blank_book()
+        )
         seen, truth = lessons.batch(200)
         return float((truth != seen.sources[:, :, :, 0]).any(-1).flatten(1).any(1).float().mean())
 
@@ -167,7 +247,7 @@ def test_ticks_in_which_a_player_changes_much_are_shown_more_often() -> None:
 
 def test_a_smudge_is_kept_where_nothing_happens_and_the_truth_is_not_smudged() -> None:
     palette = Palette(np.zeros((8, 3), np.uint8), grows=True)
-    lessons = Lessons(CONFIG, [blinking(60, 1)], palette)
+    lessons = Lessons(CONFIG, [blinking(60, 1)], palette, blank_book())
     seen, truth = lessons.batch_of(lessons.kept[:8])
     now = seen.sources[:, :, :, 0]
     changed = (truth != now).any(-1)
@@ -205,7 +285,7 @@ def test_a_run_begins_with_given_weights_and_resumes_with_its_own(tmp_path: Path
 
 def test_no_play_is_said_so() -> None:
     with pytest.raises(DataError, match="no episodes"):
-        Lessons(CONFIG, [], Palette(np.zeros((8, 3), np.uint8), grows=True))
+        Lessons(CONFIG, [], Palette(np.zeros((8, 3), np.uint8), grows=True), blank_book())
 
 
 def test_the_size_of_the_picture_costs_no_memory_over_time() -> None:

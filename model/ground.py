@@ -1,0 +1,125 @@
+"""What a player has seen to stand in the way: a map of the ground, drawn from the depth of frames as they go by.
+
+An occupancy grid (Moravec and Elfes, 1985): every frame votes for the squares in which its rays end, and against those
+that they pass through. So a wall stays where it was seen, when it is behind the player or too close to be judged.
+Steps are (ahead, right) in map units, in the heading that is looked along. Knows no net and holds no tensors.
+"""
+
+import math
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dreamloop.model.camera import Poses
+
+SIDE = 8.0  # map units of a square
+SQUARES = 512  # of a side of the map, which begins anew beyond its edge
+FAR = 80.0  # map units; what seems farther away is not yet judged
+SECOND = 1  # a ray ends at the second-nearest pixel of its column: one alone may be an error
+VOTES, SURE, LEAST, MOST = 3, 9, -6, 24  # of a frame; from how many on a square is solid; between these they stay
+PAST = 0.8  # sine of the angle from what touches a player beyond which a step goes past it
+THICK = 2  # squares; what stands in the way is no thinner, and depths are no more exact
+FRESH, WORN = 4.0, 24.0  # how worn a frame is (model/wear.py) that has all its votes, and one that has hardly any
+TURNS = np.radians([0, 20, -20, 40, -40, 60, -60])  # ways past, the straight one first
+
+
+@dataclass(frozen=True, slots=True)
+class Eye:
+    """The camera, and the player around it; lengths in map units."""
+
+    fov_deg: float  # across
+    lens: float  # focal length over half the height of the picture
+    reach: float  # distance at which nearness is 1
+    girth: float  # from the player's middle to what stops it
+    low: float  # below the eye: over what is no higher a player steps
+    high: float  # above the eye: under what is higher a player passes
+
+
+@dataclass
+class Ground:
+    """One player's map."""
+
+    eye: Eye
+    votes: NDArray[np.int8] = field(default_factory=lambda: np.zeros((SQUARES, SQUARES), np.int8))
+
+    def see(self, pose: Poses, near: NDArray[np.float32], wear: float = 0.0) -> None:
+        """Take the nearness (h, w) of what a frame taken at ``pose`` (4,) shows; a worn one has fewer votes."""
+        ends, beside = self._ends(near, float(pose[3]))
+        yaw = math.radians(pose[2])
+        # Along every ray: squares that are free, up to a square before its end.
+        steps = np.arange(0.5 * SIDE, FAR, SIDE)
+        free = np.minimum(ends, FAR)[:, None] - 1.5 * SIDE > steps
+        ahead, right = (steps * np.ones_like(ends)[:, None])[free], (steps * beside[:, None])[free]
+        passed = self._squares(pose, yaw, ahead, right)
+        hit = ends < FAR
+        solid = (ends[hit] + SIDE * np.arange(THICK)[:, None]).ravel()
+        ended = self._squares(pose, yaw, solid, solid * np.tile(beside[hit], THICK))
+        believed = min(max((WORN - wear) / (WORN - FRESH), 0.0), 1.0)
+        votes, count = self.votes.reshape(-1), max(round(VOTES * believed), 1)
+        passed, ended = np.unique(passed), np.unique(ended)
+        passed = np.setdiff1d(passed, ended, assume_unique=True)
+        votes[passed] = np.maximum(votes[passed] - count, LEAST)
+        votes[ended] = np.minimum(votes[ended] + count, MOST)
+
+    def held_up(self, pose: Poses, step: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return what is left of a ``step`` (2,) from ``pose`` (4,), with the heading it goes along.
+
+        Of the straight way and of ways past, each as far as it is free, the one that gains most ground is taken.
+        """
+        length = float(np.hypot(*step))
+        if length < 1e-9:
+            return step
+        things = self._around(pose, length + self.eye.girth + SIDE)
+        if not len(things):
+            return step
+        ways = np.stack([np.cos(TURNS), np.sin(TURNS)], 1) @ np.array([step, [-step[1], step[0]]]) / length
+        along, aside = things @ ways.T, things @ (ways[:, ::-1] * [-1, 1]).T
+        # What touches the player already stops whoever goes at it, and nobody who goes past.
+        apart, girth = np.hypot(*things.T)[:, None], self.eye.girth
+        wide = np.where(apart < girth, PAST * apart, girth)
+        free = np.where(apart < girth, 0.0, along - np.sqrt(np.maximum(wide**2 - aside**2, 0)))
+        room = np.where((np.abs(aside) < wide) & (along > 0), free, np.inf).min(0)
+        gone = np.clip(room, 0, length * np.cos(TURNS))
+        best = int((gone * np.cos(TURNS)).argmax())
+        return np.asarray(ways[best] * gone[best])
+
+    def state(self) -> dict[str, NDArray[np.generic]]:
+        """Return the squares that anybody voted on."""
+        at = np.flatnonzero(self.votes)
+        return {"ground/at": at.astype(np.int32), "ground/votes": self.votes.reshape(-1)[at]}
+
+    def restore(self, state: dict[str, NDArray[np.generic]]) -> None:
+        """Go back to what ``state()`` returned."""
+        self.votes = np.zeros_like(self.votes)
+        self.votes.reshape(-1)[state["ground/at"]] = state["ground/votes"]
+
+    def _ends(self, near: NDArray[np.float32], pitch_deg: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return how far ahead (w,) every column's ray ends, and how far it goes aside (w,) per unit ahead."""
+        eye, (h, w) = self.eye, near.shape
+        ahead = eye.reach / np.maximum(near.astype(np.float64), 1e-3)
+        y = ((np.arange(h) + 0.5) * 2 / h - 1 - eye.lens * math.tan(math.radians(pitch_deg)))[:, None]
+        below = y * ahead / eye.lens
+        stops = (below < eye.low) & (below > -eye.high)
+        ends = np.partition(np.where(stops, ahead, np.inf), SECOND, axis=0)[SECOND]
+        return ends, ((np.arange(w) + 0.5) * 2 / w - 1) * math.tan(math.radians(eye.fov_deg / 2))
+
+    def _squares(
+        self, pose: Poses, yaw: float, ahead: NDArray[np.float64], right: NDArray[np.float64]
+    ) -> NDArray[np.int64]:
+        """Return the numbers of the squares at places seen from ``pose``."""
+        cos, sin = math.cos(yaw), math.sin(yaw)
+        x, y = pose[0] + ahead * cos + right * sin, pose[1] + ahead * sin - right * cos
+        column, row = (np.floor(at / SIDE).astype(np.int64) % SQUARES for at in (x, y))
+        return np.asarray(row * SQUARES + column)
+
+    def _around(self, pose: Poses, radius: float) -> NDArray[np.float64]:
+        """Return the middles (n, 2) of solid squares within ``radius`` of ``pose``, ahead and right."""
+        n = int(radius // SIDE) + 1
+        middle = np.floor(pose[:2] / SIDE).astype(np.int64)
+        steps = np.arange(-n, n + 1)
+        solid = self.votes[(middle[1] + steps)[:, None] % SQUARES, (middle[0] + steps) % SQUARES] >= SURE
+        rows, columns = np.nonzero(solid)
+        east, north = ((middle[i] + steps[at] + 0.5) * SIDE - pose[i] for i, at in ((0, columns), (1, rows)))
+        cos, sin = math.cos(math.radians(pose[2])), math.sin(math.radians(pose[2]))
+        return np.stack([east * cos + north * sin, east * sin - north * cos], 1)
