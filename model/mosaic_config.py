@@ -25,7 +25,8 @@ class MosaicTrainConfig:
     more: int = 40  # a tick in which so many cells change gives another lesson, of another part, up to three
     batch: int = 16  # lessons per step
     fresh: int = 12  # new ones with every step
-    cells: int = 40  # cells per lesson that are drawn, of those that change
+    cells: int = 32  # cells per lesson that are told, of those that change to a content that is known
+    drawn: int = 12  # cells per lesson that are drawn, of those that change to another
     others: int = 4  # cells that do not change and are drawn too: those most likely to be taken for changing
     calm: float = 0.03  # share of the ticks taken in which nothing changes
     moving: float = 0.2  # share of the ticks taken in which something changes, though the player began nothing
@@ -33,6 +34,8 @@ class MosaicTrainConfig:
     smudge: float = 0.02  # share of the cells that show something wrong, as a dream's own mistakes do
     much: int = 14  # cells; a tick in which more change is always taken
     gate: float = 0.3  # weight of the loss that says which cells change
+    whole: float = 4.0  # ... of the one that says what a cell shows
+    pixels: float = 0.2  # ... of the one that draws what no book holds
     muon_lr: float = 2e-3  # matrices inside the residual blocks
     adam_lr: float = 2e-3  # everything else
     decay_from: float = 0.6  # share of the time after which the learning rates fall linearly to a twentieth

@@ -203,6 +203,10 @@ class MosaicNet(nn.Module):
         shown = (sources == truth[:, None]).all(-1)
         return torch.cat([shown, signs(truth)[:, None] == signs(self.book)], 1)
 
+    def knows(self, sources: Tensor, truth: Tensor) -> Tensor:
+        """Return (...): where one of the ``sources`` (..., s, pixels), or the book, holds ``truth`` (..., pixels)."""
+        return (sources == truth[..., None, :]).all(-1).any(-1) | torch.isin(signs(truth), signs(self.book))
+
     def _read_book(self) -> Tensor:
         """Return the keys (pages, code) of the book."""
         inked = F.embedding(self.book.long().clamp(max=self.config.colours), self.ink).flatten(1)

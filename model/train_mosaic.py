@@ -48,14 +48,16 @@ class MosaicTrainer:
         drawn = self.net.look(seen)
         changed = (truth != seen.sources[:, :, :, 0]).any(-1)
         gate = F.binary_cross_entropy_with_logits(drawn.change, changed.float(), reduction="sum") / config.batch
-        rows = pick_cells(changed, drawn.change.detach(), config.cells, config.others)
+        new = changed & ~self.net.knows(seen.sources, truth)
+        rows = pick_cells(new, changed & ~new, drawn.change.detach(), config)
         figures = {"gate": float(gate.detach())}
         loss = config.gate * gate
         if len(rows):
             whole, pixels = self._surprise(drawn, seen, truth, rows)
-            loss = loss + (whole.sum() + pixels.sum()) / len(rows)
+            loss = loss + config.whole * whole.mean()
             figures |= {"whole": float(whole.detach().mean()), "drawn": len(pixels) / len(rows)}
             if len(pixels):
+                loss = loss + config.pixels * pixels.mean()
                 figures["pixels"] = float(pixels.detach().mean())
         self._descend(loss)
         self.progress.step += 1
@@ -115,25 +117,32 @@ def make_optimisers(config: MosaicTrainConfig, net: MosaicNet) -> list[torch.opt
     return optimisers
 
 
-def pick_cells(changed: Tensor, logits: Tensor, most: int, others: int) -> Tensor:
-    """Return (n, 3) player, row and column of cells to draw: up to ``most`` that change, and ``others`` that seem to.
+def pick_cells(new: Tensor, known: Tensor, logits: Tensor, config: MosaicTrainConfig) -> Tensor:
+    """Return (n, 3) player, row and column of cells to learn from.
 
     Args:
-        changed: (b, rows, columns) which cells truly change.
-        logits: (b, rows, columns) how likely the net thinks it.
+        new: (b, rows, columns) which cells change to what is in no book; up to ``config.drawn`` of each player's.
+        known: (b, rows, columns) which change to what is known; up to ``config.cells``.
+        logits: (b, rows, columns) how likely the net thinks a change; ``config.others`` that do not, but seem to.
     """
-    b, _, columns = changed.shape
-    flat = changed.flatten(1)
-    rank = torch.rand_like(logits.flatten(1)).masked_fill(~flat, -1.0)
-    top = rank.topk(min(most, rank.shape[1]), 1)
-    players = torch.arange(b, device=changed.device)[:, None]
-    real = torch.stack([players.expand_as(top.indices), top.indices], -1)[top.values >= 0]
-    seeming = logits.flatten(1).masked_fill(flat, -torch.inf).topk(others, 1)
-    found = torch.isfinite(seeming.values)
-    false = torch.stack([players.expand_as(seeming.indices), seeming.indices], -1)[found]
-    picked = torch.cat([real, false])
+    still = logits.masked_fill(new | known, -torch.inf)
+    picked = torch.cat(
+        [
+            _top(torch.rand_like(logits).masked_fill(~new, -torch.inf), config.drawn),
+            _top(torch.rand_like(logits).masked_fill(~known, -torch.inf), config.cells),
+            _top(still, config.others),
+        ]
+    )
+    columns = logits.shape[2]
     row = picked[:, 1].div(columns, rounding_mode="floor")
     return torch.stack([picked[:, 0], row, picked[:, 1] % columns], 1)
+
+
+def _top(rank: Tensor, most: int) -> Tensor:
+    """Return (n, 2) player and place of up to ``most`` cells of each player that rank highest and above -inf."""
+    top = rank.flatten(1).topk(min(most, rank[0].numel()), 1)
+    players = torch.arange(len(rank), device=rank.device)[:, None].expand_as(top.indices)
+    return torch.stack([players, top.indices], -1)[torch.isfinite(top.values)]
 
 
 @torch.no_grad()

@@ -108,14 +108,17 @@ def test_options_that_hold_the_same_colour_count_together() -> None:
     assert loss.item() == pytest.approx(-np.log(0.6), abs=1e-3)
 
 
-def test_cells_to_draw_are_those_that_change_and_those_that_seem_to() -> None:
-    changed = torch.zeros(2, 3, 4, dtype=torch.bool)
-    changed[0, 1, 2] = changed[1, 0, 0] = changed[1, 2, 3] = True
+def test_cells_to_learn_from_are_those_that_change_and_those_that_seem_to() -> None:
+    new, known = torch.zeros(2, 3, 4, dtype=torch.bool), torch.zeros(2, 3, 4, dtype=torch.bool)
+    new[0, 1, 2] = new[1, 0, 0] = known[1, 2, 3] = True
+    known[0, 0] = True
     logits = torch.zeros(2, 3, 4)
     logits[0, 2, 1] = 5.0
-    rows = {tuple(row) for row in pick_cells(changed, logits, 8, 1).tolist()}
-    assert {(0, 1, 2), (0, 2, 1), (1, 0, 0), (1, 2, 3)} < rows
-    assert len(rows) == 5
+    config = replace(CONFIG, drawn=8, cells=2, others=1)
+    rows = [tuple(row) for row in pick_cells(new, known, logits, config).tolist()]
+    assert {(0, 1, 2), (0, 2, 1), (1, 0, 0), (1, 2, 3)} < set(rows)
+    assert sum(row[:2] == (0, 0) for row in rows) == 2, "no more of the known ones than asked for"
+    assert len(rows) == len(set(rows)) == 7
 
 
 def blinking(ticks: int, seed: int) -> Episode:
