@@ -22,6 +22,9 @@ PAST = 0.8  # sine of the angle from what touches a player beyond which a step g
 THICK = 2  # squares; what stands in the way is no thinner, and depths are no more exact
 FRESH, WORN = 4.0, 24.0  # how worn a frame is (model/wear.py) that has all its votes, and one that has hardly any
 TURNS = np.radians([0, 20, -20, 40, -40, 60, -60])  # ways past, the straight one first
+WAYS = np.stack([np.cos(TURNS), np.sin(TURNS)], 1)
+NOTHING = np.zeros((0, 2))
+Places = NDArray[np.float64]  # (n, 2) ahead and to the right, in map units
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,32 +60,22 @@ class Ground:
         ended = self._squares(pose, yaw, solid, solid * np.tile(beside[hit], THICK))
         believed = min(max((WORN - wear) / (WORN - FRESH), 0.0), 1.0)
         votes, count = self.votes.reshape(-1), max(round(VOTES * believed), 1)
-        passed, ended = np.unique(passed), np.unique(ended)
-        passed = np.setdiff1d(passed, ended, assume_unique=True)
-        votes[passed] = np.maximum(votes[passed] - count, LEAST)
-        votes[ended] = np.minimum(votes[ended] + count, MOST)
+        before = votes[ended].copy()
+        votes[passed] = np.maximum(votes[passed] - count, LEAST)  # once a square, however many rays pass through it
+        votes[ended] = np.minimum(before + count, MOST)
 
-    def held_up(self, pose: Poses, step: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return what is left of a ``step`` (2,) from ``pose`` (4,), with the heading it goes along.
-
-        Of the straight way and of ways past, each as far as it is free, the one that gains most ground is taken.
-        """
-        length = float(np.hypot(*step))
-        if length < 1e-9:
-            return step
-        things = self._around(pose, length + self.eye.girth + SIDE)
-        if not len(things):
-            return step
-        ways = np.stack([np.cos(TURNS), np.sin(TURNS)], 1) @ np.array([step, [-step[1], step[0]]]) / length
-        along, aside = things @ ways.T, things @ (ways[:, ::-1] * [-1, 1]).T
-        # What touches the player already stops whoever goes at it, and nobody who goes past.
-        apart, girth = np.hypot(*things.T)[:, None], self.eye.girth
-        wide = np.where(apart < girth, PAST * apart, girth)
-        free = np.where(apart < girth, 0.0, along - np.sqrt(np.maximum(wide**2 - aside**2, 0)))
-        room = np.where((np.abs(aside) < wide) & (along > 0), free, np.inf).min(0)
-        gone = np.clip(room, 0, length * np.cos(TURNS))
-        best = int((gone * np.cos(TURNS)).argmax())
-        return np.asarray(ways[best] * gone[best])
+    def around(self, pose: Poses, radius: float) -> Places:
+        """Return the middles (n, 2) of solid squares within about ``radius`` of ``pose``, ahead and right."""
+        n = int(radius // SIDE) + 1
+        column, row = int(pose[0] // SIDE), int(pose[1] // SIDE)
+        steps = np.arange(-n, n + 1)
+        solid = self.votes[((row + steps) % SQUARES)[:, None], (column + steps) % SQUARES] >= SURE
+        if not solid.any():
+            return NOTHING
+        rows, columns = np.nonzero(solid)
+        east, north = (column + steps[columns] + 0.5) * SIDE - pose[0], (row + steps[rows] + 0.5) * SIDE - pose[1]
+        cos, sin = math.cos(math.radians(pose[2])), math.sin(math.radians(pose[2]))
+        return np.stack([east * cos + north * sin, east * sin - north * cos], 1)
 
     def state(self) -> dict[str, NDArray[np.generic]]:
         """Return the squares that anybody voted on."""
@@ -113,13 +106,22 @@ class Ground:
         column, row = (np.floor(at / SIDE).astype(np.int64) % SQUARES for at in (x, y))
         return np.asarray(row * SQUARES + column)
 
-    def _around(self, pose: Poses, radius: float) -> NDArray[np.float64]:
-        """Return the middles (n, 2) of solid squares within ``radius`` of ``pose``, ahead and right."""
-        n = int(radius // SIDE) + 1
-        middle = np.floor(pose[:2] / SIDE).astype(np.int64)
-        steps = np.arange(-n, n + 1)
-        solid = self.votes[(middle[1] + steps)[:, None] % SQUARES, (middle[0] + steps) % SQUARES] >= SURE
-        rows, columns = np.nonzero(solid)
-        east, north = ((middle[i] + steps[at] + 0.5) * SIDE - pose[i] for i, at in ((0, columns), (1, rows)))
-        cos, sin = math.cos(math.radians(pose[2])), math.sin(math.radians(pose[2]))
-        return np.stack([east * cos + north * sin, east * sin - north * cos], 1)
+
+def held_up(step: NDArray[np.float64], things: Places, girth: float) -> NDArray[np.float64]:
+    """Return what ``things`` (n, 2) leave of a ``step`` (2,) of a player who reaches ``girth`` to every side.
+
+    Of the straight way and of ways past, each as far as it is free, the one that gains most ground is taken.
+    """
+    length = math.hypot(*step)
+    if length < 1e-9 or not len(things):
+        return step
+    ways = WAYS @ np.array([step, [-step[1], step[0]]]) / length
+    along, aside = things @ ways.T, things @ (ways[:, ::-1] * [-1, 1]).T
+    # What touches the player already stops whoever goes at it, and nobody who goes past.
+    apart = np.hypot(*things.T)[:, None]
+    wide = np.where(apart < girth, PAST * apart, girth)
+    free = np.where(apart < girth, 0.0, along - np.sqrt(np.maximum(wide**2 - aside**2, 0)))
+    room = np.where((np.abs(aside) < wide) & (along > 0), free, np.inf).min(0)
+    gone = np.clip(room, 0, length * WAYS[:, 0])
+    best = int((gone * WAYS[:, 0]).argmax())
+    return np.asarray(ways[best] * gone[best])

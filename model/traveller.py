@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from dreamloop.model.camera import FADING, Poses, foreseen_step, moved, place
 from dreamloop.model.dream_net import RESTING, NetConfig, Recall
-from dreamloop.model.ground import Eye, Ground
+from dreamloop.model.ground import NOTHING, Eye, Ground, Places, held_up
 from dreamloop.model.memory import MemoryConfig, PageMemory, make_policy
 from dreamloop.model.pixels import to_float
 from dreamloop.model.wear import PART
@@ -57,6 +57,7 @@ class Traveller:
     tick: int = 0
     memory: PageMemory = field(init=False)
     ground: Ground = field(init=False)
+    things: Places = field(init=False, default_factory=lambda: NOTHING)  # in the way of this tick's step
     wear: NDArray[np.uint8] = field(init=False)  # (h, w) of the last frame (model/wear.py)
     wears: dict[int, NDArray[np.uint8]] = field(default_factory=dict)  # of pages, by slot; true ones have none
 
@@ -90,7 +91,8 @@ class Traveller:
         if near is not None:
             self.ground.see(self.pose, near, float(self.wear.mean()))
         foreseen = self._foreseen(action, float(turn))
-        left = self._held_up(foreseen, float(turn))
+        self.things = self._in_the_way(float(turn))
+        left = self._held_up(foreseen)
         ahead, right = left * self.net.stride
         pose = moved(self.pose, ahead, right, float(turn), float(tilt), self.net.tilt_limit_deg)
         k = self.net.pages
@@ -128,10 +130,10 @@ class Traveller:
         turn, tilt = self.turning @ action
         told = np.clip(np.asarray(step, np.float64), -2, 2)
         foreseen = self._foreseen(action, float(turn))
-        left = self._held_up(foreseen, float(turn))
+        left = self._held_up(foreseen)
         resting = self.pushing is not None and float(np.hypot(*foreseen)) < RESTING
         stopped = held_share(left, foreseen) > SLIGHT  # what was seen in the way speaks before the net
-        self.speed = np.zeros(2) if resting else left if stopped else self._held_up(told, float(turn))
+        self.speed = np.zeros(2) if resting else left if stopped else self._held_up(told)
         ahead, right = self.speed * self.net.stride * bool(np.hypot(*self.speed) >= STILL)
         self.pose = moved(self.pose, float(ahead), float(right), float(turn), float(tilt), self.net.tilt_limit_deg)
         slot = self.memory.write(self.tick, self.pose, frame)
@@ -150,10 +152,14 @@ class Traveller:
         for slot, page in self.memory.frames.items():
             self.ground.see(self.memory.policy.pose_of(slot), near_of(page))
 
-    def _held_up(self, step: NDArray[np.float64], turn_deg: float) -> NDArray[np.float64]:
-        """Return what the ground leaves of a step (2,), in strides, after a turn."""
+    def _in_the_way(self, turn_deg: float) -> Places:
+        """Return what stands near enough to stop a step of this tick, as seen after its turn."""
         pose = moved(self.pose, 0.0, 0.0, turn_deg, 0.0, self.net.tilt_limit_deg)
-        return self.ground.held_up(pose, step * self.net.stride) / self.net.stride
+        return self.ground.around(pose, self.net.girth + 2 * self.net.stride)
+
+    def _held_up(self, step: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return what is left of a step (2,), in strides."""
+        return held_up(step * self.net.stride, self.things, self.net.girth) / self.net.stride
 
     def _foreseen(self, action: NDArray[np.float32], turn_deg: float) -> NDArray[np.float64]:
         """Return the step (2,) that follows from the last one and the keys, in strides."""
