@@ -11,6 +11,7 @@ WORLD = "Name of a world, or its folder."
 DEVICE = "auto, cpu, cuda, cuda:1, mps."
 DTYPE = "auto, float32, bfloat16."
 THREADS = "Processor threads of the model; 0: what is fastest here."
+WEIGHTS = "Other weights than the world's."
 JSON = "Write the figures to this file, as one JSON object."
 REPORT = "Write a page with plots and pictures to this file (HTML)."
 
@@ -110,6 +111,7 @@ def evaluate(
     suite: Annotated[
         list[str] | None, typer.Option(help="fidelity, drift, control, memory, interface, latency or all.")
     ] = None,
+    weights: Annotated[Path | None, typer.Option(help=WEIGHTS)] = None,
     json: Annotated[Path | None, typer.Option("--json", help=JSON)] = None,
     report: Annotated[Path | None, typer.Option(help=REPORT)] = None,
     quick: Annotated[float, typer.Option(min=0.001, max=1.0, help="Share of the full work, for a first look.")] = 1.0,
@@ -129,7 +131,7 @@ def evaluate(
     from dreamloop.runtime.memory_suite import choose_parts
     from dreamloop.runtime.world import find_world
 
-    found = find_world(world)
+    found = find_world(world).with_weights(weights)
     suites, album = choose_suites(suite or ["all"], found.judge is not None), Album()
     whole = EvalSize(history_ticks=history, memory_parts=choose_parts(part or []))
     size = whole if quick == 1.0 else whole.shorter(quick)
@@ -151,6 +153,7 @@ def evaluate(
 
 def bench(
     world: Annotated[str, typer.Argument(help=WORLD)] = "doom",
+    weights: Annotated[Path | None, typer.Option(help=WEIGHTS)] = None,
     json: Annotated[Path | None, typer.Option("--json", help=JSON)] = None,
     report: Annotated[Path | None, typer.Option(help=REPORT)] = None,
     window: Annotated[bool, typer.Option("--window", help="In a real window; its time is then inside.")] = False,
@@ -179,7 +182,7 @@ def bench(
     options = OpenOptions(device=device, dtype=dtype, threads=threads)
     with _progress() as progress:
         figures = measure(
-            find_world(world),
+            find_world(world).with_weights(weights),
             size=size,
             options=options,
             seed=seed,

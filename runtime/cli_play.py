@@ -1,6 +1,5 @@
 """The command ``dreamloop play``: in a window, headless, or as a clip where there is no display."""
 
-import dataclasses
 import shlex
 import signal
 from collections.abc import Iterator, Sequence
@@ -79,9 +78,7 @@ def play(
     if any(spoken.values()) and not voice:
         named = next(name for name, given in spoken.items() if given)
         raise ConfigError(f"{named} is about spoken words, but nothing is listened to; say --voice too")
-    found = find_world(world)
-    if weights is not None:
-        found = dataclasses.replace(found, weights=weights)
+    found = find_world(world).with_weights(weights)
     silent = headless or clip is not None
     no_display = not silent and not has_display()
     alone = silent or no_display

@@ -89,6 +89,10 @@ class World:
     stages: Mapping[str, Path] = field(default_factory=dict)  # [stages]: weights of what may be drawn with, by name
     stage: str = ""  # of them, the one that play draws with when nothing else is asked for
 
+    def with_weights(self, weights: Path | None) -> "World":
+        """Return the world with other weights; None: with its own."""
+        return self if weights is None else replace(self, weights=weights)
+
     @cached_property
     def scene_names(self) -> tuple[str, ...]:
         """Names of the scenes, in order."""

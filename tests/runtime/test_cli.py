@@ -136,6 +136,12 @@ def test_a_replay_takes_the_weights_that_were_played_with(tmp_path: Path) -> Non
     assert "mine.safetensors" in one_sentence(run("replay", str(path), "--verify", "--weights", str(weights)))
 
 
+@pytest.mark.parametrize("command", [("eval", "doom", "--suite", "fidelity"), ("bench", "doom")])
+def test_other_weights_are_measured_than_the_world_s_own(command: tuple[str, ...], tmp_path: Path) -> None:
+    weights = tmp_path / "mine.safetensors"
+    assert "mine.safetensors" in one_sentence(run(*command, "--weights", str(weights)))
+
+
 def test_a_recording_is_never_overwritten(tmp_path: Path) -> None:
     path = tmp_path / "there.dream"
     path.write_bytes(b"precious")
