@@ -34,6 +34,7 @@ from dreamloop.model.layers import (
 )
 from dreamloop.model.wear import PART, liking, worn
 
+REST_PX, SLIGHT = 0.5, 0.08  # what would move by less stays, and is mended only by more than this (of -1..1)
 RESTING = 0.02  # strides a tick: who is to go on slower than this, and holds no key, stands
 NEARBY = (6, 8)  # parts of the view, down and across, whose nearest thing may be in a player's way
 SLOW = 0.2  # strides a tick: who is slower than this and goes on has just set out
@@ -168,21 +169,37 @@ class DreamNet(nn.Module):
         return Past(context[:, 0], fold(context.flatten(1, 2).to(self.dtype), self.config.fold))
 
     def play(
-        self, past: "Past", actions: Tensor, level: Tensor, noise: Tensor, recall: "Recall | None" = None
+        self,
+        past: "Past",
+        actions: Tensor,
+        level: Tensor,
+        noise: Tensor,
+        recall: "Recall | None" = None,
+        *,
+        rests: bool = True,
     ) -> tuple[Tensor, Tensor | None, Tensor | None]:
         """Draw the next frame, fetching of every pixel only what is shown.
+
+        Args:
+            past, actions, level, noise, recall: as for :meth:`forward`.
+            rests: what hardly moves stays as it is, which training does not do.
 
         Returns:
             The frame (b, 3, h, w); the step (b, 2), None without a recall; how worn the frame is (b, h / PART,
             w / PART), None where the recall does not tell how worn its pictures are.
         """
-        features, under, found, step = self._look_around(past, actions, level, noise, recall)
+        features, under, found, step = self._look_around(past, actions, level, noise, recall, rests)
         if not self.config.warp:
             return self._finish(found.painted, features, under, noise), step, None
         hard = found.hard
         fetched = warp_chosen(found.images, found.where, (hard[:, 0] - 1).clamp_min(0), self.config.warp_mode)
         picture = torch.where(hard == 0, found.painted, fetched)
-        return self._finish(picture, features, under, noise), step, _wear_of(found, hard)
+        frame = self._finish(picture, features, under, noise)
+        if found.rests is not None:
+            slight = (frame - picture).abs().amax(1) < SLIGHT
+            still = torch.stack([found.rests[:, i] & (hard[:, 0] == 1 + i) for i in range(found.rests.shape[1])]).any(0)
+            frame = torch.where((slight & still)[:, None], picture, frame)
+        return frame, step, _wear_of(found, hard)
 
     @property
     def _pictures(self) -> list[int]:
@@ -198,15 +215,27 @@ class DreamNet(nn.Module):
         return parts._replace(frame=self._finish(parts.frame, features, under, noise), step=step)
 
     def _look_around(
-        self, past: "Past", actions: Tensor, level: Tensor, noise: Tensor, recall: "Recall | None"
+        self,
+        past: "Past",
+        actions: Tensor,
+        level: Tensor,
+        noise: Tensor,
+        recall: "Recall | None",
+        rests: bool = False,
     ) -> tuple[Tensor, Tensor | Filmed, "Sources", Tensor | None]:
-        """Return features, what blocks are told, where pixels of the frame may come from, and the step that is made."""
+        """Return features, what blocks are told, where pixels of the frame may come from, and the step that is made.
+
+        Args:
+            rests: what hardly moves is to stay as it is.
+        """
         cond = self.condition(actions, level)
         under = cond if self._films is None else self._films(cond)
         recall, laid = self.lay(past.last, recall)
         coarse, skips = self.descend(past, under, noise.to(self.dtype), recall, laid)
         features = self._ascend(coarse, skips, under)
         found = self._sources(past.last, features, recall, laid)
+        if rests and self.config.warp:
+            found = self._rest(found)
         if recall is None:
             return features, under, found, None
         foreseen = self.foreseen(recall)
@@ -370,6 +399,20 @@ class DreamNet(nn.Module):
         liked = found.logits[:, 2:3] + self.config.setting_out * sets_out[:, None] * found.inside[:, :1]
         return found._replace(logits=torch.cat([found.logits[:, :2], liked, found.logits[:, 3:]], 1))
 
+    def _rest(self, found: "Sources") -> "Sources":
+        """Leave where it is what the net would fetch from less than ``REST_PX`` aside in the last frame.
+
+        It is no motion but the net's trembling, and a bicubic filter that shifts a picture to and fro burns it out in
+        some seconds; so does a net that mends it again and again.
+        """
+        own = self.grid.permute(1, 2, 0)
+        last = 1 + self.config.laid - self.config.pages if found.inside.shape[1] else 1
+        near = own.new_tensor([2 / own.shape[1], 2 / own.shape[0]]) * REST_PX
+        rests = ((found.where[:, :last] - own).abs() < near).all(-1)
+        where = found.where.clone()
+        where[:, :last] = torch.where(rests[..., None], own, where[:, :last])
+        return found._replace(where=where, rests=rests)
+
     def _prefer_unworn(self, found: "Sources", recall: "Recall") -> "Sources":
         """Prefer what was fetched less often, where it is known, and what stands still to who is stopped by it."""
         if recall.wear is None or recall.held is None:
@@ -418,6 +461,7 @@ class Sources(NamedTuple):
     logits: Tensor  # (b, 2 + k, 1, h, w) how much paint and each image are preferred
     inside: Tensor  # (b, k, 1, h, w) 1 where a page holds the place that is pointed at
     worn: Tensor | None = None  # (b, 1 + k, h / PART, w / PART) how worn what each image would show is, if known
+    rests: Tensor | None = None  # (b, n, h, w) where what the first n, which are the last frame, show stays, in play
 
     @property
     def hard(self) -> Tensor:

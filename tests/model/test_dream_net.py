@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from dreamloop.model.camera import PLACE
 from dreamloop.model.dream_net import DreamNet, NetConfig, Recall, count_flop, draw_noise, pick_context
 from dreamloop.model.layers import Block, Conv, Linear, coordinates, fold, sources, unfold, warp, warp_chosen
+from dreamloop.model.pixels import to_float, to_uint8
 
 TINY = NetConfig(
     height_px=32, width_px=48, actions=3, widths=(8, 8, 16), down=(1, 0, 1), up=(1, 0, 0), refine=1, cond=8
@@ -133,7 +134,7 @@ def test_play_shows_what_training_draws(pages: int, depth: bool) -> None:
         recall = Recall(frames, torch.rand(2, laid, 4), torch.rand(2, 4), torch.ones(2, laid, PLACE), torch.zeros(2, 2))
     with torch.no_grad():
         drawn = net.draw(context, actions, level, noise, recall)
-        frame, step, _ = net.play(net.past(context), actions, level, noise, recall)
+        frame, step, _ = net.play(net.past(context), actions, level, noise, recall, rests=False)
     torch.testing.assert_close(frame, drawn.frame, atol=2e-3, rtol=0)
     assert (step is None) == (pages == 0)
     if drawn.fetched is not None:
@@ -190,3 +191,31 @@ def test_who_sets_out_trusts_depth_until_there_is_a_wall_or_speed(pace: float, b
     assert usual.soft is not None
     assert bool((fresh.soft[:, 2] > usual.soft[:, 2]).any()) == liked
     assert torch.equal(fresh.soft, usual.soft) == (not liked)
+
+
+@pytest.mark.parametrize(("pages", "depth"), [(0, False), (2, True)])
+def test_what_hardly_moves_stays_as_it_is(pages: int, depth: bool) -> None:
+    """A net that trembles by a tenth of a pixel and mends a little every tick burns a standing picture out."""
+    net = DreamNet(dataclasses.replace(TINY, pages=pages, depth=depth))
+    with torch.no_grad():
+        net.head.weight.normal_(std=0.003)
+        net.head.bias[5 * TINY.fold**2 :] = 9.0  # the last frame is trusted
+        net.mend.weight.mul_(0.1)
+    context, actions, level, noise = inputs(seed=3)
+    context = to_float(to_uint8(context))
+    recall = None
+    if pages:
+        laid = net.config.laid
+        still = torch.zeros(2, 4)
+        recall = Recall(
+            torch.zeros(2, pages, 3, 32, 48), torch.zeros(2, laid, 4), still, torch.ones(2, laid, PLACE), still[:, :2]
+        )
+    with torch.no_grad():
+        trembling, _, _ = net.play(net.past(context), actions, level, noise, recall, rests=False)
+        resting, _, _ = net.play(net.past(context), actions, level, noise, recall)
+        net.head.bias[3 * TINY.fold**2 : 4 * TINY.fold**2] = 0.3  # now it moves by three pixels
+        moving, _, _ = net.play(net.past(context), actions, level, noise, recall)
+        drawn = net.play(net.past(context), actions, level, noise, recall, rests=False)[0]
+    assert (to_uint8(trembling) == to_uint8(context[:, 0])).float().mean() < 0.9
+    assert (to_uint8(resting) == to_uint8(context[:, 0])).all()
+    torch.testing.assert_close(moving, drawn)
