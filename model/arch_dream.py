@@ -19,7 +19,9 @@ from dreamloop.model.camera import Poses
 from dreamloop.model.checkpoint import load_net
 from dreamloop.model.compiled import open_package, package_name
 from dreamloop.model.device import choose_engine
-from dreamloop.model.dream_net import DreamNet, NetConfig, Past, Recall, draw_noise
+from dreamloop.model.dream_config import NetConfig
+from dreamloop.model.dream_net import DreamNet, Past, draw_noise
+from dreamloop.model.dream_sources import Recall
 from dreamloop.model.found_again import PageRead
 from dreamloop.model.layers import fold
 from dreamloop.model.pixels import to_float, to_uint8

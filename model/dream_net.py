@@ -7,8 +7,6 @@ has the size of the frame: no tokenizer, no upsampler.
 Knows nothing about players, seeds, uint8 or training.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -18,6 +16,18 @@ from torch.nn import functional as F
 
 from dreamloop.model.camera import PLACE, lay, look_into
 from dreamloop.model.depth import FINE, DepthNet
+from dreamloop.model.dream_config import NetConfig
+from dreamloop.model.dream_sources import (
+    SLIGHT,
+    Drawn,
+    Recall,
+    Sources,
+    mix,
+    prefer_moving,
+    prefer_unworn,
+    rest,
+    wear_of,
+)
 from dreamloop.model.layers import (
     Blocks,
     Conv,
@@ -29,73 +39,10 @@ from dreamloop.model.layers import (
     fold,
     sources,
     unfold,
-    warp,
     warp_chosen,
 )
-from dreamloop.model.wear import PART, liking, worn
 
-REST_PX, SLIGHT = 0.5, 0.08  # what would move by less stays, and is mended only by more than this (of -1..1)
-RESTING = 0.02  # strides a tick: who is to go on slower than this, and holds no key, stands
 NEARBY = (6, 8)  # parts of the view, down and across, whose nearest thing may be in a player's way
-SLOW = 0.2  # strides a tick: who is slower than this and goes on has just set out
-
-
-@dataclass(frozen=True, slots=True)
-class NetConfig:
-    """The shape of the net. Frozen into the card of every checkpoint."""
-
-    height_px: int = 96
-    width_px: int = 128
-    actions: int = 9  # length of the action vector
-    ages: tuple[int, ...] = (
-        1,
-        2,
-        4,
-        8,
-    )  # the frames it sees, in ticks before the one it draws; must begin with 1
-    action_ticks: int = 4  # how many of the latest actions it sees
-    fold: int = 4  # pixels of one side that are folded into channels
-    widths: tuple[int, ...] = (64, 128, 256)  # channels at 1/4, 1/8, 1/16
-    down: tuple[int, ...] = (1, 1, 3)  # residual blocks on the way down, per width
-    up: tuple[int, ...] = (2, 2, 0)  # residual blocks on the way up, per width
-    refine: int = 2  # residual blocks that see the composed picture
-    cond: int = 128  # width of the condition made of actions and noise level
-    noise: int = 4  # channels of noise, so that what is unseen can be drawn and not averaged
-    warp: bool = True  # fetch pixels from the last frame by a flow (off: the ablation)
-    warp_mode: str = "bicubic"
-    pages: int = 0  # remembered frames that it sees beside the last ones (0: no memory, and no pose)
-    fov_deg: float = 90.0  # of the world's camera, across
-    lens: float = 1.6  # focal length over half the height: how far a tilt moves the horizon
-    reach: float = 128.0  # map units that count as one
-    stride: float = 16.0  # map units of the longest step of one tick
-    tilt_limit_deg: float = 25.0
-    girth: float = 16.0  # map units from a player's middle to what stops it
-    low: float = 17.0  # map units below the eye: over what is no higher a player steps
-    high: float = 15.0  # map units above the eye: under what is higher a player passes
-    depth: bool = False  # pages are laid as far away as they show things, and the last frame is one of them
-    setting_out: float = 0.0  # how much more the last frame, moved as its depth says, is liked by who is setting out
-    wearing: float = 0.0  # how much a source is liked for every resampling that it is less worn by (model/wear.py)
-    prefix: int = 256  # ticks of true history that a scene should bring, to be remembered
-
-    @property
-    def context(self) -> int:
-        """How many past frames must be kept."""
-        return max(self.ages)
-
-    @property
-    def laid(self) -> int:
-        """How many pictures are laid into the view: the pages, and with depth the last frame before them."""
-        return self.pages + 1 if self.pages and self.depth else self.pages
-
-    @property
-    def wears(self) -> bool:
-        """Whether it is told how worn pictures are."""
-        return bool(self.pages and self.depth and self.wearing)
-
-    @property
-    def history(self) -> int:
-        """How many true frames a scene should bring."""
-        return max(self.prefix, self.context) if self.pages else self.context
 
 
 class DreamNet(nn.Module):
@@ -148,7 +95,7 @@ class DreamNet(nn.Module):
             )
 
     def forward(
-        self, context: Tensor, actions: Tensor, level: Tensor, noise: Tensor, recall: "Recall | None" = None
+        self, context: Tensor, actions: Tensor, level: Tensor, noise: Tensor, recall: Recall | None = None
     ) -> Tensor:
         """Draw the next frame.
 
@@ -174,7 +121,7 @@ class DreamNet(nn.Module):
         actions: Tensor,
         level: Tensor,
         noise: Tensor,
-        recall: "Recall | None" = None,
+        recall: Recall | None = None,
         *,
         rests: bool = True,
     ) -> tuple[Tensor, Tensor | None, Tensor | None]:
@@ -199,19 +146,18 @@ class DreamNet(nn.Module):
             slight = (frame - picture).abs().amax(1) < SLIGHT
             still = torch.stack([found.rests[:, i] & (hard[:, 0] == 1 + i) for i in range(found.rests.shape[1])]).any(0)
             frame = torch.where((slight & still)[:, None], picture, frame)
-        return frame, step, _wear_of(found, hard)
-
-    @property
-    def _pictures(self) -> list[int]:
-        """Which picture, of the last frame (0) and the pages, each source is fetched from."""
-        return [0] * (1 + self.config.laid - self.config.pages) + list(range(1, 1 + self.config.pages))
+        return frame, step, wear_of(found, hard)
 
     def draw(
-        self, context: Tensor, actions: Tensor, level: Tensor, noise: Tensor, recall: "Recall | None" = None
-    ) -> "Drawn":
+        self, context: Tensor, actions: Tensor, level: Tensor, noise: Tensor, recall: Recall | None = None
+    ) -> Drawn:
         """Draw the next frame and return it with its parts, which training teaches one by one."""
         features, under, found, step = self._look_around(self.past(context), actions, level, noise, recall)
-        parts = self._mix(found)
+        if self.config.warp:
+            parts = mix(found, self.config.warp_mode)
+        else:
+            nothing = torch.zeros_like(found.painted[:, :1])
+            parts = Drawn(found.painted, found.painted, found.painted, nothing, nothing + 1)
         return parts._replace(frame=self._finish(parts.frame, features, under, noise), step=step)
 
     def _look_around(
@@ -220,9 +166,9 @@ class DreamNet(nn.Module):
         actions: Tensor,
         level: Tensor,
         noise: Tensor,
-        recall: "Recall | None",
+        recall: Recall | None,
         rests: bool = False,
-    ) -> tuple[Tensor, Tensor | Filmed, "Sources", Tensor | None]:
+    ) -> tuple[Tensor, Tensor | Filmed, Sources, Tensor | None]:
         """Return features, what blocks are told, where pixels of the frame may come from, and the step that is made.
 
         Args:
@@ -235,21 +181,21 @@ class DreamNet(nn.Module):
         features = self._ascend(coarse, skips, under)
         found = self._sources(past.last, features, recall, laid)
         if rests and self.config.warp:
-            found = self._rest(found)
+            found = rest(found, self.grid)
         if recall is None:
             return features, under, found, None
         foreseen = self.foreseen(recall)
         step = self.tell_step(coarse, self.about_step(cond, recall), foreseen)
         if self.config.setting_out:
-            found = self._prefer_moving(found, recall.speed, foreseen, step)
-        return features, under, self._prefer_unworn(found, recall), step
+            found = prefer_moving(found, self.config.setting_out, recall.speed, foreseen, step)
+        return features, under, prefer_unworn(found, recall, self.grid, self.config.wearing), step
 
     def condition(self, actions: Tensor, level: Tensor) -> Tensor:
         """Return (b, cond): what the net makes of the actions (b, action_ticks, a) and the noise level (b,)."""
         cond: Tensor = self.know(torch.cat([actions.flatten(1), 10 * level[:, None]], 1).to(self.dtype))
         return cond
 
-    def lay(self, last: Tensor, recall: "Recall | None") -> tuple["Recall | None", Tensor | None]:
+    def lay(self, last: Tensor, recall: Recall | None) -> tuple[Recall | None, Tensor | None]:
         """Put the last frame before the pages, and say where in each of them every pixel of the view lies."""
         config = self.config
         if recall is None:
@@ -303,7 +249,7 @@ class DreamNet(nn.Module):
         return self.requires_grad_(False).eval()
 
     def descend(
-        self, past: "Past", under: Tensor | Filmed, noise: Tensor, recall: "Recall | None", where: Tensor | None
+        self, past: "Past", under: Tensor | Filmed, noise: Tensor, recall: Recall | None, where: Tensor | None
     ) -> tuple[Tensor, list[Tensor]]:
         """Return what the net sees at its coarsest (b, c, h', w'), and at every finer size on the way there."""
         places = self.places.to(noise.dtype).expand(len(noise), -1, -1, -1)
@@ -329,7 +275,7 @@ class DreamNet(nn.Module):
         told: Tensor = self.walk(torch.cat([self.ground(coarse).flatten(1), about], 1)).float()
         return told + foreseen
 
-    def about_step(self, cond: Tensor, recall: "Recall") -> Tensor:
+    def about_step(self, cond: Tensor, recall: Recall) -> Tensor:
         """Return (b, ...): the condition, the step before, and the nearest things in view, for nets with depth."""
         parts = [cond, recall.speed.to(cond.dtype)]
         if self.config.depth:
@@ -345,7 +291,7 @@ class DreamNet(nn.Module):
             x = self.up[level](x, under)
         return x
 
-    def _remembered(self, recall: "Recall", where: Tensor) -> Tensor:
+    def _remembered(self, recall: Recall, where: Tensor) -> Tensor:
         """Lay the pages into the present view, as if they had been seen from here: (b, k * (...), h / s, w / s)."""
         b, k, c, h, w = recall.frames.shape
         s = self.config.fold
@@ -358,7 +304,7 @@ class DreamNet(nn.Module):
         place = recall.place.view(b * k, PLACE, 1, 1).expand(-1, -1, h // s, w // s)
         return torch.cat([pages, inside, place], 1).view(b, -1, h // s, w // s)
 
-    def _sources(self, last: Tensor, features: Tensor, recall: "Recall | None", laid: Tensor | None) -> "Sources":
+    def _sources(self, last: Tensor, features: Tensor, recall: Recall | None, laid: Tensor | None) -> Sources:
         """Say of every pixel what is painted, where in the last frame and the pages it points, and what it prefers."""
         s = self.config.fold
         painted, flow, trust = unfold(self.head(features), s).float().tensor_split((3, 5), 1)
@@ -378,9 +324,10 @@ class DreamNet(nn.Module):
             torch.cat([where, at.clamp(-1.5, 1.5)], 1),
             torch.cat([logits, preferred], 1),
             inside[:, :, None],
+            of_last=1 + self.config.laid - self.config.pages,
         )
 
-    def foreseen(self, recall: "Recall") -> Tensor:
+    def foreseen(self, recall: Recall) -> Tensor:
         """Return the step (b, 2) from the last frame's pose to the one foreseen; zeros for nets without depth."""
         if not self.config.depth:
             return torch.zeros_like(recall.speed)
@@ -389,137 +336,12 @@ class DreamNet(nn.Module):
         east, north = ((recall.pose - recall.poses[:, 0])[:, :2] / self.config.stride).unbind(1)
         return torch.stack([east * cos + north * sin, east * sin - north * cos], 1) * recall.place[:, 0, :1]
 
-    def _prefer_moving(self, found: "Sources", speed: Tensor, foreseen: Tensor, step: Tensor) -> "Sources":
-        """Prefer the last frame, laid as far on as its depth says, while a player gathers speed and meets no wall.
-
-        The flow is learnt from play, which mostly runs; of a player who sets out it makes one who hardly moves.
-        """
-        goes = (step * foreseen).sum(1) > 0.5 * foreseen.square().sum(1).clamp_min(RESTING**2)
-        sets_out = (goes & (speed.norm(dim=1) < SLOW)).float()[:, None, None, None]
-        liked = found.logits[:, 2:3] + self.config.setting_out * sets_out[:, None] * found.inside[:, :1]
-        return found._replace(logits=torch.cat([found.logits[:, :2], liked, found.logits[:, 3:]], 1))
-
-    def _rest(self, found: "Sources") -> "Sources":
-        """Leave where it is what the net would fetch from less than ``REST_PX`` aside in the last frame.
-
-        It is no motion but the net's trembling, and a bicubic filter that shifts a picture to and fro burns it out in
-        some seconds; so does a net that mends it again and again.
-        """
-        own = self.grid.permute(1, 2, 0)
-        last = 1 + self.config.laid - self.config.pages if found.inside.shape[1] else 1
-        near = own.new_tensor([2 / own.shape[1], 2 / own.shape[0]]) * REST_PX
-        rests = ((found.where[:, :last] - own).abs() < near).all(-1)
-        where = found.where.clone()
-        where[:, :last] = torch.where(rests[..., None], own, where[:, :last])
-        return found._replace(where=where, rests=rests)
-
-    def _prefer_unworn(self, found: "Sources", recall: "Recall") -> "Sources":
-        """Prefer what was fetched less often, where it is known, and what stands still to who is stopped by it."""
-        if recall.wear is None or recall.held is None:
-            return found
-        each = worn(recall.wear[:, self._pictures], found.where.detach(), self.grid)
-        liked = liking(each, found.where.detach(), self.grid, found.inside, recall.held, self.config.wearing)
-        return found._replace(logits=torch.cat([found.logits[:, :2], found.logits[:, 2:] + liked], 1), worn=each)
-
-    def _mix(self, found: "Sources") -> "Drawn":
-        """Take every pixel from one source: a mixture would be blur. The gradient is that of the soft choice."""
-        painted, hard = found.painted, found.hard
-        if not self.config.warp:
-            nothing = torch.zeros_like(painted[:, :1])
-            return Drawn(painted, painted, painted, nothing, nothing + 1)
-        fetched = [
-            warp(found.images[:, i], found.where[:, i], self.config.warp_mode) for i in range(found.where.shape[1])
-        ]
-        soft, picture, wear = found.logits.softmax(1), painted, _wear_of(found, hard)
-        for source, image in enumerate(fetched, 1):
-            picture = torch.where(hard == source, image, picture)
-        for source, image in enumerate([painted, *fetched]):
-            picture = picture + (soft - soft.detach())[:, source] * image
-        seen = (found.where[:, 0].detach().abs().amax(-1) <= 1)[:, None].float()
-        pages = None
-        if len(fetched) > 1:
-            taken = torch.stack([(hard == 2 + page).float() for page in range(len(fetched) - 1)], 1)
-            pages = Fetched(torch.stack(fetched[1:], 1), taken, found.inside)
-        return Drawn(
-            picture, fetched[0], painted, 1 - soft[:, 0], seen, pages, where=found.where[:, 0], soft=soft, wear=wear
-        )
-
 
 class Past(NamedTuple):
     """The frames that the net sees, newest first."""
 
     last: Tensor  # (b, 3, h, w) float32 in -1..1, the newest
     folded: Tensor  # (b, t * 3 * fold^2, h / fold, w / fold) all of them
-
-
-class Sources(NamedTuple):
-    """Where every pixel of a frame may come from: paint, the last frame (source 1), k pages (from source 2 on)."""
-
-    painted: Tensor  # (b, 3, h, w)
-    images: Tensor  # (b, 1 + k, 3, h, w) the last frame and the pages
-    where: Tensor  # (b, 1 + k, h, w, 2) where in each the net points, for ``warp``
-    logits: Tensor  # (b, 2 + k, 1, h, w) how much paint and each image are preferred
-    inside: Tensor  # (b, k, 1, h, w) 1 where a page holds the place that is pointed at
-    worn: Tensor | None = None  # (b, 1 + k, h / PART, w / PART) how worn what each image would show is, if known
-    rests: Tensor | None = None  # (b, n, h, w) where what the first n, which are the last frame, show stays, in play
-
-    @property
-    def hard(self) -> Tensor:
-        """The source (b, 1, h, w) that is preferred."""
-        best, hard = self.logits[:, 0], torch.zeros_like(self.logits[:, 0], dtype=torch.long)
-        for source in range(1, self.logits.shape[1]):  # an argmax over so few channels takes longer
-            better = self.logits[:, source] > best
-            best, hard = torch.where(better, self.logits[:, source], best), hard.masked_fill(better, source)
-        return hard
-
-
-class Recall(NamedTuple):
-    """What is remembered of the place that is about to be drawn, for k pages; an absent page is zeros."""
-
-    frames: Tensor  # (b, k, 3, h, w) float32 in -1..1
-    poses: Tensor  # (b, laid, 4) where they were taken; with depth the last frame's comes first, here and in ``place``
-    pose: Tensor  # (b, 4) where the frame that is drawn will be taken
-    place: Tensor  # (b, laid, PLACE) as ``camera.place`` gives it
-    speed: Tensor  # (b, 2) the step of the last tick, ahead and to the right, in strides
-    near: Tensor | None = None  # (b, laid, h / FINE, w / FINE) how near the things in them are, where it is known
-    wear: Tensor | None = None  # (b, 1 + k, h / PART, w / PART) how worn the last frame and the pages are
-    held: Tensor | None = None  # (b,) share of the step that something in the way takes; it comes with the wear
-
-    def each(self, change: Callable[[Tensor], Tensor]) -> "Recall":
-        """Return it with every part that it has changed."""
-        told = {name: change(part) for name, part in self._asdict().items() if part is not None}
-        return self._replace(**told)
-
-
-class Fetched(NamedTuple):
-    """The pages, every pixel fetched from where the net points."""
-
-    frames: Tensor  # (b, k, 3, h, w)
-    choice: Tensor  # (b, k, 1, h, w) 1 where it was taken
-    inside: Tensor  # (b, k, 1, h, w) 1 where the page holds the place that is pointed at
-
-
-class Drawn(NamedTuple):
-    """A frame and what it was made of."""
-
-    frame: Tensor  # (b, 3, h, w)
-    moved: Tensor  # (b, 3, h, w) the last frame, every pixel fetched from where the flow points
-    painted: Tensor  # (b, 3, h, w) what would be there without the last frame
-    trust: Tensor  # (b, 1, h, w) how little of it is painted; without pages, above 0.5 the moved pixel is taken
-    seen: Tensor  # (b, 1, h, w) 1 where the flow points inside the last frame, 0 where the mirror begins
-    fetched: Fetched | None = None
-    step: Tensor | None = None  # (b, 2) ahead and to the right, in strides
-    where: Tensor | None = None  # (b, h, w, 2) where in the last frame the flow points, for ``warp``
-    soft: Tensor | None = None  # (b, 2 + k, 1, h, w) likelihood of painting, the last frame and every page
-    wear: Tensor | None = None  # (b, h / PART, w / PART) how worn the frame is, where that of its sources is known
-
-
-def _wear_of(found: Sources, hard: Tensor) -> Tensor | None:
-    """Return how worn (b, h / PART, w / PART) a frame is that takes the sources ``hard`` (b, 1, h, w)."""
-    if found.worn is None:
-        return None
-    each = torch.cat([torch.zeros_like(found.worn[:, :1]), found.worn], 1)  # what is painted is new
-    return each.gather(1, hard[..., PART // 2 :: PART, PART // 2 :: PART])[:, 0]
 
 
 def pick_context(frames: Tensor, ages: tuple[int, ...]) -> Tensor:

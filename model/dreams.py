@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from dreamloop.model.dataset import FramePool
-from dreamloop.model.dream_net import NetConfig, Recall
+from dreamloop.model.dream_config import NetConfig
+from dreamloop.model.dream_sources import Recall
 from dreamloop.model.recalls import Recalls
 
 

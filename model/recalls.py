@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from dreamloop.model.camera import coasting, foreseen_step, moved, place, pushes
 from dreamloop.model.dataset import DataError, FramePool
-from dreamloop.model.dream_net import NetConfig, Recall
+from dreamloop.model.dream_config import NetConfig
+from dreamloop.model.dream_sources import Recall
 from dreamloop.model.memory import FRESH_TICKS, Bank, MemoryConfig, coverage, greedy
 from dreamloop.model.pixels import to_float
 from dreamloop.model.wear import PART

@@ -21,7 +21,8 @@ from dreamloop.model.critic import Critic, critic_loss
 from dreamloop.model.dataset import DataError, Episode, FramePool
 from dreamloop.model.depth import depth_error, nearness
 from dreamloop.model.device import choose_device, choose_dtype
-from dreamloop.model.dream_net import Drawn, DreamNet, pick_context
+from dreamloop.model.dream_net import DreamNet, pick_context
+from dreamloop.model.dream_sources import Drawn
 from dreamloop.model.dreams import Batch, Dreams
 from dreamloop.model.held_out import held_out_figures, sample_sheet
 from dreamloop.model.layers import warp

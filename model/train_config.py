@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from dreamloop.input.errors import ConfigError, unknown
-from dreamloop.model.dream_net import NetConfig
+from dreamloop.model.dream_config import NetConfig
 
 
 @dataclass(frozen=True, slots=True)

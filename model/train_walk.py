@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 
 from dreamloop.model.dataset import DataError, FramePool
-from dreamloop.model.dream_net import RESTING, DreamNet, draw_noise, pick_context
+from dreamloop.model.dream_net import DreamNet, draw_noise, pick_context
+from dreamloop.model.dream_sources import RESTING
 from dreamloop.model.eval_play import Play
 from dreamloop.model.pixels import to_float
 from dreamloop.model.recalls import Recalls

@@ -14,7 +14,8 @@ import torch
 from numpy.typing import NDArray
 
 from dreamloop.model.camera import FADING, Poses, foreseen_step, moved, place
-from dreamloop.model.dream_net import RESTING, NetConfig, Recall
+from dreamloop.model.dream_config import NetConfig
+from dreamloop.model.dream_sources import RESTING, Recall
 from dreamloop.model.ground import NOTHING, Eye, Ground, Places, held_up
 from dreamloop.model.memory import MemoryConfig, PageMemory, make_policy
 from dreamloop.model.pixels import to_float

@@ -10,7 +10,8 @@ from torch import Tensor
 
 from dreamloop.model.checkpoint import check_tensors, load_for, save_checkpoint
 from dreamloop.model.device import choose_device, choose_dtype
-from dreamloop.model.dream_net import DreamNet, NetConfig
+from dreamloop.model.dream_config import NetConfig
+from dreamloop.model.dream_net import DreamNet
 from dreamloop.model.train_config import net_config, read_tables
 from dreamloop.model.train_walk import TAUGHT, step_figures, teach, watch, weights_of
 from dreamloop.runtime.clock import Clock, SystemClock

@@ -11,7 +11,8 @@ from torch import Tensor, nn
 
 from dreamloop.model.arch_dream import DreamModel, Flat, play, tiny_card
 from dreamloop.model.compiled import compile_net, open_package, outdated, package_name
-from dreamloop.model.dream_net import DreamNet, Past, Recall
+from dreamloop.model.dream_net import DreamNet, Past
+from dreamloop.model.dream_sources import Recall
 from dreamloop.model.train_config import net_config
 from dreamloop.model.world_model import ModelError, OpenOptions, Scene
 

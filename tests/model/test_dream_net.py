@@ -8,7 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dreamloop.model.camera import PLACE
-from dreamloop.model.dream_net import DreamNet, NetConfig, Recall, count_flop, draw_noise, pick_context
+from dreamloop.model.dream_config import NetConfig
+from dreamloop.model.dream_net import DreamNet, count_flop, draw_noise, pick_context
+from dreamloop.model.dream_sources import Recall
 from dreamloop.model.layers import Block, Conv, Linear, coordinates, fold, sources, unfold, warp, warp_chosen
 from dreamloop.model.pixels import to_float, to_uint8
 

@@ -13,7 +13,8 @@ from dreamloop.input.errors import ConfigError
 from dreamloop.model.camera import Poses, coasting, foreseen_step, lay, look_into, moved, place
 from dreamloop.model.change import has_changed
 from dreamloop.model.dataset import DataError, FramePool
-from dreamloop.model.dream_net import DreamNet, NetConfig
+from dreamloop.model.dream_config import NetConfig
+from dreamloop.model.dream_net import DreamNet
 from dreamloop.model.found_again import Camera, laid
 from dreamloop.model.layers import coordinates
 from dreamloop.model.memory import (

@@ -16,7 +16,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dreamloop.model.dataset import DataError, Episode, FramePool
-from dreamloop.model.dream_net import Drawn, DreamNet, Fetched, NetConfig
+from dreamloop.model.dream_config import NetConfig
+from dreamloop.model.dream_net import DreamNet
+from dreamloop.model.dream_sources import Drawn, Fetched
 from dreamloop.model.dreams import Dreams
 from dreamloop.model.pixels import quantise, to_float, to_uint8
 from dreamloop.model.recalls import Recalls, turning_of

@@ -10,7 +10,8 @@ import torch
 from dreamloop.model.arch_dream import tiny_card
 from dreamloop.model.camera import FADING
 from dreamloop.model.dataset import DataError
-from dreamloop.model.dream_net import DreamNet, NetConfig
+from dreamloop.model.dream_config import NetConfig
+from dreamloop.model.dream_net import DreamNet
 from dreamloop.model.eval_play import Play
 from dreamloop.model.train_config import net_config
 from dreamloop.model.train_walk import Ticks, step_figures, teach, watch, weights_of

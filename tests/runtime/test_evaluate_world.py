@@ -13,7 +13,8 @@ from typer.testing import CliRunner
 from dreamloop.input.errors import MissingPartError
 from dreamloop.model.album import Album
 from dreamloop.model.checkpoint import save_checkpoint
-from dreamloop.model.dream_net import DreamNet, NetConfig
+from dreamloop.model.dream_config import NetConfig
+from dreamloop.model.dream_net import DreamNet
 from dreamloop.model.eval_control import HOLD_TICKS, opposite_pairs
 from dreamloop.model.eval_memory import ARMS
 from dreamloop.model.eval_play import EvaluationError
