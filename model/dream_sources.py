@@ -87,10 +87,10 @@ def rest(found: Sources, grid: Tensor) -> Sources:
     It is no motion but the net's trembling, and a bicubic filter that shifts a picture to and fro burns it out in
     some seconds; so does a net that mends it again and again.
     """
-    own = grid.permute(1, 2, 0)
-    last = found.of_last
-    near = own.new_tensor([2 / own.shape[1], 2 / own.shape[0]]) * REST_PX
-    rests = ((found.where[:, :last] - own).abs() < near).all(-1)
+    own, last = grid.permute(1, 2, 0), found.of_last
+    h, w = grid.shape[1:]
+    aside, below = ((found.where[:, :last, ..., i] - grid[i]).abs() for i in (0, 1))
+    rests = (aside < 2 * REST_PX / w) & (below < 2 * REST_PX / h)
     where = found.where.clone()
     where[:, :last] = torch.where(rests[..., None], own, where[:, :last])
     return found._replace(where=where, rests=rests)
