@@ -166,6 +166,7 @@ _TINY = mosaic_config(
             "emb": 2,
             "book": 8,
             "code": 8,
+            "ask": 16,
             "widths": (8, 8),
             "down": (1, 1),
             "up": (1, 0),

@@ -34,6 +34,7 @@ class MosaicTrainConfig:
     smudge: float = 0.02  # share of the cells that show something wrong, as a dream's own mistakes do
     much: int = 14  # cells; a tick in which more change is always taken
     gate: float = 0.3  # weight of the loss that says which cells change
+    fair: float = 0.75  # how much alike lessons count in the next loss, whatever the number of their cells
     whole: float = 4.0  # ... of the one that says what a cell shows
     pixels: float = 0.2  # ... of the one that draws what no book holds
     muon_lr: float = 2e-3  # matrices inside the residual blocks

@@ -50,6 +50,7 @@ class MosaicConfig:
     emb: int = 4  # channels of a colour's code
     book: int = 3072  # contents of whole cells that can be known
     code: int = 64  # channels of the code of a whole content
+    ask: int = 384  # ... of the layer that asks for one
     widths: tuple[int, ...] = (48, 96)  # channels at one cell, two, ...
     down: tuple[int, ...] = (1, 2)  # residual blocks on the way down, per width
     up: tuple[int, ...] = (1, 0)
@@ -123,11 +124,8 @@ class MosaicNet(nn.Module):
         self.code = Linear(pixels * config.emb, config.code)
         self.page = nn.Parameter(torch.zeros(config.book, config.code))
         self.kind = nn.Parameter(0.2 * torch.randn(sources, config.code))
-        self.ask = nn.Sequential(
-            Linear(w[0] + config.cond + 3 * config.code, 2 * config.cond),
-            nn.SiLU(),
-            Linear(2 * config.cond, config.code + 1),
-        )
+        asked = w[0] + config.cond + 3 * config.code + config.actions * config.action_ticks
+        self.ask = nn.Sequential(Linear(asked, config.ask), nn.SiLU(), Linear(config.ask, config.code + 1))
         self._keys: Tensor | None = None  # for play
         self.close = nn.Parameter(0.2 * torch.randn(3, 4 * REACH * REACH, config.stamp))
         self.plan = Linear(w[0] + config.cond, 8 * pixels)  # a sketch of the cell
@@ -191,7 +189,8 @@ class MosaicNet(nn.Module):
         sources = seen.sources[b, y, x]
         codes = self.code(F.embedding(sources, self.ink).flatten(2).to(dtype))  # (n, s, code)
         own = codes[:, [0, 1, 1 + CARRIED]].flatten(1)
-        told = self.ask(torch.cat([drawn.features[b, :, y, x], drawn.cond[b], own], 1))
+        did = seen.actions.flatten(1)[b].to(dtype)  # a letter follows from the key alone
+        told = self.ask(torch.cat([drawn.features[b, :, y, x], drawn.cond[b], own, did], 1))
         none, question = told[:, :1], told[:, 1:] * config.code**-0.5
         shown = ((codes + self.kind.to(dtype)) @ question[:, :, None])[..., 0]
         pages = question @ (self._read_book() if self._keys is None else self._keys).T

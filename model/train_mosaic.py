@@ -54,7 +54,7 @@ class MosaicTrainer:
         loss = config.gate * gate
         if len(rows):
             whole, pixels = self._surprise(drawn, seen, truth, rows)
-            loss = loss + config.whole * whole.mean()
+            loss = loss + config.whole * (fair_weights(rows[:, 0], config.fair) * whole).sum()
             figures |= {"whole": float(whole.detach().mean()), "drawn": len(pixels) / len(rows)}
             if len(pixels):
                 loss = loss + config.pixels * pixels.mean()
@@ -115,6 +115,20 @@ def make_optimisers(config: MosaicTrainConfig, net: MosaicNet) -> list[torch.opt
     for group in (group for one in optimisers for group in one.param_groups):
         group["base_lr"] = group["lr"]
     return optimisers
+
+
+def fair_weights(lessons: Tensor, fair: float) -> Tensor:
+    """Return weights (n,) of cells that sum up to one: those of a lesson with many together count not so much more.
+
+    A letter that is typed changes two cells, a window that opens hundreds.
+
+    Args:
+        lessons: (n,) the lesson that every cell is of.
+        fair: 0: every cell counts alike; 1: every lesson does.
+    """
+    count = torch.bincount(lessons)[lessons].float()
+    weights = count**-fair
+    return weights / weights.sum()
 
 
 def pick_cells(new: Tensor, known: Tensor, logits: Tensor, config: MosaicTrainConfig) -> Tensor:
