@@ -29,6 +29,7 @@ CARRIED = 4  # sources that move along with the pointer: both ways, across, down
 AGES = 32  # ages of a cell that are told apart, in ticks
 REACH = 16  # pixels on every side of the pointer that its stamps cover
 NEAR = 1  # cells on every side of the pointer that are looked at, wherever they are in the picture
+LOUD = 3.0  # how loudly actions are told to what chooses a content: one control among many is rarely down
 Chance = Callable[[Tensor, Tensor], Tensor]  # logits (n, ...) and the players (n,) they are of, to logits
 
 
@@ -189,8 +190,10 @@ class MosaicNet(nn.Module):
         sources = seen.sources[b, y, x]
         codes = self.code(F.embedding(sources, self.ink).flatten(2).to(dtype))  # (n, s, code)
         own = codes[:, [0, 1, 1 + CARRIED]].flatten(1)
-        did = seen.actions.flatten(1)[b].to(dtype)  # a letter follows from the key alone
-        told = self.ask(torch.cat([drawn.features[b, :, y, x], drawn.cond[b], own, did], 1))
+        did = LOUD * seen.actions.flatten(1)[b].to(dtype)  # a letter follows from the key alone
+        there = drawn.features[b, :, y, x]
+        there = F.layer_norm(there, there.shape[1:])  # else what was done would be drowned by what is there
+        told = self.ask(torch.cat([there, drawn.cond[b], own, did], 1))
         none, question = told[:, :1], told[:, 1:] * config.code**-0.5
         shown = ((codes + self.kind.to(dtype)) @ question[:, :, None])[..., 0]
         pages = question @ (self._read_book() if self._keys is None else self._keys).T
