@@ -7,6 +7,7 @@ same bytes as without it. Knows nothing about what a net draws.
 """
 
 import hashlib
+import json
 import os
 import platform
 import warnings
@@ -38,10 +39,14 @@ class Compilable(Protocol):
         ...
 
 
+NET_VERSION = 2  # of what nets take and do beside their weights: packages of another one are compiled anew
+
+
 def package_name(card: Card, device: torch.device, dtype: torch.dtype, players: int) -> str:
     """Return the file name of a model's package on this machine."""
+    shape = json.dumps(card.config, sort_keys=True, default=str)
     maker = f"{torch.__version__} {platform.machine()} {_processor()} {torch.backends.cpu.get_cpu_capability()}"
-    here = hashlib.sha256(maker.encode()).hexdigest()[:8]
+    here = hashlib.sha256(f"{NET_VERSION} {shape} {maker}".encode()).hexdigest()[:8]
     kind = str(dtype).removeprefix("torch.")
     return f"{card.weights_hash}-{here}-{str(device).replace(':', '')}-{kind}-{players}{SUFFIX}"
 

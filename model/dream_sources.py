@@ -100,6 +100,10 @@ def prefer_moving(found: Sources, strength: float, speed: Tensor, foreseen: Tens
     """Prefer the last frame, laid as far on as its depth says, while a player gathers speed and meets no wall.
 
     The flow is learnt from play, which mostly runs; of a player who sets out it makes one who hardly moves.
+
+    Args:
+        strength: logits.
+        speed, foreseen, step: (b, 2) strides: the last step, the one that keys foretell, the one that is told.
     """
     goes = (step * foreseen).sum(1) > 0.5 * foreseen.square().sum(1).clamp_min(RESTING**2)
     sets_out = (goes & (speed.norm(dim=1) < SLOW)).float()[:, None, None, None]

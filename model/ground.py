@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from dreamloop.model.camera import Poses
 
 SIDE = 8.0  # map units of a square
-SQUARES = 512  # of a side of the map, which begins anew beyond its edge
+SQUARES = 512  # of a side of the map; beyond its edge it repeats, so who goes 4,096 units may meet old walls
 FAR = 80.0  # map units; what seems farther away is not yet judged
 SECOND = 1  # a ray ends at the second-nearest pixel of its column: one alone may be an error
 VOTES, SURE, LEAST, MOST = 3, 9, -6, 24  # of a frame; from how many on a square is solid; between these they stay
@@ -83,9 +83,10 @@ class Ground:
         return {"ground/at": at.astype(np.int32), "ground/votes": self.votes.reshape(-1)[at]}
 
     def restore(self, state: dict[str, NDArray[np.generic]]) -> None:
-        """Go back to what ``state()`` returned."""
+        """Go back to what ``state()`` returned, to an empty map where there is none."""
         self.votes = np.zeros_like(self.votes)
-        self.votes.reshape(-1)[state["ground/at"]] = state["ground/votes"]
+        if "ground/at" in state:
+            self.votes.reshape(-1)[state["ground/at"]] = state["ground/votes"]
 
     def _ends(self, near: NDArray[np.float32], pitch_deg: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return how far ahead (w,) every column's ray ends, and how far it goes aside (w,) per unit ahead."""

@@ -10,6 +10,8 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from dreamloop.model.checkpoint import check_tensors
+
 if TYPE_CHECKING:
     from dreamloop.model.train import Trainer
     from dreamloop.model.train_mosaic import MosaicTrainer
@@ -30,7 +32,11 @@ def save_run(folder: Path, trainer: "Trainer | MosaicTrainer", keep_as: str | No
 
 
 def load_run(folder: Path, trainer: "Trainer | MosaicTrainer") -> bool:
-    """Go on from ``folder/run.safetensors`` when it is there; return whether it was."""
+    """Go on from ``folder/run.safetensors`` when it is there; return whether it was.
+
+    Raises:
+        CheckpointError: a run of a net of another shape.
+    """
     path = folder / "run.safetensors"
     if not path.exists():
         return False
@@ -40,7 +46,9 @@ def load_run(folder: Path, trainer: "Trainer | MosaicTrainer") -> bool:
         progress = json.loads(file.metadata()["progress"])
     for name in _parts(trainer):
         part = {key.removeprefix(f"{name}/"): value for key, value in tensors.items() if key.startswith(f"{name}/")}
-        getattr(trainer, name).load_state_dict(part)
+        module = getattr(trainer, name)
+        check_tensors(path, part, module.state_dict())
+        module.load_state_dict(part)
     for who, optimisers in trainer.optimisers.items():
         for k, optimiser in enumerate(optimisers):
             _restore(f"optim/{who}/{k}", optimiser, tensors)

@@ -175,10 +175,10 @@ class Traveller:
         return own | worn | self.ground.state() | self.memory.state()
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Go back to what ``state()`` returned."""
+        """Go back to what ``state()`` returned; one of before there were wear and ground begins without them."""
         self.pose, self.speed = np.array(state["pose"]), np.array(state["speed"])
         self.tick = int(state["way"])
-        self.wear = np.array(state["wear"])
+        self.wear = np.array(state.get("wear", np.zeros_like(self.wear)))
         self.wears = {int(k.removeprefix("wear/")): v for k, v in state.items() if k.startswith("wear/")}
         self.ground.restore(state)
         self.memory.restore(state)
@@ -191,7 +191,7 @@ def held_share(left: NDArray[np.float64], foreseen: NDArray[np.float64]) -> floa
 
 
 def stack_recall(remembered: list[Remembered], device: torch.device) -> Recall:
-    """Stack what several players remember."""
+    """Stack what n players remember into a recall of n rows."""
     frames = to_float(torch.from_numpy(np.stack([one.frames for one in remembered])).to(device))
     k = len(remembered[0].frames)
     present = torch.from_numpy(np.stack([one.place[-k:, 0] for one in remembered])).to(device)

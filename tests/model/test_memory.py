@@ -8,6 +8,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from dreamloop.input.errors import ConfigError
 from dreamloop.model.camera import Poses, coasting, foreseen_step, lay, look_into, moved, place
@@ -405,3 +406,50 @@ def test_a_player_whom_the_net_moves_by_a_hair_stands_still() -> None:
     np.testing.assert_array_equal(traveller.pose, np.zeros(4))
     traveller.settle(np.zeros(3, np.float32), np.array([0.05, 0], np.float32), frame)
     assert traveller.pose[0] == pytest.approx(0.05 * net.stride)
+
+
+def walker() -> Traveller:
+    """A player whom the first control pushes on by half a stride a tick, and friction stops."""
+    net = NetConfig(height_px=32, width_px=48, actions=3, pages=2, depth=True, wearing=0.4)
+    pushing = np.zeros((2, 6), np.float32)
+    pushing[0, 0] = 0.05
+    return Traveller(net, np.zeros((2, 3), np.float32), pushing)
+
+
+def near_of_wall(ahead: float) -> NDArray[np.float32]:
+    """The nearness of a wall across the view at ``ahead`` map units."""
+    return np.full((16, 24), 128.0 / ahead, np.float32)
+
+
+def test_a_player_is_stopped_by_what_was_seen_and_goes_on_from_a_saved_game_alike() -> None:
+    player, other, free = walker(), walker(), walker()
+    forward, frame = np.array([1, 0, 0], np.float32), np.zeros((32, 48, 3), np.uint8)
+    held = []
+    for tick in range(60):
+        wall = near_of_wall(max(60.0 - player.pose[0], 4.0)) if tick < 20 else None
+        held.append(player.remember(forward, wall).held)
+        player.settle(forward, np.array([0.5, 0.0], np.float32), frame, np.full((8, 12), float(tick)))
+        free.remember(forward)
+        free.settle(forward, np.array([0.5, 0.0], np.float32), frame)
+        if tick == 30:
+            other.restore(player.state())
+    assert free.pose[0] > 400
+    assert player.pose[0] < 60
+    assert held[0] == 0.0
+    assert held[-1] > 0.9
+    for _ in range(29):
+        again = other.remember(forward)
+        other.settle(forward, np.array([0.5, 0.0], np.float32), frame, np.full((8, 12), 31.0))
+    assert again.held == held[-1]
+    np.testing.assert_array_equal(other.pose, player.pose)
+    assert other.remember(forward).wear is not None
+
+
+def test_a_state_of_before_there_was_a_map_begins_without_one() -> None:
+    player, other = walker(), walker()
+    player.remember(np.zeros(3, np.float32), near_of_wall(30.0))
+    old = {k: v for k, v in player.state().items() if not k.startswith(("wear", "ground"))}
+    other.remember(np.zeros(3, np.float32), near_of_wall(30.0))
+    other.restore(old)
+    assert not other.ground.votes.any()
+    assert not other.wear.any()
