@@ -18,10 +18,10 @@ from dreamloop.model.camera import PLACE, lay, look_into
 from dreamloop.model.depth import FINE, DepthNet
 from dreamloop.model.dream_config import NetConfig
 from dreamloop.model.dream_sources import (
-    SLIGHT,
     Drawn,
     Recall,
     Sources,
+    leave_still,
     mix,
     prefer_moving,
     prefer_unworn,
@@ -142,11 +142,7 @@ class DreamNet(nn.Module):
         fetched = warp_chosen(found.images, found.where, (hard[:, 0] - 1).clamp_min(0), self.config.warp_mode)
         picture = torch.where(hard == 0, found.painted, fetched)
         frame = self._finish(picture, features, under, noise)
-        if found.rests is not None:
-            slight = (frame - picture).abs().amax(1) < SLIGHT
-            still = torch.stack([found.rests[:, i] & (hard[:, 0] == 1 + i) for i in range(found.rests.shape[1])]).any(0)
-            frame = torch.where((slight & still)[:, None], picture, frame)
-        return frame, step, wear_of(found, hard)
+        return leave_still(frame, picture, found, hard), step, wear_of(found, hard)
 
     def draw(
         self, context: Tensor, actions: Tensor, level: Tensor, noise: Tensor, recall: Recall | None = None

@@ -96,6 +96,19 @@ def rest(found: Sources, grid: Tensor) -> Sources:
     return found._replace(where=where, rests=rests)
 
 
+def leave_still(frame: Tensor, picture: Tensor, found: Sources, hard: Tensor) -> Tensor:
+    """Return ``frame`` (b, 3, h, w) without what was slightly mended of a ``picture`` where that rests.
+
+    Args:
+        hard: (b, 1, h, w) the source of every pixel.
+    """
+    if found.rests is None:
+        return frame
+    slight = (frame - picture).abs().amax(1) < SLIGHT
+    still = torch.stack([found.rests[:, i] & (hard[:, 0] == 1 + i) for i in range(found.of_last)]).any(0)
+    return torch.where((slight & still)[:, None], picture, frame)
+
+
 def prefer_moving(found: Sources, strength: float, speed: Tensor, foreseen: Tensor, step: Tensor) -> Sources:
     """Prefer the last frame, laid as far on as its depth says, while a player gathers speed and meets no wall.
 

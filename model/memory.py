@@ -272,9 +272,9 @@ def make_policy(name: str, config: MemoryConfig) -> Policy:
 
 
 @cache
-def _page_name(slot: int) -> str:
-    """The name of a page in a state; one text for all states, of which there are hundreds."""
-    return f"page/{slot:04d}"
+def slot_name(kind: str, slot: int) -> str:
+    """Return the name in a state of what belongs to a slot; one text for all states, of which there are hundreds."""
+    return f"{kind}/{slot:04d}"
 
 
 @dataclass
@@ -334,7 +334,7 @@ class PageMemory:
     def state(self) -> dict[str, Any]:
         """Return the policy's columns and the pictures, one array each; nothing is copied but the columns."""
         columns = {f"memory/{name}": value for name, value in self.policy.state().items()}
-        return columns | {_page_name(slot): frame for slot, frame in self.frames.items()}
+        return columns | {slot_name("page", slot): frame for slot, frame in self.frames.items()}
 
     def restore(self, state: dict[str, Any]) -> None:
         """Go back to what ``state()`` returned; other values are left alone."""

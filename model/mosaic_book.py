@@ -6,6 +6,7 @@ and what is in no book is drawn pixel by pixel).
 """
 
 from collections import Counter
+from functools import cache
 
 import numpy as np
 import torch
@@ -40,6 +41,9 @@ class Book:
 
 def signs(contents: Tensor) -> Tensor:
     """Return (...) int64: a number for each of ``contents`` (..., pixels), another for another content."""
-    dice = torch.Generator().manual_seed(7)
-    factors = torch.randint(-(2**62), 2**62, (contents.shape[-1],), generator=dice).to(contents.device)
-    return ((contents.long() + 1) * factors).sum(-1)
+    return ((contents.long() + 1) * _factors(contents.shape[-1]).to(contents.device)).sum(-1)
+
+
+@cache
+def _factors(pixels: int) -> Tensor:
+    return torch.randint(-(2**62), 2**62, (pixels,), generator=torch.Generator().manual_seed(7))

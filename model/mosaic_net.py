@@ -127,7 +127,8 @@ class MosaicNet(nn.Module):
         self.kind = nn.Parameter(0.2 * torch.randn(sources, config.code))
         asked = w[0] + config.cond + 3 * config.code + config.actions * config.action_ticks
         self.ask = nn.Sequential(Linear(asked, config.ask), nn.SiLU(), Linear(config.ask, config.code + 1))
-        self._keys: Tensor | None = None  # for play
+        self._keys: Tensor | None = None  # of the book, for play
+        self._order: tuple[Tensor, Tensor] | None = None  # its pages by their signs, for play
         self.close = nn.Parameter(0.2 * torch.randn(3, 4 * REACH * REACH, config.stamp))
         self.plan = Linear(w[0] + config.cond, 8 * pixels)  # a sketch of the cell
         self.enter = Conv(config.emb * sources + 3 * config.stamp + 8 + 2, config.fine, 1)
@@ -150,7 +151,7 @@ class MosaicNet(nn.Module):
     def freeze(self) -> "MosaicNet":
         """Look at the book once and for all, and return self: for play only."""
         self.requires_grad_(False).eval()
-        self._keys = self._read_book()
+        self._keys, self._order = self._read_book(), self._sort_book()
         return self
 
     def look(self, seen: Seen) -> Drawn:
@@ -215,6 +216,11 @@ class MosaicNet(nn.Module):
         read: Tensor = self.code(inked.to(self.dtype)) + self.page.to(self.dtype)
         return read
 
+    def _sort_book(self) -> tuple[Tensor, Tensor]:
+        """Return the signs (pages,) of the book in order, and which page each is of."""
+        order, at = signs(self.book).sort()
+        return order, at
+
     def _likeliest(self, options: Tensor, sources: Tensor) -> tuple[Tensor, Tensor]:
         """Return the likeliest whole contents (n, pixels), and which cells (n,) show none of the known ones.
 
@@ -223,7 +229,7 @@ class MosaicNet(nn.Module):
         n, s, _ = sources.shape
         told = options.softmax(1)
         shown, pages = told[:, 1 : 1 + s], told[:, 1 + s :]
-        held, (order, at) = signs(sources), signs(self.book).sort()
+        held, (order, at) = signs(sources), self._order or self._sort_book()
         place = at[torch.searchsorted(order, held).clamp(max=len(at) - 1)]  # (n, s) page of the same content, if any
         same = self.book[place] == sources
         paged = same.all(-1)

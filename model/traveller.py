@@ -17,7 +17,7 @@ from dreamloop.model.camera import FADING, Poses, foreseen_step, moved, place
 from dreamloop.model.dream_config import NetConfig
 from dreamloop.model.dream_sources import RESTING, Recall
 from dreamloop.model.ground import NOTHING, Eye, Ground, Places, held_up
-from dreamloop.model.memory import MemoryConfig, PageMemory, make_policy
+from dreamloop.model.memory import MemoryConfig, PageMemory, make_policy, slot_name
 from dreamloop.model.pixels import to_float
 from dreamloop.model.wear import PART
 from dreamloop.model.world_model import Frame
@@ -63,8 +63,7 @@ class Traveller:
     wears: dict[int, NDArray[np.uint8]] = field(default_factory=dict)  # of pages, by slot; true ones have none
 
     def __post_init__(self) -> None:
-        config = memory_config(self.net)
-        net = self.net
+        net, config = self.net, memory_config(self.net)
         self.ground = Ground(Eye(net.fov_deg, net.lens, net.reach, net.girth, net.low, net.high))
         self.wear = np.zeros((net.height_px // PART, net.width_px // PART), np.uint8)
         self.memory = PageMemory(make_policy(self.policy, config), config)
@@ -171,7 +170,7 @@ class Traveller:
     def state(self) -> dict[str, Any]:
         """Return everything that decides the future; pictures are shared, not copied."""
         own = {"pose": self.pose.copy(), "speed": self.speed.copy(), "way": self.tick}
-        worn = {f"wear/{slot:04d}": wear for slot, wear in self.wears.items()} | {"wear": self.wear}
+        worn = {slot_name("wear", slot): wear for slot, wear in self.wears.items()} | {"wear": self.wear}
         return own | worn | self.ground.state() | self.memory.state()
 
     def restore(self, state: dict[str, Any]) -> None:
