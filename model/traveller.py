@@ -59,6 +59,8 @@ class Traveller:
     memory: PageMemory = field(init=False)
     ground: Ground = field(init=False)
     things: Places = field(init=False, default_factory=lambda: NOTHING)  # in the way of this tick's step
+    foreseen: NDArray[np.float64] = field(init=False, default_factory=lambda: np.zeros(2))  # this tick's step, strides
+    left: NDArray[np.float64] = field(init=False, default_factory=lambda: np.zeros(2))  # what things leave of it
     wear: NDArray[np.uint8] = field(init=False)  # (h, w) of the last frame (model/wear.py)
     wears: dict[int, NDArray[np.uint8]] = field(default_factory=dict)  # of pages, by slot; true ones have none
 
@@ -90,9 +92,9 @@ class Traveller:
         turn, tilt = self.turning @ action
         if near is not None:
             self.ground.see(self.pose, near, float(self.wear.mean()))
-        foreseen = self._foreseen(action, float(turn))
+        foreseen = self.foreseen = self._foreseen(action, float(turn))
         self.things = self._in_the_way(float(turn))
-        left = self._held_up(foreseen)
+        left = self.left = self._held_up(foreseen)
         ahead, right = left * self.net.stride
         pose = moved(self.pose, ahead, right, float(turn), float(tilt), self.net.tilt_limit_deg)
         k = self.net.pages
@@ -125,15 +127,14 @@ class Traveller:
         """Go the ``step`` (2,) that the net told, in strides, and keep the frame when its view is new.
 
         Args:
+            action: the one that :meth:`remember` was asked about.
             wear: (h, w) of the frame, for a net that cares.
         """
         turn, tilt = self.turning @ action
         told = np.clip(np.asarray(step, np.float64), -2, 2)
-        foreseen = self._foreseen(action, float(turn))
-        left = self._held_up(foreseen)
-        resting = self.pushing is not None and float(np.hypot(*foreseen)) < RESTING
-        stopped = held_share(left, foreseen) > SLIGHT  # what was seen in the way speaks before the net
-        self.speed = np.zeros(2) if resting else left if stopped else self._held_up(told)
+        resting = self.pushing is not None and float(np.hypot(*self.foreseen)) < RESTING
+        stopped = held_share(self.left, self.foreseen) > SLIGHT  # what was seen in the way speaks before the net
+        self.speed = np.zeros(2) if resting else self.left if stopped else self._held_up(told)
         ahead, right = self.speed * self.net.stride * bool(np.hypot(*self.speed) >= STILL)
         self.pose = moved(self.pose, float(ahead), float(right), float(turn), float(tilt), self.net.tilt_limit_deg)
         slot = self.memory.write(self.tick, self.pose, frame)
