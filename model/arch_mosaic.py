@@ -17,8 +17,10 @@ from torch import Tensor
 from dreamloop.model.checkpoint import load_net
 from dreamloop.model.device import choose_engine
 from dreamloop.model.mosaic_config import mosaic_config
-from dreamloop.model.mosaic_net import MosaicNet, from_cells, to_cells
+from dreamloop.model.mosaic_book import EMPTY
+from dreamloop.model.mosaic_net import MosaicNet
 from dreamloop.model.mosaic_player import MosaicPlayer, Palette, stack
+from dreamloop.model.mosaic_sprite import Sprite
 from dreamloop.model.world_model import (
     Card,
     Frame,
@@ -49,7 +51,9 @@ class MosaicModel:
         self.card, self.players, self.config = card, options.players, net.config
         self.device, self.dtype = choose_engine(options)
         self.net = net.to(self.device).compute_in(self.dtype).freeze()
-        self.palette = Palette(net.palette.cpu().numpy())
+        self.palette, self.sprite = Palette(net.palette.cpu().numpy()), Sprite(net.sprite.cpu().numpy())
+        book = net.book.cpu().numpy()
+        self.contents = book[book[:, 0] != EMPTY]
         self.memory_off = options.memory == "none"
         self.known = [self._blank() for _ in range(self.players)]
         self.ticks, self.seeds = [0] * self.players, [0] * self.players
@@ -62,9 +66,10 @@ class MosaicModel:
         self.known[player] = self._blank()
         if scene is not None:
             check_scene(scene, self.card, self.config.actions)
-            for frame, action in zip(scene.frames, scene.actions, strict=True):
-                self.known[player].act(action)
-                self.known[player].show(self._cells(frame))
+            self.known[player] = MosaicPlayer(self.config, self.sprite)
+            pictures = [self.palette.numbers(frame) for frame in scene.frames]
+            for _ in self.known[player].watch(pictures, list(scene.actions), lambda: self.contents):
+                pass
         return self._shown(player)
 
     def step(self, actions: NDArray[np.float32]) -> NDArray[np.uint8]:
@@ -77,7 +82,7 @@ class MosaicModel:
         for one, picture in zip(self.known, cells, strict=True):
             one.show(picture)
             if self.memory_off:
-                one.memory.slots[:] = self.config.colours
+                one.memory.forget()
         self.ticks = [tick + 1 for tick in self.ticks]
         frames = np.stack([self._shown(player) for player in range(self.players)])
         self.step_ms = 1e3 * (time.perf_counter() - started_s)
@@ -113,8 +118,8 @@ class MosaicModel:
         self.drawn_cells = len(rows)
         if len(rows):
             b, y, x = rows.unbind(1)
-            cells[b, y, x] = self.net.choose(drawn, seen, rows, self._throw)
-        return cells.to(torch.uint8).cpu().numpy()
+            cells[b, y, x] = self.net.choose(drawn, seen, rows, self._throw).to(torch.uint8)
+        return cells.cpu().numpy()
 
     def _throw(self, logits: Tensor, players: Tensor) -> Tensor:
         luck = self.config.luck
@@ -130,16 +135,12 @@ class MosaicModel:
         return -(-torch.stack(noise).clamp_min(1e-9).log()).clamp_min(1e-9).log().to(self.device)
 
     def _blank(self) -> MosaicPlayer:
-        player = MosaicPlayer(self.config)
+        player = MosaicPlayer(self.config, self.sprite)
         player.memory.now[:] = 0
         return player
 
-    def _cells(self, frame: Frame) -> NDArray[np.uint8]:
-        return to_cells(torch.from_numpy(self.palette.numbers(frame)), self.config.cell).numpy()
-
     def _shown(self, player: int) -> Frame:
-        cells = torch.from_numpy(self.known[player].memory.now)
-        frame: Frame = self.palette.colours[from_cells(cells, self.config.cell).numpy()]
+        frame: Frame = self.palette.colours[self.known[player].picture()]
         return frame
 
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 EMPTY = 255  # what an unused page is full of
-OFTEN = 6  # times that a content is met before it takes a page
+OFTEN = 10  # times that a content is met before it takes a page
 
 
 class Book:

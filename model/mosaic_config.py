@@ -18,24 +18,21 @@ class MosaicTrainConfig:
     name: str = "mosaic-small"  # the name on the card
     minutes: float = 60.0  # time box of the whole run, over all resumes
     steps: int = 0  # end after so many steps instead of by the clock (0: by the clock)
-    part: tuple[int, ...] = (
-        12,
-        12,
-    )  # rows and columns of cells that are seen in a lesson: most of a picture stands still
-    more: int = 40  # a tick in which so many cells change gives another lesson, of another part, up to three
-    batch: int = 16  # lessons per step
-    fresh: int = 12  # new ones with every step
+    batch: int = 8  # lessons per step
+    fresh: int = 6  # new ones with every step
     cells: int = 32  # cells per lesson that are told, of those that change to a content that is known
     drawn: int = 12  # cells per lesson that are drawn, of those that change to another
     others: int = 4  # cells that do not change and are drawn too: those most likely to be taken for changing
     calm: float = 0.03  # share of the ticks taken in which nothing changes
     moving: float = 0.2  # share of the ticks taken in which something changes, though the player began nothing
     turns: float = 0.4  # share of a batch in which the player began something that changes much
-    smudge: float = 0.02  # share of the cells that show something wrong, as a dream's own mistakes do
+    smudge: float = 0.01  # share of the cells that show something wrong, as a dream's own mistakes do
     much: int = 14  # cells; a tick in which more change is always taken
-    gate: float = 0.3  # weight of the loss that says which cells change
+    gate: float = 1.0  # weight of the loss that says which cells change
     fair: float = 0.75  # how much alike lessons count in the next loss, whatever the number of their cells
     whole: float = 4.0  # ... of the one that says what a cell shows
+    page: float = 0.5  # ... of the one that says which pages come back
+    recast: float = 0.3  # ... of the one that says what colours turn into
     pixels: float = 0.2  # ... of the one that draws what no book holds
     muon_lr: float = 2e-3  # matrices inside the residual blocks
     adam_lr: float = 2e-3  # everything else

@@ -6,6 +6,7 @@ always kept; the others in part. Knows nothing about where episodes come from.
 
 from collections import deque
 from collections.abc import Iterable, Iterator
+from itertools import chain, islice
 from typing import NamedTuple
 
 import numpy as np
@@ -16,10 +17,11 @@ from torch import Tensor
 from dreamloop.model.dataset import DataError, Episode
 from dreamloop.model.mosaic_book import Book
 from dreamloop.model.mosaic_config import MosaicTrainConfig
-from dreamloop.model.mosaic_net import Seen, to_cells
-from dreamloop.model.mosaic_player import Look, MosaicPlayer, Palette, Part, stack
+from dreamloop.model.mosaic_net import Seen
+from dreamloop.model.mosaic_player import Look, MosaicPlayer, Palette, stack
+from dreamloop.model.mosaic_sprite import Sprite, SpriteLooks
 
-UNDER = 2  # cells on every side of the pointer that it may cover
+LOOKED_AT = 4  # episodes in which a sprite is looked for, where none is known
 
 
 class Lesson(NamedTuple):
@@ -37,12 +39,21 @@ class Lessons:
     foresee: half as many of them alone are kept beside, for a share of every batch.
     """
 
-    def __init__(self, config: MosaicTrainConfig, episodes: Iterable[Episode], palette: Palette, book: Book) -> None:
-        self.config, self.palette, self.book = config, palette, book
+    def __init__(
+        self,
+        config: MosaicTrainConfig,
+        episodes: Iterable[Episode],
+        palette: Palette,
+        book: Book,
+        sprite: Sprite,
+    ) -> None:
+        self.config, self.palette, self.book, self.sprite = config, palette, book, sprite
         self.rng = np.random.default_rng(config.seed)
         self.kept: list[Lesson] = []
         self.turns: deque[Lesson] = deque(maxlen=max(config.lessons // 2, 1))
         self._at = 0
+        if not sprite.found and config.net.pointer >= 0:
+            episodes = self._find_sprite(iter(episodes))
         self._lessons = (lesson for episode in episodes for lesson in self._of(episode))
         self.add(max(config.lessons // 10, config.batch))
         if not self.kept:
@@ -63,7 +74,7 @@ class Lessons:
                 return
 
     def batch(self, n: int, device: torch.device | str = "cpu") -> tuple[Seen, Tensor]:
-        """Return what is seen, and the true cells (n, rows, columns, pixels) int64."""
+        """Return what is seen, and the true cells (n, rows, columns, pixels) uint8."""
         turns = min(round(n * self.config.turns), n) if self.turns else 0
         drawn = [self.turns[i] for i in self.rng.integers(0, len(self.turns), turns)] if turns else []
         drawn += [self.kept[i] for i in self.rng.integers(0, len(self.kept), n - turns)]
@@ -72,45 +83,30 @@ class Lessons:
 
     def batch_of(self, chosen: list[Lesson], device: torch.device | str = "cpu") -> tuple[Seen, Tensor]:
         """Return these lessons as a batch."""
-        truth = torch.from_numpy(np.stack([one.truth for one in chosen])).to(device).long()
+        truth = torch.from_numpy(np.stack([one.truth for one in chosen])).to(device)
         return stack([one.look for one in chosen], device), truth
+
+    def _find_sprite(self, episodes: Iterator[Episode]) -> Iterator[Episode]:
+        """Look for the pointer in the first episodes, and return all of them."""
+        first, looks = list(islice(episodes, LOOKED_AT)), SpriteLooks(self.config.net.colours)
+        player = MosaicPlayer(self.config.net)
+        for episode in first:
+            for frame, action in zip(episode[0], episode[1], strict=True):
+                player.act(action)
+                looks.look(self.palette.numbers(frame), player.places[0])
+        self.sprite = Sprite(looks.sprite())
+        return chain(first, episodes)
 
     def _of(self, episode: Episode) -> Iterator[Lesson]:
         """Follow an episode and yield the lessons that are worth it."""
-        net = self.config.net
-        frames, actions = episode[0], episode[1]
-        player = MosaicPlayer(net)
-        before = actions[0]
-        for tick, (frame, action) in enumerate(zip(frames, actions, strict=True)):
-            truth = to_cells(torch.from_numpy(self.palette.numbers(frame)), net.cell).numpy()
-            player.act(action)
+        player = MosaicPlayer(self.config.net, self.sprite)
+        pictures = [self.palette.numbers(frame) for frame in episode[0]]
+        for truth in player.watch(pictures, episode[1], lambda: self.book.pages[: self.book.used]):
             changed = (truth != player.memory.now).any(-1)
-            self.book.learn(truth[changed & self._apart(player.places)])
-            changes, began = int(changed.sum()), self._began(action, before)
-            if tick and self.rng.random() < self._worth(changes, began, action):
-                turn = began and changes > self.config.much
-                for part in self._parts(changed, player.places[0] // net.cell):
-                    yield Lesson(player.look(part), truth[part].copy(), turn)
-            player.show(truth)
-            before = action
-
-    def _parts(self, changed: NDArray[np.bool_], pointer: NDArray[np.int64]) -> Iterator[Part]:
-        """Choose parts of the picture (rows, columns): around a cell that changes, else around the pointer."""
-        where = np.argwhere(changed)
-        side = np.array(self.config.part)
-        for _ in range(1 + min(len(where) // self.config.more, 2)):
-            centre = where[self.rng.integers(len(where))] if len(where) else pointer[::-1]
-            first = centre - side // 2 + self.rng.integers(-side // 4, side // 4 + 1)
-            first = first.clip(0, np.array(changed.shape) - side)
-            yield slice(first[0], first[0] + side[0]), slice(first[1], first[1] + side[1])
-
-    def _apart(self, places: NDArray[np.int64]) -> NDArray[np.bool_]:
-        """Return which cells (rows, columns) are away from the pointer: beneath it there is always something new."""
-        net = self.config.net
-        if net.pointer < 0:
-            return np.ones(net.grid, bool)
-        away = [np.abs(np.arange(n) - at // net.cell) > UNDER for n, at in zip(net.grid, places[0][::-1], strict=True)]
-        return np.asarray(away[0][:, None] | away[1])
+            self.book.learn(truth[changed])
+            changes, began = int(changed.sum()), self._began(player.actions[-1], player.actions[-2])
+            if player.memory.tick and self.rng.random() < self._worth(changes, began, player.actions[-1]):
+                yield Lesson(player.look(), truth.copy(), began and changes > self.config.much)
 
     def _began(self, action: NDArray[np.float32], before: NDArray[np.float32]) -> bool:
         """Say whether more than the pointer's place is another than a tick ago."""

@@ -7,8 +7,13 @@ of those that are known, or none of these. Where it is none of these, every pixe
 painted in a colour of the palette. Nothing is blended, so what does not change cannot drift, and a colour is right or
 wrong but never almost right.
 
-Both choices are trained as mixtures (a pointer network): whatever option holds the truth is right. A pointer enters
-as maps over the cells, as learned stamps laid where it is, and as a look at what lies under it.
+Both choices are trained as mixtures (a pointer network): whatever option holds the truth is right. A pointer is no
+part of the picture (see mosaic_sprite.py): where it is enters as maps over the cells, as learned stamps laid where it
+is, and as a look at what lies under it.
+
+Two more things are foreseen for the picture as a whole. Which *page* comes back: what once gave way together (a window
+that was closed) is weighed by what it shows, and found or left as one, as memory is routed by keys elsewhere. And how
+colours turn into others (all of a look at once): the picture so *recast* is one more source of every cell.
 
 Knows nothing about players, files or training.
 """
@@ -24,11 +29,14 @@ from torch.nn import functional as F
 
 from dreamloop.model.layers import Blocks, Conv, Linear, Shrink, unfold
 from dreamloop.model.mosaic_book import EMPTY, signs
+from dreamloop.model.mosaic_memory import PAGES
+from dreamloop.model.mosaic_sprite import CLEAR, SIDE
 
 CARRIED = 4  # sources that move along with the pointer: both ways, across, down; and what was seen there before
 AGES = 32  # ages of a cell that are told apart, in ticks
 REACH = 16  # pixels on every side of the pointer that its stamps cover
 NEAR = 1  # cells on every side of the pointer that are looked at, wherever they are in the picture
+STAYS = 5.0  # how likely a colour stays what it is, before anything is learnt: a logit
 LOUD = 3.0  # how loudly actions are told to what chooses a content: one control among many is rarely down
 Chance = Callable[[Tensor, Tensor], Tensor]  # logits (n, ...) and the players (n,) they are of, to logits
 
@@ -59,6 +67,8 @@ class MosaicConfig:
     stamp: int = 8  # channels of the stamps
     fine: int = 48  # channels per pixel where cells are drawn
     fine_blocks: int = 1
+    page: int = 64  # channels of what is known of a page
+    heads: int = 4  # of the attention among the coarsest places
     prefix: int = 128  # ticks of true history that a scene should bring, to be remembered
     threshold: float = 0.3  # probability of a change above which a cell is drawn
     luck: float = 0.0  # how much chance there is in what is chosen; 0: the likeliest, whatever the seed
@@ -70,13 +80,14 @@ class MosaicConfig:
 
 
 class Seen(NamedTuple):
-    """What the net sees of b players: the whole picture in play, a part of it in training."""
+    """What the net sees of b players."""
 
     sources: (
-        Tensor  # (b, rows, columns, 1 + CARRIED + slots, pixels) int64, ``colours`` where there is none; first: now
+        Tensor  # (b, rows, columns, 1 + CARRIED + slots, pixels) uint8, ``colours`` where there is none; first: now
     )
     age: Tensor  # (b, rows, columns) int64, ticks since the cell changed, at most AGES - 1
-    corner: Tensor  # (b, 2) column and row of the first cell
+    pages: Tensor  # (b, rows, columns, slots) int64, the page that what the slots hold is of, 0: of none
+    ago: Tensor  # (b, PAGES + 1) int64, ticks since a page gave way
     near: Tensor  # (b, cells, pixels) int64, what the cells around the pointer show
     actions: Tensor  # (b, action_ticks, a), oldest first
     places: Tensor  # (b, 3, 2) x and y in pixels: the pointer now, a tick ago, and where its button went down
@@ -89,6 +100,9 @@ class Drawn(NamedTuple):
     change: Tensor  # (b, rows, columns) logits
     features: Tensor  # (b, c, rows, columns)
     cond: Tensor  # (b, cond)
+    returns: Tensor  # (b, PAGES + 1) logits: a page comes back
+    turns: Tensor  # (b, colours, colours) logits: what every colour turns into
+    recast: Tensor  # (b, rows, columns, pixels) uint8: the picture so turned, ``colours`` where it stays what it is
 
 
 class MosaicNet(nn.Module):
@@ -97,6 +111,7 @@ class MosaicNet(nn.Module):
     palette: Tensor
     book: Tensor
     ink: Tensor
+    sprite: Tensor
 
     def __init__(self, config: MosaicConfig) -> None:
         super().__init__()
@@ -104,24 +119,29 @@ class MosaicNet(nn.Module):
         k, w, pixels = config.colours, config.widths, config.cell**2
         self.register_buffer("palette", torch.zeros(k, 3, dtype=torch.uint8))
         self.register_buffer("book", torch.full((config.book, pixels), EMPTY, dtype=torch.uint8))
+        self.register_buffer("sprite", torch.full((SIDE, SIDE), CLEAR, dtype=torch.uint8))
         codes = torch.randn(k + 1, config.emb, generator=torch.Generator().manual_seed(1))
         self.register_buffer("ink", codes)  # not trained: the layers behind it are
         near = (2 * NEAR + 1) ** 2 * pixels * config.emb + 2
         self.under = nn.Sequential(Linear(near, config.cond), nn.SiLU(), Linear(config.cond, config.cond))
         self.know = Linear(config.actions * config.action_ticks + 3, config.cond)
         self.mix = nn.Sequential(
-            Linear(2 * config.cond, 2 * config.cond), nn.SiLU(), Linear(2 * config.cond, config.cond), nn.SiLU()
+            Linear(2 * config.cond + k, 2 * config.cond), nn.SiLU(), Linear(2 * config.cond, config.cond), nn.SiLU()
         )
         rows, columns = config.grid
-        self.stem = Conv((2 + config.looks) * pixels * config.emb + AGES + 3 * 3 + rows + columns, w[0], 1)
+        self.recast = Linear(config.cond, k * k, gain=0.3)
+        self.pages = Pages(config)
+        inputs = (2 + config.looks) * pixels * config.emb + AGES + 3 * 3 + rows + columns
+        self.stem = Conv(inputs + config.code + config.slots + 1, w[0], 1)
         self.around = nn.Parameter(0.2 * torch.randn(3, 4 * REACH * REACH, w[0]))
         self.down = nn.ModuleList(Blocks(n, c, config.cond) for n, c in zip(config.down, w, strict=True))
+        self.among = Attention(w[-1], config.heads)
         self.up = nn.ModuleList(Blocks(n, c, config.cond) for n, c in zip(config.up, w, strict=True))
         self.shrink = nn.ModuleList(Shrink(a, b) for a, b in pairwise(w))
         self.grow = nn.ModuleList(Conv(b, 4 * a, 1) for a, b in pairwise(w))
         self.merge = nn.ModuleList(Conv(2 * a, a, 1) for a in w[:-1])
         self.change = Conv(w[0], 1, 1)
-        sources = 1 + CARRIED + config.slots
+        sources = 1 + CARRIED + config.slots + 1
         self.code = Linear(pixels * config.emb, config.code)
         self.page = nn.Parameter(torch.zeros(config.book, config.code))
         self.kind = nn.Parameter(0.2 * torch.randn(sources, config.code))
@@ -155,9 +175,15 @@ class MosaicNet(nn.Module):
         return self
 
     def look(self, seen: Seen) -> Drawn:
-        """Say where the picture changes."""
+        """Say where the picture changes, which pages come back and what colours turn into."""
         cond = self._condition(seen)
-        x = self.stem(self._inputs(seen).to(self.dtype).contiguous(memory_format=torch.channels_last))
+        turns, recast, turned = self._recast(seen, cond)
+        codes = self._codes(seen)
+        returns = self.pages(codes, seen, cond)
+        found, weights = self.pages.find(codes, seen, returns)
+        more = torch.cat([found, weights, turned.to(found)[..., None]], -1).permute(0, 3, 1, 2)
+        x = torch.cat([self._inputs(seen).to(self.dtype), more.to(self.dtype)], 1)
+        x = self.stem(x.contiguous(memory_format=torch.channels_last))
         x = (x + self._pointer(seen).to(self.dtype)).contiguous(memory_format=torch.channels_last)
         skips: list[Tensor] = []
         for level, blocks in enumerate(self.down):
@@ -165,16 +191,35 @@ class MosaicNet(nn.Module):
                 skips.append(x)
                 x = self.shrink[level - 1](x)
             x = blocks(x, cond)
+        x = self.among(x)
         for level in reversed(range(len(self.up) - 1)):
             x = unfold(self.grow[level](x), 2)
             x = self.merge[level](torch.cat([x, skips[level]], 1).contiguous(memory_format=torch.channels_last))
             x = self.up[level](x, cond)
-        return Drawn(self.change(x)[:, 0].float(), x, cond)
+        return Drawn(self.change(x)[:, 0].float(), x, cond, returns, turns, recast)
+
+    def _recast(self, seen: Seen, cond: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return what colours turn into, the picture so turned, and how likely every cell turns."""
+        k, now = self.config.colours, seen.sources[:, :, :, 0]
+        logits = self.recast(cond).float().view(-1, k, k) + STAYS * torch.eye(k, device=now.device)
+        turned = F.pad(logits.argmax(-1).to(torch.uint8), (0, 1), value=k)  # (b, k + 1)
+        flat = now.flatten(1).long()
+        shown = turned.gather(1, flat).view_as(now)
+        shown = shown.masked_fill((shown == now).all(-1, keepdim=True), k)  # it is no other picture
+        goes = 1 - logits.softmax(-1).diagonal(dim1=1, dim2=2)
+        likely = F.pad(goes, (0, 1)).gather(1, flat).view(now.shape).mean(-1)
+        return logits, shown, likely
+
+    def _codes(self, seen: Seen) -> Tensor:
+        """Return the codes (n, code) of what the slots hold that is of a page."""
+        held = seen.sources[:, :, :, 1 + CARRIED :][seen.pages > 0]
+        codes: Tensor = self.code(F.embedding(held.int(), self.ink).flatten(1).to(self.dtype))
+        return codes
 
     def choose(self, drawn: Drawn, seen: Seen, rows: Tensor, chance: Chance = lambda logits, players: logits) -> Tensor:
         """Return what cells ``rows`` (n, 3) show, (n, pixels): the likeliest, after ``chance`` had its say."""
         b, y, x = rows.unbind(1)
-        sources, colours = seen.sources[b, y, x], self.config.colours
+        sources, colours = sources_of(drawn, seen, rows), self.config.colours
         cells, drawing = self._likeliest(chance(self.whole(drawn, seen, rows), b), sources)
         if drawing.any():
             logits = chance(self.draw(drawn, seen, rows[drawing]), b[drawing])
@@ -188,7 +233,7 @@ class MosaicNet(nn.Module):
         """
         config, dtype = self.config, self.dtype
         b, y, x = rows.unbind(1)
-        sources = seen.sources[b, y, x]
+        sources = sources_of(drawn, seen, rows)
         codes = self.code(F.embedding(sources, self.ink).flatten(2).to(dtype))  # (n, s, code)
         own = codes[:, [0, 1, 1 + CARRIED]].flatten(1)
         did = LOUD * seen.actions.flatten(1)[b].to(dtype)  # a letter follows from the key alone
@@ -197,6 +242,8 @@ class MosaicNet(nn.Module):
         told = self.ask(torch.cat([there, drawn.cond[b], own, did], 1))
         none, question = told[:, :1], told[:, 1:] * config.code**-0.5
         shown = ((codes + self.kind.to(dtype)) @ question[:, :, None])[..., 0]
+        back = drawn.returns[b[:, None], seen.pages[b, y, x]] * (seen.pages[b, y, x] > 0)
+        shown = shown + F.pad(back, (1 + CARRIED, 1)).to(dtype)
         pages = question @ (self._read_book() if self._keys is None else self._keys).T
         absent = torch.cat([sources[..., 0] == config.colours, (self.book[:, 0] == EMPTY).expand(len(rows), -1)], 1)
         return torch.cat([none, torch.cat([shown, pages], 1).masked_fill(absent, -torch.inf)], 1).float()
@@ -257,10 +304,10 @@ class MosaicNet(nn.Module):
         config, dtype, c = self.config, self.dtype, self.config.cell
         b, y, x = rows.unbind(1)
         about = torch.cat([drawn.features[b, :, y, x], drawn.cond[b]], 1)
-        sources = seen.sources[b, y, x]  # (n, s, pixels)
+        sources = sources_of(drawn, seen, rows)
         inked = F.embedding(sources, self.ink).permute(0, 1, 3, 2).flatten(1, 2)  # (n, s * emb, pixels)
         sketch = self.plan(about).view(len(rows), 8, c * c)
-        corner = (torch.stack([x, y], 1) + seen.corner[b]) * c
+        corner = torch.stack([x, y], 1) * c
         at = corner[:, None] + _square(c, rows.device)
         stamps = [_stamp(self.close[i], at - seen.places[b, i, None]).permute(0, 2, 1) for i in range(3)]
         parts = torch.cat(
@@ -279,14 +326,21 @@ class MosaicNet(nn.Module):
         acted = self.know(torch.cat([seen.actions.flatten(1), moved], 1).to(dtype))
         inside = (seen.places[:, 0] % cell).float() / cell - 0.5
         under = self.under(torch.cat([F.embedding(seen.near, self.ink).flatten(1), inside], 1).to(dtype))
-        mixed: Tensor = self.mix(torch.cat([acted, under], 1))
+        mixed: Tensor = self.mix(torch.cat([acted, under, self._colours(seen).to(dtype)], 1))
         return mixed
+
+    def _colours(self, seen: Seen) -> Tensor:
+        """Return (b, colours): the root of the share that every colour has in the picture."""
+        k, now = self.config.colours, seen.sources[:, :, :, 0].flatten(1).clamp(max=self.config.colours - 1).long()
+        counted = torch.zeros(len(now), k, device=now.device)
+        counted.scatter_add_(1, now, torch.ones((), device=now.device).expand(now.shape))
+        return (counted / now.shape[1]).sqrt()
 
     def _inputs(self, seen: Seen) -> Tensor:
         """Return (b, channels, rows, columns): colours of now, of what is carried and remembered; ages; places."""
         config = self.config
         looks = [0, 1, *range(1 + CARRIED, 1 + CARRIED + config.looks)]
-        inked = F.embedding(seen.sources[:, :, :, looks], self.ink).flatten(3)
+        inked = F.embedding(seen.sources[:, :, :, looks].int(), self.ink).flatten(3)
         age = F.one_hot(seen.age, AGES)
         cells = self._cells(seen)
         where = torch.cat([F.one_hot(cells[..., 1], config.grid[0]), F.one_hot(cells[..., 0], config.grid[1])], -1)
@@ -306,7 +360,78 @@ class MosaicNet(nn.Module):
         """Return (b, rows, columns, 2): column and row of every cell in the whole picture."""
         _, rows, columns = seen.age.shape
         step = (torch.arange(n, device=seen.age.device) for n in (columns, rows))
-        return torch.stack(torch.meshgrid(*step, indexing="xy"), -1) + seen.corner[:, None, None]
+        return torch.stack(torch.meshgrid(*step, indexing="xy"), -1).expand(len(seen.age), -1, -1, -1)
+
+
+class Pages(nn.Module):
+    """Weighs every page by what it shows, beside what is done: does it come back?"""
+
+    def __init__(self, config: MosaicConfig) -> None:
+        super().__init__()
+        self.leaf = Linear(config.code, config.page)
+        self.bind = Linear(2 * config.page + 2, config.page)
+        self.seek = Linear(config.cond, config.page)
+        self.weigh = nn.Sequential(Linear(3 * config.page, config.page), nn.SiLU(), Linear(config.page, 1))
+
+    def forward(self, codes: Tensor, seen: Seen, cond: Tensor) -> Tensor:
+        """Return (b, PAGES + 1) logits; those of no page are low.
+
+        Args:
+            codes: (n, code) of what the slots hold that is of a page.
+            cond: (b, cond).
+        """
+        where = self._where(seen)
+        n = len(cond) * (PAGES + 1)
+        leaves = F.silu(self.leaf(codes)).float()
+        count = torch.bincount(where, minlength=n)[:, None].float()
+        spread = where[:, None].expand(-1, leaves.shape[1])
+        blank = leaves.new_zeros(n, leaves.shape[1])
+        mean = blank.index_add(0, where, leaves) / count.clamp(min=1)
+        most = blank.scatter_reduce(0, spread, leaves, "amax")
+        facts = torch.cat([torch.log1p(count), torch.log1p(seen.ago.flatten()[:, None].float())], 1) / 5
+        page = F.silu(self.bind(torch.cat([mean, most, facts], 1).to(cond))).view(len(cond), PAGES + 1, -1)
+        asked = self.seek(cond)[:, None].expand_as(page)
+        logits: Tensor = self.weigh(torch.cat([page, page * asked, asked], -1))[..., 0].float()
+        return logits.masked_fill(count.view_as(logits) == 0, -8.0)
+
+    def find(self, codes: Tensor, seen: Seen, returns: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the code (b, r, c, code) of what likely comes back at every cell, and how likely each slot does."""
+        b, rows, columns, slots = seen.pages.shape
+        likely = returns.gather(1, seen.pages.flatten(1)).view(seen.pages.shape).sigmoid() * (seen.pages > 0)
+        spread = codes.new_zeros(b, rows, columns, slots, codes.shape[-1])
+        spread = spread.index_put((seen.pages > 0).nonzero(as_tuple=True), codes)
+        best, which = likely.max(-1)
+        found = spread.gather(3, which[..., None, None].expand(-1, -1, -1, 1, codes.shape[-1]))[:, :, :, 0]
+        return found * best[..., None].to(codes), likely.to(codes)
+
+    def _where(self, seen: Seen) -> Tensor:
+        """Return (n,): the page of every code, counted over all players."""
+        player = torch.arange(len(seen.pages), device=seen.pages.device)[:, None, None, None] * (PAGES + 1)
+        return (seen.pages + player)[seen.pages > 0]
+
+
+class Attention(nn.Module):
+    """Self-attention among the places of a small picture, added to it."""
+
+    def __init__(self, c: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.ask, self.out = Linear(c, 3 * c), Linear(c, c, gain=0.3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (b, c, h, w) to the same shape."""
+        b, c, h, w = x.shape
+        rows = F.layer_norm(x.permute(0, 2, 3, 1).reshape(b, h * w, c), (c,))
+        q, k, v = self.ask(rows).view(b, h * w, 3, self.heads, c // self.heads).permute(2, 0, 3, 1, 4)
+        mixed = F.scaled_dot_product_attention(q, k, v).transpose(1, 2).reshape(b, h * w, c)
+        told: Tensor = self.out(mixed).view(b, h, w, c).permute(0, 3, 1, 2)
+        return x + told
+
+
+def sources_of(drawn: Drawn, seen: Seen, rows: Tensor) -> Tensor:
+    """Return (n, s, pixels) int64: what cells ``rows`` (n, 3) can show without being drawn, the book aside."""
+    b, y, x = rows.unbind(1)
+    return torch.cat([seen.sources[b, y, x], drawn.recast[b, y, x][:, None]], 1).long()
 
 
 def _square(side: int, device: torch.device) -> Tensor:
@@ -364,10 +489,11 @@ def count_flop(net: MosaicNet, cells: int) -> float:
 
     config = net.config
     rows, columns = config.grid
-    sources = torch.zeros(1, rows, columns, 1 + CARRIED + config.slots, config.cell**2, dtype=torch.long)
+    sources = torch.zeros(1, rows, columns, 1 + CARRIED + config.slots, config.cell**2, dtype=torch.uint8)
     two, near = torch.zeros(1, 2, dtype=torch.long), (2 * NEAR + 1) ** 2
+    pages, ago = torch.ones(1, rows, columns, config.slots).long(), torch.ones(1, PAGES + 1).long()
     seen = Seen(
-        *(sources, sources[:, :, :, 0, 0], two, sources[:, 0, :1, 0].expand(-1, near, -1)),
+        *(sources, sources[:, :, :, 0, 0].long(), pages, ago, sources[:, 0, :1, 0].long().expand(-1, near, -1)),
         *(torch.zeros(1, config.action_ticks, config.actions), two[:, None].expand(-1, 3, -1), two),
     )
     with FlopCounterMode(display=False) as counter, torch.no_grad():

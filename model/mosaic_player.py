@@ -1,9 +1,10 @@
 """One player of the mosaic model: cells that remember, the latest actions, where the pointer was and where it pressed.
 
-The same code prepares what the net sees in play and in training. Colours come and go as numbers of a palette.
+The same code prepares what the net sees in play and in training. Colours come and go as numbers of a palette, and
+the pointer is lifted off the picture (see mosaic_sprite.py): all that is remembered lies beneath it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,10 +13,9 @@ from numpy.typing import NDArray
 
 from dreamloop.model.mosaic_memory import CellMemory
 from dreamloop.model.mosaic_net import CARRIED, NEAR, MosaicConfig, Seen
+from dreamloop.model.mosaic_sprite import CLEAR, SIDE, Sprite, seen_next, uncover
 
 Look = tuple[NDArray[Any], ...]  # the fields of Seen, of one player
-Part = tuple[slice, slice]  # rows and columns of the picture
-WHOLE = (slice(None), slice(None))
 
 
 class Palette:
@@ -55,10 +55,15 @@ def _codes(frames: NDArray[np.uint8]) -> NDArray[np.int32]:
 
 
 class MosaicPlayer:
-    """What is known just before a picture is drawn; told of it afterwards."""
+    """What is known just before a picture is drawn; told of it afterwards.
 
-    def __init__(self, config: MosaicConfig) -> None:
+    Args:
+        sprite: of the pointer; without one, the pointer is part of the picture.
+    """
+
+    def __init__(self, config: MosaicConfig, sprite: Sprite | None = None) -> None:
         self.config = config
+        self.sprite = sprite or Sprite(np.full((SIDE, SIDE), CLEAR, np.uint8))
         self.memory = CellMemory(config.grid, config.cell**2, config.slots, config.colours)
         self.actions = np.zeros((config.action_ticks, config.actions), np.float32)
         self.places = np.zeros((3, 2), np.int64)
@@ -69,24 +74,74 @@ class MosaicPlayer:
         self.actions = np.concatenate([self.actions[1:], action[None]])
         if config.pointer < 0:
             return
-        size = (config.width_px - 1, config.height_px - 1)
-        place = np.rint(np.clip(action[config.pointer : config.pointer + 2], 0, 1) * size).astype(np.int64)
+        place = self._place(action)
         held = config.button >= 0 and action[config.button] > 0.5
         pressed = self.places[2] if held and before[config.button] > 0.5 else place
         self.places = np.stack([place, self.places[0], pressed])
+
+    def _place(self, action: NDArray[np.float32]) -> NDArray[np.int64]:
+        config = self.config
+        if config.pointer < 0:
+            return np.zeros(2, np.int64)
+        size = (config.width_px - 1, config.height_px - 1)
+        return np.rint(np.clip(action[config.pointer : config.pointer + 2], 0, 1) * size).astype(np.int64)
 
     def show(self, cells: NDArray[np.uint8]) -> NDArray[np.bool_]:
         """Take the picture that was drawn, as cells of numbers, and return which cells changed."""
         return self.memory.show(cells)
 
-    def look(self, part: Part = WHOLE) -> Look:
-        """Return what the net sees of this player, of the whole picture or of ``part`` of it."""
-        memory, corner = self.memory, np.array([part[1].start or 0, part[0].start or 0])
-        shift = self.shift
-        sources = np.stack(
-            [memory.now[part], *self._carried(shift // self.config.cell, part), *memory.slots[:, *part]], 2
-        )
-        return sources, memory.age[part].copy(), corner, self._near(), self.actions, self.places, shift
+    def watch(
+        self,
+        pictures: Sequence[NDArray[np.uint8]],
+        actions: Sequence[NDArray[np.float32]],
+        known: Callable[[], NDArray[np.uint8]],
+    ) -> Iterator[NDArray[np.uint8]]:
+        """Follow true play: yield what lies under the pointer of every tick, as cells, and then take it as shown.
+
+        At the time of the yield the player has acted, and has not been shown the cells.
+
+        Args:
+            pictures: (h, w) numbers of colours, one for each of ``actions`` (t, a).
+            known: returns the contents (n, pixels) that cells are known to have.
+        """
+        places = [self._place(action) for action in actions]
+        started, last = False, len(pictures) - 1
+        for i, (picture, ahead) in enumerate(zip(pictures, seen_next(pictures, places, self.sprite), strict=True)):
+            self.act(actions[i])
+            started |= i == last or self.sprite.fits(picture, self.places[0])
+            if not started:
+                continue  # a first picture, before the pointer was put anywhere
+            cells = self._beneath(picture, ahead, known())
+            yield cells
+            self.show(cells)
+
+    def _beneath(
+        self, picture: NDArray[np.uint8], ahead: NDArray[np.uint8], known: NDArray[np.uint8]
+    ) -> NDArray[np.uint8]:
+        """Return the cells of a true picture as they are under the pointer, as far as can be told."""
+        size = self.config.cell
+        hidden = _cut(self.sprite.covers(self.places[0], (picture.shape[0], picture.shape[1])), size)
+        seen, later = _cut(picture, size), _cut(ahead, size)
+        cells = np.where(hidden, self.memory.now, seen)
+        for y, x in np.argwhere(hidden.any(-1)):
+            before = self.memory.now[y, x]
+            if before[0] == self.config.colours:  # nothing is known of it yet
+                before = np.full_like(before, np.bincount(seen[y, x][~hidden[y, x]], minlength=1).argmax())
+            held = np.concatenate([self.memory.slots[:, y, x], known])
+            cells[y, x] = uncover(seen[y, x], hidden[y, x], before, later[y, x], held)
+        return cells
+
+    def picture(self) -> NDArray[np.uint8]:
+        """Return what is seen (h, w): the cells of now, with the pointer over them."""
+        c, (rows, columns) = self.config.cell, self.config.grid
+        picture = self.memory.now.reshape(rows, columns, c, c).swapaxes(1, 2).reshape(rows * c, columns * c)
+        return self.sprite.lay(np.array(picture), self.places[0])
+
+    def look(self) -> Look:
+        """Return what the net sees of this player."""
+        memory, shift = self.memory, self.shift
+        sources = np.stack([memory.now, *self._carried(shift // self.config.cell), *memory.slots], 2)
+        return sources, memory.age.copy(), *memory.pages(), self._near(), self.actions, self.places, shift
 
     @property
     def shift(self) -> NDArray[np.int64]:
@@ -97,10 +152,10 @@ class MosaicPlayer:
         now, before = ((place - self.places[2] + config.snap // 2) // config.snap for place in self.places[:2])
         return np.asarray(config.snap * (now - before))
 
-    def _carried(self, steps: NDArray[np.int64], part: Part) -> list[NDArray[np.uint8]]:
-        """Return what moves along with the pointer by ``steps`` cells, as ``part`` sees it: both ways, across, down."""
+    def _carried(self, steps: NDArray[np.int64]) -> list[NDArray[np.uint8]]:
+        """Return what moves along with the pointer by ``steps`` cells: both ways, across, down."""
         rows, columns = self.config.grid
-        y, x = (np.arange(n)[of] for n, of in zip((rows, columns), part, strict=True))
+        y, x = np.arange(rows), np.arange(columns)
         pages = (self.memory.now, self.memory.now, self.memory.now, self.memory.slots[0])
         carried = []
         for (across, down), page in zip(((1, 1), (1, 0), (0, 1), (1, 1)), pages, strict=True):
@@ -134,9 +189,15 @@ class MosaicPlayer:
         self.memory.restore(state)
 
 
+def _cut(picture: NDArray[Any], cell: int) -> NDArray[Any]:
+    """Cut a picture (h, w) into cells (rows, columns, cell * cell)."""
+    h, w = picture.shape
+    return picture.reshape(h // cell, cell, w // cell, cell).swapaxes(1, 2).reshape(h // cell, w // cell, cell * cell)
+
+
 def stack(looks: Sequence[Look], device: torch.device | str = "cpu") -> Seen:
     """Put the looks of b players together as the net takes them."""
-    sources, age, corner, near, actions, places, shift = (
+    sources, age, pages, ago, near, actions, places, shift = (
         torch.from_numpy(np.stack(part)).to(device) for part in zip(*looks, strict=True)
     )
-    return Seen(sources.long(), age.long(), corner, near.long(), actions.float(), places, shift)
+    return Seen(sources, age.long(), pages.long(), ago, near.long(), actions.float(), places, shift)

@@ -16,12 +16,16 @@ from dreamloop.model.device import choose_device, choose_dtype
 from dreamloop.model.mosaic_book import Book
 from dreamloop.model.mosaic_config import MosaicTrainConfig
 from dreamloop.model.mosaic_lessons import Lessons
-from dreamloop.model.mosaic_net import Drawn, MosaicNet, Seen, surprise
+from dreamloop.model.mosaic_memory import PAGES
+from dreamloop.model.mosaic_net import CARRIED, Drawn, MosaicNet, Seen, sources_of, surprise
 from dreamloop.model.mosaic_player import Palette
+from dreamloop.model.mosaic_sprite import Sprite
 from dreamloop.model.train import Every, Log, Progress, Report
 from dreamloop.model.train_store import load_run, save_run
 
-INSIDE = ("first.", "down.", "up.", "fine.", "shrink.", "grow.", "merge.")  # whose matrices Muon trains
+LARGE = 6  # cells that make a page worth being foreseen as one
+MANY, MOSTLY = 32, 0.8  # pixels of a colour, and the share of them, that turn into one and the same
+INSIDE = ("first.", "down.", "up.", "fine.", "shrink.", "grow.", "merge.", "among.")  # whose matrices Muon trains
 
 
 class MosaicTrainer:
@@ -36,22 +40,25 @@ class MosaicTrainer:
         self.optimisers = {"net": make_optimisers(config, self.net)}
         self.progress = Progress()
 
-    def know(self, palette: Palette, book: Book) -> None:
-        """Take over the colours and the contents that were met so far."""
+    def know(self, palette: Palette, book: Book, sprite: Sprite) -> None:
+        """Take over the colours, the contents and the pointer that were met so far."""
         for net in (self.net, self.ema):
             net.palette.copy_(torch.from_numpy(palette.colours))
             net.book.copy_(torch.from_numpy(book.pages))
+            net.sprite.copy_(torch.from_numpy(sprite.pixels))
 
     def step(self, seen: Seen, truth: Tensor) -> dict[str, float]:
         """Learn from one batch and return the losses; ``truth`` are the cells (b, rows, columns, pixels) it led to."""
         config = self.config
         drawn = self.net.look(seen)
         changed = (truth != seen.sources[:, :, :, 0]).any(-1)
-        gate = F.binary_cross_entropy_with_logits(drawn.change, changed.float(), reduction="sum") / config.batch
-        new = changed & ~self.net.knows(seen.sources, truth)
+        gate = gate_loss(drawn.change, changed)
+        new = torch.zeros_like(changed)
+        new[changed] = ~self.net.knows(sources_of(drawn, seen, changed.nonzero()), truth[changed])
         rows = pick_cells(new, changed & ~new, drawn.change.detach(), config)
-        figures = {"gate": float(gate.detach())}
-        loss = config.gate * gate
+        page, recast = page_loss(drawn.returns, seen, truth, changed), recast_loss(drawn.turns, seen, truth)
+        figures = {"gate": float(gate.detach()), "page": float(page.detach()), "recast": float(recast.detach())}
+        loss = config.gate * gate + config.page * page + config.recast * recast
         if len(rows):
             whole, pixels = self._surprise(drawn, seen, truth, rows)
             loss = loss + config.whole * (fair_weights(rows[:, 0], config.fair) * whole).sum()
@@ -67,7 +74,7 @@ class MosaicTrainer:
     def _surprise(self, drawn: Drawn, seen: Seen, truth: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
         """Return minus the log of the chance of what n cells show as a whole, and of the pixels of those k drawn."""
         b, y, x = rows.unbind(1)
-        sources, shown = seen.sources[b, y, x], truth[b, y, x]
+        sources, shown = sources_of(drawn, seen, rows), truth[b, y, x].long()
         right = self.net.known(sources, shown)
         drawing = ~right.any(1)
         options = self.net.whole(drawn, seen, rows)
@@ -131,6 +138,49 @@ def fair_weights(lessons: Tensor, fair: float) -> Tensor:
     return weights / weights.sum()
 
 
+def gate_loss(logits: Tensor, changed: Tensor) -> Tensor:
+    """Return how badly it was foreseen which cells change (b, rows, columns), over lessons of few cells and of many."""
+    loss = F.binary_cross_entropy_with_logits(logits, changed.float(), reduction="none").flatten(1).sum(1)
+    return (loss * (1 + changed.flatten(1).sum(1)) ** -0.5).mean()
+
+
+def page_loss(returns: Tensor, seen: Seen, truth: Tensor, changed: Tensor) -> Tensor:
+    """Return how badly it was foreseen which pages come back, and how much of each.
+
+    Args:
+        returns: (b, PAGES + 1) logits.
+        truth: (b, rows, columns, pixels) what the cells show next.
+        changed: (b, rows, columns) which of them change.
+    """
+    held = seen.sources[:, :, :, 1 + CARRIED :]
+    back = (held == truth[:, :, :, None]).all(-1) & changed[..., None]
+    player = torch.arange(len(truth), device=truth.device)[:, None, None, None] * (PAGES + 1)
+    where, n = (seen.pages + player).flatten(), returns.numel()
+    count = torch.bincount(where, minlength=n).float()
+    share = torch.bincount(where, back.flatten().float(), minlength=n) / count.clamp(min=1)
+    there = (count >= LARGE).view_as(returns).float()
+    there[:, 0] = 0
+    loss = F.binary_cross_entropy_with_logits(returns, share.view_as(returns).float(), reduction="none")
+    return (loss * there).sum() / len(truth)
+
+
+def recast_loss(logits: Tensor, seen: Seen, truth: Tensor) -> Tensor:
+    """Return how badly it was foreseen what colours turn into, over those that mostly turn into one.
+
+    Args:
+        logits: (b, colours, colours) of what every colour turns into.
+        truth: (b, rows, columns, pixels) what the cells show next.
+    """
+    b, k = logits.shape[:2]
+    now = seen.sources[:, :, :, 0].flatten(1).long()
+    pairs = (now.clamp(max=k - 1) * k + truth.flatten(1).long()) + torch.arange(b, device=now.device)[:, None] * k * k
+    count = torch.bincount(pairs.flatten(), minlength=b * k * k).view(b * k, k).float()
+    most, what = count.max(1)
+    clear = (most >= MANY) & (most >= MOSTLY * count.sum(1))
+    loss = F.cross_entropy(logits.view(b * k, k), what, reduction="none")
+    return (loss * clear).sum() / b
+
+
 def pick_cells(new: Tensor, known: Tensor, logits: Tensor, config: MosaicTrainConfig) -> Tensor:
     """Return (n, 3) player, row and column of cells to learn from.
 
@@ -172,7 +222,7 @@ def held_out_figures(net: MosaicNet, lessons: Lessons, ticks: int) -> dict[str, 
         cells = seen.sources[:, :, :, 0].clone()
         if len(rows):
             b, y, x = rows.unbind(1)
-            cells[b, y, x] = net.choose(drawn, seen, rows)
+            cells[b, y, x] = net.choose(drawn, seen, rows).to(torch.uint8)
         changed, good = (truth != seen.sources[:, :, :, 0]).any(-1), (cells == truth).all(-1)
         changes += int(changed.sum())
         right += int((good & changed).sum())
@@ -214,15 +264,15 @@ def train_mosaic(
             net.load_state_dict(start)
     palette = Palette(trainer.net.palette.cpu().numpy(), grows=True)
     book = Book(trainer.net.book.cpu().numpy(), grows=True)
-    lessons = Lessons(config, episodes, palette, book)
-    test = Lessons(config, held_out, palette, Book(book.pages))
+    lessons = Lessons(config, episodes, palette, book, Sprite(trainer.net.sprite.cpu().numpy()))
+    test = Lessons(config, held_out, palette, Book(book.pages), lessons.sprite)
     test.add(config.test_ticks - len(test.kept))
     progress, log = trainer.progress, Log(folder)
     started_s = time.monotonic() - progress.elapsed_s
     save, show = Every(config.checkpoint_s, progress.elapsed_s), Every(config.sample_s, progress.elapsed_s)
     while share_of(progress, config) < 1:
         lessons.add(config.fresh)
-        trainer.know(palette, book)
+        trainer.know(palette, book, lessons.sprite)
         figures = trainer.step(*lessons.batch(config.batch, trainer.device))
         progress.elapsed_s = now_s = time.monotonic() - started_s
         share = share_of(progress, config)

@@ -15,7 +15,20 @@ from dreamloop.demos.desk import apps
 from dreamloop.demos.desk.colours import PAINTS
 from dreamloop.demos.desk.desktop import INTENTS, KEYS, Act, move, open_app, tick
 from dreamloop.demos.desk.screen import Picture, Screen, colourful
-from dreamloop.demos.desk.state import APPS, CANVAS, COLUMNS, HEIGHT, RATE_HZ, ROWS, WIDTH, Desk
+from dreamloop.demos.desk.state import (
+    APPS,
+    CALC,
+    CANVAS,
+    COLUMNS,
+    HEIGHT,
+    NOTES,
+    PAINT,
+    PLAYER,
+    RATE_HZ,
+    ROWS,
+    WIDTH,
+    Desk,
+)
 from dreamloop.demos.desk.words import WORDS
 from dreamloop.input.errors import ConfigError, unknown
 
@@ -116,7 +129,7 @@ class DeskEnv(gymnasium.Env[Pixels, NDArray[np.float32]]):
 
 
 def furnish(rng: np.random.Generator) -> Desk:
-    """Return a desk as somebody may have left it."""
+    """Return a desk as somebody may have left it. What nobody has seen of it is as it is when it is new."""
     desk = Desk(dark=bool(rng.random() < 0.35), large=bool(rng.random() < 0.3), accent=int(rng.integers(4)))
     desk.time = int(rng.integers(0, 3600 * RATE_HZ))
     desk.pointer = (int(rng.integers(WIDTH)), int(rng.integers(HEIGHT)))
@@ -124,20 +137,25 @@ def furnish(rng: np.random.Generator) -> Desk:
         open_app(desk, int(app))
         if rng.random() < 0.7:
             move(desk, int(app), int(rng.integers(COLUMNS)), int(rng.integers(ROWS)))
-        if rng.random() < 0.15:
-            desk.windows[app].minimised = True
-            desk.order.remove(int(app))
-    for key in written(rng, int(rng.integers(0, 40))):
-        apps.write(desk, key)
-    desk.sum = str(rng.integers(0, 10_000)) if rng.random() < 0.5 else "0"
-    desk.playing, desk.track = bool(rng.random() < 0.5), int(rng.integers(9))
-    desk.played = int(rng.integers(0, 400))
+    if NOTES in desk.order:
+        for key in written(rng, int(rng.integers(0, 40))):
+            apps.write(desk, key)
+    if CALC in desk.order and rng.random() < 0.5:
+        desk.sum = str(rng.integers(0, 10_000))
+    if PLAYER in desk.order:
+        desk.playing, desk.track = bool(rng.random() < 0.5), int(rng.integers(9))
+        desk.played = int(rng.integers(0, 400))
+    if PAINT in desk.order:
+        _scribble(desk, rng)
+    return desk
+
+
+def _scribble(desk: Desk, rng: np.random.Generator) -> None:
     for _ in range(int(rng.integers(0, 4))):
         desk.colour = int(rng.choice(PAINTS))
         points = rng.integers(0, (CANVAS[1], CANVAS[0]), (int(rng.integers(2, 5)), 2))
         for a, b in pairwise(points):
             apps.stroke(desk, (int(a[0]), int(a[1])), (int(b[0]), int(b[1])))
-    return desk
 
 
 def written(rng: np.random.Generator, length: int) -> list[str]:

@@ -1,0 +1,86 @@
+"""The pointer's sprite: found in play, laid over a picture, and lifted off it again."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from dreamloop.model import arch_mosaic
+from dreamloop.model.mosaic_config import mosaic_config
+from dreamloop.model.mosaic_player import MosaicPlayer
+from dreamloop.model.mosaic_sprite import BEFORE, CLEAR, SIDE, Sprite, SpriteLooks, seen_next, uncover
+
+TINY = replace(mosaic_config(arch_mosaic.tiny_card().config), button=2)
+SIZE = (TINY.height_px, TINY.width_px)
+NOTHING = np.zeros((0, 64), np.uint8)
+
+
+def arrow() -> Sprite:
+    """Three pixels: the tip, one below, one to the right of it."""
+    pixels = np.full((SIDE, SIDE), CLEAR, np.uint8)
+    pixels[BEFORE, BEFORE], pixels[BEFORE + 1, BEFORE], pixels[BEFORE, BEFORE + 1] = 6, 7, 7
+    return Sprite(pixels)
+
+
+def action(x: int, y: int) -> NDArray[np.float32]:
+    return np.array([x / (TINY.width_px - 1), y / (TINY.height_px - 1), 0, 0], np.float32)
+
+
+def test_a_sprite_is_what_goes_wherever_the_pointer_goes() -> None:
+    rng, looks, sprite = np.random.default_rng(0), SpriteLooks(TINY.colours), arrow()
+    for _ in range(400):
+        place = np.array([rng.integers(TINY.width_px), rng.integers(TINY.height_px)])
+        looks.look(sprite.lay(rng.integers(0, 6, SIZE).astype(np.uint8), place), place)
+    assert np.array_equal(looks.sprite(), sprite.pixels)
+    nobody = SpriteLooks(TINY.colours)
+    for _ in range(400):
+        place = np.array([rng.integers(TINY.width_px), rng.integers(TINY.height_px)])
+        nobody.look(rng.integers(0, 6, SIZE).astype(np.uint8), place)
+    assert not Sprite(nobody.sprite()).found
+
+
+@pytest.mark.parametrize("place", [(0, 0), (63, 31), (30, 10)])
+def test_what_is_laid_over_a_picture_is_seen_there_and_nowhere_else(place: tuple[int, int]) -> None:
+    at, blank = np.array(place), np.zeros(SIZE, np.uint8)
+    picture = arrow().lay(blank.copy(), at)
+    assert np.array_equal(picture != 0, arrow().covers(at, SIZE))
+    assert arrow().fits(picture, at)
+    assert not arrow().fits(picture, (at + 20) % 30)
+
+
+def test_what_the_pointer_hides_is_told_by_what_is_seen_later() -> None:
+    """The picture turns from 1 to 2 while the pointer stands on it, and is seen whole when it has gone."""
+    sprite = arrow()
+    places = [np.array([40, 20]), np.array([10, 10]), np.array([10, 10]), np.array([40, 20])]
+    bare = [np.full(SIZE, number, np.uint8) for number in (1, 1, 2, 2)]
+    pictures = [sprite.lay(picture.copy(), place) for picture, place in zip(bare, places, strict=True)]
+    ahead = seen_next(pictures, places, sprite)
+    assert ahead[1][10, 10] == 2
+    assert ahead[3][20, 40] == CLEAR, "nobody has seen it yet"
+    player = MosaicPlayer(TINY, sprite)
+    actions = [action(*place) for place in places]
+    beneath = list(player.watch(pictures, actions, lambda: NOTHING))
+    assert [int(cells.max()) for cells in beneath] == [1, 1, 2, 2]
+    assert [int(cells.min()) for cells in beneath] == [1, 1, 2, 2]
+    assert np.array_equal(player.picture(), pictures[-1])
+
+
+def test_a_first_picture_whose_pointer_is_elsewhere_is_not_taken() -> None:
+    sprite = arrow()
+    shown = [sprite.lay(np.full(SIZE, 1, np.uint8), np.array(place)) for place in ((5, 5), (40, 20))]
+    player = MosaicPlayer(TINY, sprite)
+    assert len(list(player.watch(shown, [action(50, 9), action(40, 20)], lambda: NOTHING))) == 1
+    assert int(player.memory.now.max()) == 1
+
+
+def test_a_cell_that_is_hidden_in_part_is_taken_for_what_fits() -> None:
+    hidden = np.array([False, False, True, True])
+    before, seen = np.array([1, 1, 1, 1], np.uint8), np.array([2, 2, 0, 0], np.uint8)
+    unknown, later = np.full(4, CLEAR, np.uint8), np.array([2, 2, 3, 3], np.uint8)
+    fits, near = np.array([[2, 2, 2, 2]], np.uint8), np.array([[2, 2, 2, 2], [2, 2, 3, 2]], np.uint8)
+    assert uncover(np.array([1, 1, 0, 0], np.uint8), hidden, before, later, fits).tolist() == [1, 1, 1, 1]
+    assert uncover(seen, hidden, before, later, NOTHING[:, :4]).tolist() == [2, 2, 3, 3]
+    assert uncover(seen, hidden, before, unknown, NOTHING[:, :4]).tolist() == [2, 2, 1, 1]
+    assert uncover(seen, hidden, before, later, fits).tolist() == [2, 2, 2, 2]
+    assert uncover(seen, hidden, before, later, near).tolist() == [2, 2, 3, 2]
