@@ -58,6 +58,7 @@ class ModelThread:
         self._idle = idle
         self._stopwatch = stopwatch
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._rests = threading.Event()
         self._thread = threading.Thread(target=self._run, name="dreamloop-model", daemon=True)
         self._thread.start()
         try:
@@ -81,6 +82,7 @@ class ModelThread:
             WindowClosedError: the window was closed and the model did not come back.
         """
         job = _Job(work, then)
+        self._rests.clear()
         self._jobs.put(job)
         rounds_left = GRACE_ROUNDS
         while not job.done.wait(PUMP_S):
@@ -106,6 +108,10 @@ class ModelThread:
             return frame
 
         return self.call(work, self._prepare)
+
+    def rests(self, wait_s: float) -> bool:
+        """Wait so long, in seconds, until the model has nothing to do, and say whether it has."""
+        return self._rests.wait(wait_s)
 
     def _prepare(self) -> None:
         """Let the model do beforehand what it can; what fails here fails again in the step, which tells it."""
@@ -148,3 +154,4 @@ class ModelThread:
             job.run()
             if job.then is not None:
                 job.then()
+            self._rests.set()

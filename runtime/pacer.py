@@ -1,6 +1,7 @@
 """Keeps a world at its own rate: counts ticks and waits for the next one, looking after the window meanwhile.
 
-A model that cannot keep up makes the world slow down; a tick is never skipped. Knows nothing about models.
+A model that cannot keep up makes the world slow down; a tick is never skipped. What the player does is read as late as
+can be: a tick does not begin before the model is ready for it. Knows nothing about models.
 """
 
 from collections.abc import Callable
@@ -19,9 +20,17 @@ class Pacer:
         rate_hz: ticks per second of world time.
         idle: called at least every 4 ms while waiting; returns False to give up waiting.
         paced: False runs as fast as the model goes: waiting then takes no time, unless paused.
+        ready: waits so many seconds for the model, and says whether it is ready for the next tick.
     """
 
-    def __init__(self, clock: Clock, rate_hz: float, idle: Callable[[], bool], paced: bool = True) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        rate_hz: float,
+        idle: Callable[[], bool],
+        paced: bool = True,
+        ready: Callable[[float], bool] = lambda wait_s: True,
+    ) -> None:
         self.tick = 0
         self.dt_s = 1.0 / rate_hz  # length of a tick, world time
         self.paused = False
@@ -30,6 +39,7 @@ class Pacer:
         self._clock = clock
         self._idle = idle
         self._paced = paced
+        self._ready = ready
         self._due_s = clock.now_s()
 
     def step_once(self) -> None:
@@ -41,7 +51,7 @@ class Pacer:
         self._due_s = self._clock.now_s()
 
     def wait(self) -> None:
-        """Wait for the next tick, and while the world is paused."""
+        """Wait for the next tick, and for the model; and while the world is paused."""
         self.tick += 1
         self._due_s += self.dt_s / self.speed
         while self._idle():
@@ -54,6 +64,8 @@ class Pacer:
             if left_s <= 0:
                 break
             self._clock.sleep(min(left_s, PUMP_S))
+        while not self._ready(PUMP_S) and self._idle():
+            pass
         self._single = False
         if self._clock.now_s() - self._due_s > DEBT * self.dt_s / self.speed:
             self._due_s = self._clock.now_s()

@@ -115,7 +115,7 @@ class Session:
         self._start = start
         self.poller = Poller(sources)
         self.stopwatch = Stopwatch(clock)
-        self.pacer = Pacer(clock, world.rate_hz, self._between, self.options.paced)
+        self.pacer = Pacer(clock, world.rate_hz, self._between, self.options.paced, self._ready)
         self.ring = StampRing(self.pacer.dt_s)
         self.rewind = Rewind.at_rate(world.rate_hz)
         self.overlays = Overlays(window, clock, world.title)
@@ -279,6 +279,9 @@ class Session:
         self.overlays.animate()
         self.window.pump()
         return self.window.is_open
+
+    def _ready(self, wait_s: float) -> bool:
+        return self.model.rests(wait_s)
 
     def _between(self) -> bool:
         """Look after everything between two ticks, every 4 ms; False when the window was closed."""

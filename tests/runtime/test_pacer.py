@@ -99,6 +99,24 @@ def test_a_world_can_run_at_another_speed() -> None:
     assert clock.now_s() == pytest.approx(1.0)
 
 
+@pytest.mark.parametrize("paced", [True, False])
+def test_a_tick_does_not_begin_before_the_model_is_ready(paced: bool) -> None:
+    """Else what a player does while the model prepares would wait for the tick after."""
+    clock = FakeClock()
+    asked: list[float] = []
+
+    def ready(wait_s: float) -> bool:
+        asked.append(wait_s)
+        clock.advance(wait_s)
+        return clock.now_s() >= 0.3
+
+    Pacer(clock, 10.0, lambda: True, paced, ready).wait()
+    assert clock.now_s() == pytest.approx(0.3, abs=PUMP_S)
+    assert max(asked) <= PUMP_S
+    closed = Pacer(FakeClock(), 10.0, lambda: False, paced, lambda wait_s: False)
+    closed.wait()  # a closed window waits for nobody
+
+
 def test_an_unpaced_world_never_waits() -> None:
     clock = FakeClock()
     pacer = Pacer(clock, 10.0, lambda: True, paced=False)

@@ -1,6 +1,7 @@
 """What a player can ask for while playing, through a whole session in a headless window."""
 
 import os
+import threading
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -394,6 +395,23 @@ def test_a_model_prepares_the_next_frame_when_this_one_is_out_of_its_hands(direc
     stage.model.step, stage.model.prepare = told, prepare
     assert stage.session.run().frames == 7
     assert order[-14:] == ["step", "prepare"] * 7
+
+
+def test_what_a_player_does_is_read_when_the_model_is_ready_for_it(direct: Any) -> None:
+    """The model prepares for a while: the input of the next tick is read after that, not before."""
+    stage = direct(frames=8, options=direct.options(paced=False))
+    rested: list[bool] = []
+    poll = stage.session.poller.poll
+
+    def told(*args: Any) -> Any:
+        rested.append(stage.session.model.rests(0.0))
+        return poll(*args)
+
+    stage.model.prepare = lambda: threading.Event().wait(0.02)
+    stage.session.poller.poll = told
+    stage.session.run()
+    assert len(rested) == 7
+    assert all(rested[1:])
 
 
 def test_a_window_closed_while_loading_ends_quietly(direct: Any, monkeypatch: pytest.MonkeyPatch) -> None:
