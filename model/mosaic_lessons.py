@@ -18,7 +18,7 @@ from dreamloop.model.dataset import DataError, Episode
 from dreamloop.model.mosaic_book import Book
 from dreamloop.model.mosaic_config import MosaicTrainConfig
 from dreamloop.model.mosaic_net import Seen
-from dreamloop.model.mosaic_player import Look, MosaicPlayer, Palette, stack
+from dreamloop.model.mosaic_player import WHOLE, Look, MosaicPlayer, Palette, Part, stack
 from dreamloop.model.mosaic_sprite import Sprite, SpriteLooks
 
 LOOKED_AT = 4  # episodes in which a sprite is looked for, where none is known
@@ -29,14 +29,15 @@ class Lesson(NamedTuple):
 
     look: Look
     truth: NDArray[np.uint8]  # (rows, columns, pixels)
-    turn: bool = False  # the player began something, and much changed
+    turn: bool = False  # much changed, and the whole picture is seen
 
 
 class Lessons:
     """Keeps the latest ``config.lessons`` lessons and draws batches of them.
 
-    Those in which a player's beginning changes much (a window opens, all colours change) are few, and the hardest to
-    foresee: half as many of them alone are kept beside, for a share of every batch.
+    Those in which much changes (a window opens, all colours change) are few, and the hardest to foresee: half as many
+    of them alone are kept beside, for a share of every batch. They show the whole picture, the others a part of it:
+    most of a picture stands still, and to look at all of it would cost the time of five lessons.
     """
 
     def __init__(
@@ -56,30 +57,35 @@ class Lessons:
             episodes = self._find_sprite(iter(episodes))
         self._lessons = (lesson for episode in episodes for lesson in self._of(episode))
         self.add(max(config.lessons // 10, config.batch))
-        if not self.kept:
+        if not self.kept and not self.turns:
             raise DataError("no episodes to train on; run 'dreamloop collect' first, or give a world with a simulator")
 
     def add(self, n: int) -> None:
         """Take n new lessons in place of the oldest; play that has ended leaves what there is."""
         for lesson in self._lessons:
-            if len(self.kept) < self.config.lessons:
+            if lesson.turn:
+                self.turns.append(lesson)
+            elif len(self.kept) < self.config.lessons:
                 self.kept.append(lesson)
             else:
                 self.kept[self._at % self.config.lessons] = lesson
-            self._at += 1
-            if lesson.turn:
-                self.turns.append(lesson)
+                self._at += 1
             n -= 1
             if n <= 0:
                 return
 
-    def batch(self, n: int, device: torch.device | str = "cpu") -> tuple[Seen, Tensor]:
-        """Return what is seen, and the true cells (n, rows, columns, pixels) uint8."""
+    def batch(self, n: int, device: torch.device | str = "cpu") -> list[tuple[Seen, Tensor]]:
+        """Return n lessons, those of the same size together.
+
+        Returns:
+            what is seen, and the true cells (b, rows, columns, pixels) uint8; once or twice.
+        """
         turns = min(round(n * self.config.turns), n) if self.turns else 0
-        drawn = [self.turns[i] for i in self.rng.integers(0, len(self.turns), turns)] if turns else []
-        drawn += [self.kept[i] for i in self.rng.integers(0, len(self.kept), n - turns)]
-        seen, truth = self.batch_of(drawn, device)
-        return smudge(seen, truth, self.config.smudge)
+        drawn = [[self.turns[i] for i in self.rng.integers(0, len(self.turns), turns)] if turns else []]
+        small = n - turns if self.kept else 0
+        drawn.append([self.kept[i] for i in self.rng.integers(0, len(self.kept), small)] if small else [])
+        batches = (self.batch_of(lessons, device) for lessons in drawn if lessons)
+        return [smudge(seen, truth, self.config.smudge) for seen, truth in batches]
 
     def batch_of(self, chosen: list[Lesson], device: torch.device | str = "cpu") -> tuple[Seen, Tensor]:
         """Return these lessons as a batch."""
@@ -106,7 +112,17 @@ class Lessons:
             self.book.learn(truth[changed])
             changes, began = int(changed.sum()), self._began(player.actions[-1], player.actions[-2])
             if player.memory.tick and self.rng.random() < self._worth(changes, began, player.actions[-1]):
-                yield Lesson(player.look(), truth.copy(), began and changes > self.config.much)
+                turn = changes > self.config.much
+                part = WHOLE if turn else self._part(changed, player.places[0] // self.config.net.cell)
+                yield Lesson(player.look(part), truth[part].copy(), turn)
+
+    def _part(self, changed: NDArray[np.bool_], pointer: NDArray[np.int64]) -> Part:
+        """Choose a part of the picture (rows, columns): around a cell that changes, else around the pointer."""
+        where, side = np.argwhere(changed), np.minimum(self.config.part, changed.shape)
+        centre = where[self.rng.integers(len(where))] if len(where) else pointer[::-1]
+        first = centre - side // 2 + self.rng.integers(-side // 4, side // 4 + 1)
+        first = first.clip(0, np.array(changed.shape) - side)
+        return slice(first[0], first[0] + side[0]), slice(first[1], first[1] + side[1])
 
     def _began(self, action: NDArray[np.float32], before: NDArray[np.float32]) -> bool:
         """Say whether more than the pointer's place is another than a tick ago."""

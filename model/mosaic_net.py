@@ -80,12 +80,13 @@ class MosaicConfig:
 
 
 class Seen(NamedTuple):
-    """What the net sees of b players."""
+    """What the net sees of b players: the whole picture in play, a part of it in some lessons."""
 
     sources: (
         Tensor  # (b, rows, columns, 1 + CARRIED + slots, pixels) uint8, ``colours`` where there is none; first: now
     )
     age: Tensor  # (b, rows, columns) int64, ticks since the cell changed, at most AGES - 1
+    corner: Tensor  # (b, 2) column and row of the first cell
     pages: Tensor  # (b, rows, columns, slots) int64, the page that what the slots hold is of, 0: of none
     ago: Tensor  # (b, PAGES + 1) int64, ticks since a page gave way
     near: Tensor  # (b, cells, pixels) int64, what the cells around the pointer show
@@ -141,6 +142,7 @@ class MosaicNet(nn.Module):
         self.grow = nn.ModuleList(Conv(b, 4 * a, 1) for a, b in pairwise(w))
         self.merge = nn.ModuleList(Conv(2 * a, a, 1) for a in w[:-1])
         self.change = Conv(w[0], 1, 1)
+        self.straight = Conv(config.code + config.slots + 1, 1, 1)
         sources = 1 + CARRIED + config.slots + 1
         self.code = Linear(pixels * config.emb, config.code)
         self.page = nn.Parameter(torch.zeros(config.book, config.code))
@@ -181,8 +183,8 @@ class MosaicNet(nn.Module):
         codes = self._codes(seen)
         returns = self.pages(codes, seen, cond)
         found, weights = self.pages.find(codes, seen, returns)
-        more = torch.cat([found, weights, turned.to(found)[..., None]], -1).permute(0, 3, 1, 2)
-        x = torch.cat([self._inputs(seen).to(self.dtype), more.to(self.dtype)], 1)
+        more = torch.cat([found, weights, turned.to(found)[..., None]], -1).permute(0, 3, 1, 2).to(self.dtype)
+        x = torch.cat([self._inputs(seen).to(self.dtype), more], 1)
         x = self.stem(x.contiguous(memory_format=torch.channels_last))
         x = (x + self._pointer(seen).to(self.dtype)).contiguous(memory_format=torch.channels_last)
         skips: list[Tensor] = []
@@ -196,7 +198,8 @@ class MosaicNet(nn.Module):
             x = unfold(self.grow[level](x), 2)
             x = self.merge[level](torch.cat([x, skips[level]], 1).contiguous(memory_format=torch.channels_last))
             x = self.up[level](x, cond)
-        return Drawn(self.change(x)[:, 0].float(), x, cond, returns, turns, recast)
+        change = self.change(x) + self.straight(more)
+        return Drawn(change[:, 0].float(), x, cond, returns, turns, recast)
 
     def _recast(self, seen: Seen, cond: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return what colours turn into, the picture so turned, and how likely every cell turns."""
@@ -307,7 +310,7 @@ class MosaicNet(nn.Module):
         sources = sources_of(drawn, seen, rows)
         inked = F.embedding(sources, self.ink).permute(0, 1, 3, 2).flatten(1, 2)  # (n, s * emb, pixels)
         sketch = self.plan(about).view(len(rows), 8, c * c)
-        corner = torch.stack([x, y], 1) * c
+        corner = (torch.stack([x, y], 1) + seen.corner[b]) * c
         at = corner[:, None] + _square(c, rows.device)
         stamps = [_stamp(self.close[i], at - seen.places[b, i, None]).permute(0, 2, 1) for i in range(3)]
         parts = torch.cat(
@@ -360,7 +363,7 @@ class MosaicNet(nn.Module):
         """Return (b, rows, columns, 2): column and row of every cell in the whole picture."""
         _, rows, columns = seen.age.shape
         step = (torch.arange(n, device=seen.age.device) for n in (columns, rows))
-        return torch.stack(torch.meshgrid(*step, indexing="xy"), -1).expand(len(seen.age), -1, -1, -1)
+        return torch.stack(torch.meshgrid(*step, indexing="xy"), -1) + seen.corner[:, None, None]
 
 
 class Pages(nn.Module):
@@ -423,7 +426,8 @@ class Attention(nn.Module):
         b, c, h, w = x.shape
         rows = F.layer_norm(x.permute(0, 2, 3, 1).reshape(b, h * w, c), (c,))
         q, k, v = self.ask(rows).view(b, h * w, 3, self.heads, c // self.heads).permute(2, 0, 3, 1, 4)
-        mixed = F.scaled_dot_product_attention(q, k, v).transpose(1, 2).reshape(b, h * w, c)
+        heard = (q @ k.transpose(2, 3) * (c // self.heads) ** -0.5).softmax(-1)  # quicker here than the fused kernel
+        mixed = (heard @ v).transpose(1, 2).reshape(b, h * w, c)
         told: Tensor = self.out(mixed).view(b, h, w, c).permute(0, 3, 1, 2)
         return x + told
 
@@ -493,7 +497,7 @@ def count_flop(net: MosaicNet, cells: int) -> float:
     two, near = torch.zeros(1, 2, dtype=torch.long), (2 * NEAR + 1) ** 2
     pages, ago = torch.ones(1, rows, columns, config.slots).long(), torch.ones(1, PAGES + 1).long()
     seen = Seen(
-        *(sources, sources[:, :, :, 0, 0].long(), pages, ago, sources[:, 0, :1, 0].long().expand(-1, near, -1)),
+        *(sources, sources[:, :, :, 0, 0].long(), two, pages, ago, sources[:, 0, :1, 0].long().expand(-1, near, -1)),
         *(torch.zeros(1, config.action_ticks, config.actions), two[:, None].expand(-1, 3, -1), two),
     )
     with FlopCounterMode(display=False) as counter, torch.no_grad():

@@ -16,6 +16,8 @@ from dreamloop.model.mosaic_net import CARRIED, NEAR, MosaicConfig, Seen
 from dreamloop.model.mosaic_sprite import CLEAR, SIDE, Sprite, seen_next, uncover
 
 Look = tuple[NDArray[Any], ...]  # the fields of Seen, of one player
+Part = tuple[slice, slice]  # rows and columns of the picture
+WHOLE = (slice(0, None), slice(0, None))
 
 
 class Palette:
@@ -137,11 +139,15 @@ class MosaicPlayer:
         picture = self.memory.now.reshape(rows, columns, c, c).swapaxes(1, 2).reshape(rows * c, columns * c)
         return self.sprite.lay(np.array(picture), self.places[0])
 
-    def look(self) -> Look:
-        """Return what the net sees of this player."""
+    def look(self, part: Part = WHOLE) -> Look:
+        """Return what the net sees of this player, of the whole picture or of ``part`` of it."""
         memory, shift = self.memory, self.shift
-        sources = np.stack([memory.now, *self._carried(shift // self.config.cell), *memory.slots], 2)
-        return sources, memory.age.copy(), *memory.pages(), self._near(), self.actions, self.places, shift
+        carried = [page[part] for page in self._carried(shift // self.config.cell)]
+        sources = np.stack([memory.now[part], *carried, *memory.slots[:, *part]], 2)
+        pages, ago = memory.pages()
+        corner = np.array([part[1].start, part[0].start])
+        age = memory.age[part].copy()
+        return sources, age, corner, pages[part], ago, self._near(), self.actions, self.places, shift
 
     @property
     def shift(self) -> NDArray[np.int64]:
@@ -197,7 +203,7 @@ def _cut(picture: NDArray[Any], cell: int) -> NDArray[Any]:
 
 def stack(looks: Sequence[Look], device: torch.device | str = "cpu") -> Seen:
     """Put the looks of b players together as the net takes them."""
-    sources, age, pages, ago, near, actions, places, shift = (
+    sources, age, corner, pages, ago, near, actions, places, shift = (
         torch.from_numpy(np.stack(part)).to(device) for part in zip(*looks, strict=True)
     )
-    return Seen(sources, age.long(), pages.long(), ago, near.long(), actions.float(), places, shift)
+    return Seen(sources, age.long(), corner, pages.long(), ago, near.long(), actions.float(), places, shift)

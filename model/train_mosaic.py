@@ -4,7 +4,7 @@ Resumes after kill -9 from the last atomic checkpoint. Episodes come in as array
 """
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -47,16 +47,35 @@ class MosaicTrainer:
             net.book.copy_(torch.from_numpy(book.pages))
             net.sprite.copy_(torch.from_numpy(sprite.pixels))
 
-    def step(self, seen: Seen, truth: Tensor) -> dict[str, float]:
-        """Learn from one batch and return the losses; ``truth`` are the cells (b, rows, columns, pixels) it led to."""
-        config = self.config
-        drawn = self.net.look(seen)
+    def step(self, batches: Sequence[tuple[Seen, Tensor]]) -> dict[str, float]:
+        """Learn from batches and return the losses, each of the whole.
+
+        Args:
+            batches: what is seen, and the true cells (b, rows, columns, pixels) it led to; of any sizes.
+        """
+        lessons = sum(len(truth) for _, truth in batches)
+        total: dict[str, float] = {}
+        loss = torch.zeros((), device=self.device)
+        for seen, truth in batches:
+            share = len(truth) / lessons
+            part, figures = self._learn(seen, truth)
+            loss = loss + share * part
+            for name, figure in figures.items():
+                total[name] = total.get(name, 0.0) + share * figure
+        self._descend(loss)
+        self.progress.step += 1
+        self.progress.frames += lessons
+        return total
+
+    def _learn(self, seen: Seen, truth: Tensor) -> tuple[Tensor, dict[str, float]]:
+        """Return the loss of one batch, and what it is made of."""
+        config, drawn = self.config, self.net.look(seen)
         changed = (truth != seen.sources[:, :, :, 0]).any(-1)
-        gate = gate_loss(drawn.change, changed)
         new = torch.zeros_like(changed)
         new[changed] = ~self.net.knows(sources_of(drawn, seen, changed.nonzero()), truth[changed])
         rows = pick_cells(new, changed & ~new, drawn.change.detach(), config)
-        page, recast = page_loss(drawn.returns, seen, truth, changed), recast_loss(drawn.turns, seen, truth)
+        gate, page = gate_loss(drawn.change, changed), page_loss(drawn.returns, seen, truth, changed)
+        recast = recast_loss(drawn.turns, seen, truth)
         figures = {"gate": float(gate.detach()), "page": float(page.detach()), "recast": float(recast.detach())}
         loss = config.gate * gate + config.page * page + config.recast * recast
         if len(rows):
@@ -66,10 +85,7 @@ class MosaicTrainer:
             if len(pixels):
                 loss = loss + config.pixels * pixels.mean()
                 figures["pixels"] = float(pixels.detach().mean())
-        self._descend(loss)
-        self.progress.step += 1
-        self.progress.frames += config.batch
-        return figures
+        return loss, figures
 
     def _surprise(self, drawn: Drawn, seen: Seen, truth: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
         """Return minus the log of the chance of what n cells show as a whole, and of the pixels of those k drawn."""
@@ -214,8 +230,8 @@ def held_out_figures(net: MosaicNet, lessons: Lessons, ticks: int) -> dict[str, 
     """Return, over held-out ticks with true history, shares of cells right and of ticks without a wrong pixel."""
     config, device = net.config, net.palette.device
     right = changes = found = drawn_cells = ticks_right = telling = 0
-    for first in range(0, min(ticks, len(lessons.kept)), 8):
-        kept = lessons.kept[first : first + 8]
+    kinds = [lessons.kept[:ticks], list(lessons.turns)[:ticks]]
+    for kept in (kind[first : first + 8] for kind in kinds for first in range(0, len(kind), 8)):
         seen, truth = lessons.batch_of(kept, device)
         drawn = net.look(seen)
         rows = (drawn.change.sigmoid() > config.threshold).nonzero()
@@ -266,14 +282,14 @@ def train_mosaic(
     book = Book(trainer.net.book.cpu().numpy(), grows=True)
     lessons = Lessons(config, episodes, palette, book, Sprite(trainer.net.sprite.cpu().numpy()))
     test = Lessons(config, held_out, palette, Book(book.pages), lessons.sprite)
-    test.add(config.test_ticks - len(test.kept))
+    test.add(config.test_ticks - len(test.kept) - len(test.turns))
     progress, log = trainer.progress, Log(folder)
     started_s = time.monotonic() - progress.elapsed_s
     save, show = Every(config.checkpoint_s, progress.elapsed_s), Every(config.sample_s, progress.elapsed_s)
     while share_of(progress, config) < 1:
         lessons.add(config.fresh)
         trainer.know(palette, book, lessons.sprite)
-        figures = trainer.step(*lessons.batch(config.batch, trainer.device))
+        figures = trainer.step(lessons.batch(config.batch, trainer.device))
         progress.elapsed_s = now_s = time.monotonic() - started_s
         share = share_of(progress, config)
         report({"share": share, "step": progress.step, "frames": progress.frames, **figures})
