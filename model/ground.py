@@ -20,7 +20,7 @@ SECOND = 1  # a ray ends at the second-nearest pixel of its column: one alone ma
 VOTES, SURE, LEAST, MOST = 3, 9, -6, 24  # of a frame; from how many on a square is solid; between these they stay
 PAST = 0.8  # sine of the angle from what touches a player beyond which a step goes past it
 THICK = 2  # squares; what stands in the way is no thinner, and depths are no more exact
-FRESH, WORN = 4.0, 24.0  # how worn a frame is (model/wear.py) that has all its votes, and one that has hardly any
+FRESH, WORN = 4.0, 10.0  # how worn a frame is (model/wear.py) that has all its votes, and one that has none
 TURNS = np.radians([0, 20, -20, 40, -40, 60, -60])  # ways past, the straight one first
 WAYS = np.stack([np.cos(TURNS), np.sin(TURNS)], 1)
 NOTHING = np.zeros((0, 2))
@@ -47,7 +47,11 @@ class Ground:
     votes: NDArray[np.int8] = field(default_factory=lambda: np.zeros((SQUARES, SQUARES), np.int8))
 
     def see(self, pose: Poses, near: NDArray[np.float32], wear: float = 0.0) -> None:
-        """Take the nearness (h, w) of what a frame taken at ``pose`` (4,) shows; a worn one has fewer votes."""
+        """Take the nearness (h, w) of what a frame taken at ``pose`` (4,) shows; a worn one has fewer votes, or none."""
+        believed = min(max((WORN - wear) / (WORN - FRESH), 0.0), 1.0)
+        count = round(VOTES * believed)
+        if not count:
+            return
         ends, beside = self._ends(near, float(pose[3]))
         yaw = math.radians(pose[2])
         # Along every ray: squares that are free, up to a square before its end.
@@ -58,8 +62,7 @@ class Ground:
         hit = ends < FAR
         solid = (ends[hit] + SIDE * np.arange(THICK)[:, None]).ravel()
         ended = self._squares(pose, yaw, solid, solid * np.tile(beside[hit], THICK))
-        believed = min(max((WORN - wear) / (WORN - FRESH), 0.0), 1.0)
-        votes, count = self.votes.reshape(-1), max(round(VOTES * believed), 1)
+        votes = self.votes.reshape(-1)
         before = votes[ended].copy()
         votes[passed] = np.maximum(votes[passed] - count, LEAST)  # once a square, however many rays pass through it
         votes[ended] = np.minimum(before + count, MOST)

@@ -27,6 +27,7 @@ class MosaicTrainConfig:
     calm: float = 0.03  # share of the ticks taken in which nothing changes
     moving: float = 0.2  # share of the ticks taken in which something changes, though the player began nothing
     turns: float = 0.25  # share of a batch in which much changes; of these the whole picture is seen
+    wide: float = 0.2  # share of the lessons in which little changes that show the whole picture all the same
     smudge: float = 0.01  # share of the cells that show something wrong, as a dream's own mistakes do
     much: int = 14  # cells; a tick in which more change is always taken, and shown whole
     gate: float = 1.0  # weight of the loss that says which cells change

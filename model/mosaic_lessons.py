@@ -36,8 +36,9 @@ class Lessons:
     """Keeps the latest ``config.lessons`` lessons and draws batches of them.
 
     Those in which much changes (a window opens, all colours change) are few, and the hardest to foresee: half as many
-    of them alone are kept beside, for a share of every batch. They show the whole picture, the others a part of it:
-    most of a picture stands still, and to look at all of it would cost the time of five lessons.
+    of them alone are kept beside, for a share of every batch. They show the whole picture, most of the others a part of
+    it: most of a picture stands still, and to look at all of it costs the time of five lessons. But some show all of
+    it, or nobody would learn that what is far from a key or a click stands still.
     """
 
     def __init__(
@@ -78,13 +79,15 @@ class Lessons:
         """Return n lessons, those of the same size together.
 
         Returns:
-            what is seen, and the true cells (b, rows, columns, pixels) uint8; once or twice.
+            what is seen, and the true cells (b, rows, columns, pixels) uint8; once for every size.
         """
         turns = min(round(n * self.config.turns), n) if self.turns else 0
-        drawn = [[self.turns[i] for i in self.rng.integers(0, len(self.turns), turns)] if turns else []]
-        small = n - turns if self.kept else 0
-        drawn.append([self.kept[i] for i in self.rng.integers(0, len(self.kept), small)] if small else [])
-        batches = (self.batch_of(lessons, device) for lessons in drawn if lessons)
+        turns = turns if self.kept else n
+        drawn = [self.turns[i] for i in self.rng.integers(0, max(len(self.turns), 1), turns)]
+        drawn += [self.kept[i] for i in self.rng.integers(0, max(len(self.kept), 1), n - turns)]
+        sizes = {lesson.truth.shape for lesson in drawn}
+        alike = ([lesson for lesson in drawn if lesson.truth.shape == size] for size in sorted(sizes))
+        batches = (self.batch_of(lessons, device) for lessons in alike)
         return [smudge(seen, truth, self.config.smudge) for seen, truth in batches]
 
     def batch_of(self, chosen: list[Lesson], device: torch.device | str = "cpu") -> tuple[Seen, Tensor]:
@@ -113,7 +116,8 @@ class Lessons:
             changes, began = int(changed.sum()), self._began(player.actions[-1], player.actions[-2])
             if player.memory.tick and self.rng.random() < self._worth(changes, began, player.actions[-1]):
                 turn = changes > self.config.much
-                part = WHOLE if turn else self._part(changed, player.places[0] // self.config.net.cell)
+                whole = turn or self.rng.random() < self.config.wide
+                part = WHOLE if whole else self._part(changed, player.places[0] // self.config.net.cell)
                 yield Lesson(player.look(part), truth[part].copy(), turn)
 
     def _part(self, changed: NDArray[np.bool_], pointer: NDArray[np.int64]) -> Part:

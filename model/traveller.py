@@ -1,8 +1,8 @@
 """One player's way through a dream: the pose, reckoned tick by tick, and the pages remembered along it.
 
-The turn of a tick is known from its action; the step is told by the net, which sees walls. Nothing here corrects a
-pose: what the dream draws follows the pose, so the two stay together. What was seen to stand in the way stops the
-player. Knows nothing about how frames are drawn.
+The turn of a tick is known from its action. So is the step where it is known what pushes the player; elsewhere the net
+tells it. What was seen to stand in the way stops the player. Nothing here corrects a pose: what the dream draws
+follows the pose, so the two stay together. Knows nothing about how frames are drawn.
 """
 
 from collections.abc import Callable
@@ -22,7 +22,7 @@ from dreamloop.model.pixels import to_float
 from dreamloop.model.wear import PART
 from dreamloop.model.world_model import Frame
 
-SLIGHT = 0.02  # share of a step; who loses no more of it is not held up
+SLACK = 4.0  # map units by which a wall may be farther off than it is seen: else free ways would be closed
 STILL = 0.0125  # strides a tick: a player whom the net moves by less stands still, or it would creep away while turning
 
 
@@ -124,17 +124,19 @@ class Traveller:
         frame: Frame,
         wear: NDArray[np.float32] | None = None,
     ) -> None:
-        """Go the ``step`` (2,) that the net told, in strides, and keep the frame when its view is new.
+        """Go a step, and keep the frame when its view is new.
 
         Args:
             action: the one that :meth:`remember` was asked about.
+            step: (2,) that the net told, in strides; it counts where it is not known what pushes the player.
             wear: (h, w) of the frame, for a net that cares.
         """
         turn, tilt = self.turning @ action
-        told = np.clip(np.asarray(step, np.float64), -2, 2)
-        resting = self.pushing is not None and float(np.hypot(*self.foreseen)) < RESTING
-        stopped = held_share(self.left, self.foreseen) > SLIGHT  # what was seen in the way speaks before the net
-        self.speed = np.zeros(2) if resting else self.left if stopped else self._held_up(told)
+        if self.pushing is None:
+            self.speed = self._held_up(np.clip(np.asarray(step, np.float64), -2, 2))
+        else:  # keys and what was seen in the way are surer than what the net tells of them, tick by tick
+            resting = float(np.hypot(*self.foreseen)) < RESTING
+            self.speed = np.zeros(2) if resting else self.left
         ahead, right = self.speed * self.net.stride * bool(np.hypot(*self.speed) >= STILL)
         self.pose = moved(self.pose, float(ahead), float(right), float(turn), float(tilt), self.net.tilt_limit_deg)
         slot = self.memory.write(self.tick, self.pose, frame)
@@ -160,7 +162,7 @@ class Traveller:
 
     def _held_up(self, step: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return what is left of a step (2,), in strides."""
-        return held_up(step * self.net.stride, self.things, self.net.girth) / self.net.stride
+        return held_up(step * self.net.stride, self.things, self.net.girth - SLACK) / self.net.stride
 
     def _foreseen(self, action: NDArray[np.float32], turn_deg: float) -> NDArray[np.float64]:
         """Return the step (2,) that follows from the last one and the keys, in strides."""

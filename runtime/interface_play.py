@@ -93,7 +93,7 @@ def run_interface(
 
 def world_rest(world: World) -> int:
     """Ticks at the start of a recall play in which nothing happens: what the dream is shown of it."""
-    return int(world.rate_hz) - 2
+    return 2 * int(world.rate_hz) - 2
 
 
 def _stillness(

@@ -14,7 +14,7 @@ from dreamloop.demos.desk.desktop import Act, move, open_app
 from dreamloop.demos.desk.font import CELL, PLAIN, TALL
 from dreamloop.demos.desk.screen import POINTER_SHAPE, shown_lines
 from dreamloop.demos.desk.simulator import encode
-from dreamloop.demos.desk.state import APPS, HEIGHT, NOTES, RATE_HZ, SIZES, WIDTH, Desk, window_at
+from dreamloop.demos.desk.state import HEIGHT, NOTES, PAINT, RATE_HZ, SIZES, WIDTH, Desk, window_at
 from dreamloop.demos.desk.words import WORDS
 
 FAR_PX = 24  # a pointer further off than this counts as lost, and as this far off
@@ -80,15 +80,18 @@ class Judge:
             desk.lines = [str(rng.choice(WORDS)) + " " + str(rng.choice(WORDS)) for _ in range(3)]
             x, y = int(rng.integers(7, 16)), int(rng.integers(1, 10))
             open_app(desk, NOTES)
-            for app, (dx, dy) in ((2, (1, 1)), (NOTES, (0, 0))):
-                move(desk, app, x + dx, y + dy)
+            move(desk, NOTES, x, y)
+            if name == "covered":  # what will cover the notes is seen before, else nobody could know its place
+                open_app(desk, PAINT)
+                move(desk, PAINT, x + 1, y + 1)
             yield name, desk, self._away(desk, hide, show, away_s, rng), shown_again(desk, name)
 
     def _away(self, desk: Desk, hide: str, show: str, away_s: float, rng: np.random.Generator) -> NDArray[np.float32]:
-        """Return actions: rest, hide, move the pointer about at the left for a while, show, rest."""
+        """Return actions: look at the notes, hide, move the pointer about at the left for a while, show, rest."""
         at: tuple[int, int] = (3, 150)
         desk.pointer = at
-        acts = [Act(at)] * RATE_HZ + [Act(at, intent=hide)]
+        look = [Act(at)] * RATE_HZ
+        acts = [*look, Act(at, intent="open_notes"), *look[1:], Act(at, intent=hide)]
         for _ in range(round(away_s * RATE_HZ)):
             dx, dy = rng.integers(-5, 6, 2)
             at = (int(np.clip(at[0] + dx, 0, 40)), int(np.clip(at[1] + dy, 90, 180)))
@@ -130,7 +133,7 @@ def shown_again(desk: Desk, name: str) -> NDArray[np.bool_]:
     top, left = (window.y + 1) * CELL, (window.x + 1) * CELL
     mask[top : top + (height - 2) * CELL, left : left + (width - 2) * CELL] = True
     if name == "covered":
-        other, (across, down) = desk.windows[APPS.index("paint")], SIZES[APPS.index("paint")]
+        other, (across, down) = desk.windows[PAINT], SIZES[PAINT]
         under = np.zeros_like(mask)
         under[other.y * CELL : (other.y + down) * CELL, other.x * CELL : (other.x + across) * CELL] = True
         mask &= under
