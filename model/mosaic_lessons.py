@@ -5,7 +5,7 @@ always kept; the others in part. Knows nothing about where episodes come from.
 """
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, islice
 from typing import NamedTuple
 
@@ -85,9 +85,7 @@ class Lessons:
         turns = turns if self.kept else n
         drawn = [self.turns[i] for i in self.rng.integers(0, max(len(self.turns), 1), turns)]
         drawn += [self.kept[i] for i in self.rng.integers(0, max(len(self.kept), 1), n - turns)]
-        sizes = {lesson.truth.shape for lesson in drawn}
-        alike = ([lesson for lesson in drawn if lesson.truth.shape == size] for size in sorted(sizes))
-        batches = (self.batch_of(lessons, device) for lessons in alike)
+        batches = (self.batch_of(lessons, device) for lessons in alike(drawn, n))
         return [smudge(seen, truth, self.config.smudge) for seen, truth in batches]
 
     def batch_of(self, chosen: list[Lesson], device: torch.device | str = "cpu") -> tuple[Seen, Tensor]:
@@ -142,6 +140,13 @@ class Lessons:
             return 1.0
         held = config.net.button >= 0 and action[config.net.button] > 0.5
         return config.calm if not changes else min(2 * config.moving, 1.0) if held else config.moving
+
+
+def alike(lessons: Sequence[Lesson], most: int) -> Iterator[list[Lesson]]:
+    """Yield groups of up to ``most`` lessons of one size."""
+    for size in sorted({lesson.truth.shape for lesson in lessons}):
+        same = [lesson for lesson in lessons if lesson.truth.shape == size]
+        yield from (same[first : first + most] for first in range(0, len(same), most))
 
 
 def smudge(seen: Seen, truth: Tensor, share: float) -> tuple[Seen, Tensor]:

@@ -15,7 +15,7 @@ from dreamloop.model.dataset import Episode
 from dreamloop.model.device import choose_device, choose_dtype
 from dreamloop.model.mosaic_book import Book
 from dreamloop.model.mosaic_config import MosaicTrainConfig
-from dreamloop.model.mosaic_lessons import Lessons
+from dreamloop.model.mosaic_lessons import Lessons, alike
 from dreamloop.model.mosaic_memory import PAGES
 from dreamloop.model.mosaic_net import CARRIED, Drawn, MosaicNet, Seen, sources_of, surprise
 from dreamloop.model.mosaic_player import Palette
@@ -230,8 +230,7 @@ def held_out_figures(net: MosaicNet, lessons: Lessons, ticks: int) -> dict[str, 
     """Return, over held-out ticks with true history, shares of cells right and of ticks without a wrong pixel."""
     config, device = net.config, net.palette.device
     right = changes = found = drawn_cells = ticks_right = telling = 0
-    kinds = [lessons.kept[:ticks], list(lessons.turns)[:ticks]]
-    for kept in (kind[first : first + 8] for kind in kinds for first in range(0, len(kind), 8)):
+    for kept in alike([*lessons.kept[:ticks], *list(lessons.turns)[:ticks]], 8):
         seen, truth = lessons.batch_of(kept, device)
         drawn = net.look(seen)
         rows = (drawn.change.sigmoid() > config.threshold).nonzero()
