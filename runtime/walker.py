@@ -1,7 +1,9 @@
 """A player that walks away from a place and back to it, again and again, in a world whose simulator tells poses.
 
-It steers by the simulator's pose, so it really comes back; whoever dreams beside it only gets its actions. Knows the
-schema's first pair of opposites as ahead and back, and an axis in degrees that turns to the right.
+It steers by the simulator's pose, so it really comes back; whoever dreams beside it only gets its actions. Where it is
+told how much room there is it keeps clear of walls: what stops a body that nobody has seen is another question than
+what is remembered. Knows the schema's first pair of opposites as ahead and back, and an axis in degrees that turns to
+the right.
 """
 
 import math
@@ -21,6 +23,7 @@ COAST = 10.0  # ticks of travel that a mover may still have in it when nothing i
 GIVE_UP = 90  # ticks to reach a point, or a heading
 REST = 4  # ticks at home
 TRIP = (8.0, 30.0)  # strides away, when there is room
+MARGIN = 16.0  # map units that are left free ahead
 SHORT_TRIP = (3.0, 6.0)  # strides ahead or back without turning
 SHORT_TRIPS = (1.0, 1.0, 0.25)  # how likely the first, the second and every later trip is a short one
 
@@ -63,22 +66,21 @@ class Walker:
     def _set_out(self, info: Mapping[str, Any]) -> None:
         """Choose a point in a direction with room, and the way back."""
         home_x, home_y, home_yaw, _ = self._home
-        clear = info.get("clear")
+        room = None if info.get("room") is None else np.maximum(np.asarray(info["room"], np.float64) - MARGIN, 0.0)
         short = self._rng.random() < SHORT_TRIPS[min(self._trips, len(SHORT_TRIPS) - 1)]
         self._trips, self._left = self._trips + 1, GIVE_UP
         if short:
             far = float(self._rng.uniform(*SHORT_TRIP)) * self._stride
-            if clear is not None and clear[0] < clear[len(clear) // 2]:
-                far = -far
+            ahead, back = (math.inf, 0.0) if room is None else (room[0], room[len(room) // 2])
+            far = min(far, ahead) if ahead >= back else -min(far, back)
             way = math.radians(home_yaw)
             there = (home_x + far * math.cos(way), home_y + far * math.sin(way))
             self._plan = [("slide", *there), ("slide", home_x, home_y), ("face", home_yaw, 0.0), ("rest", 0.0, 0.0)]
             return
-        angle, room = float(self._rng.uniform(0, 360)), math.inf
-        if clear is not None:
-            pick = int(self._rng.choice(len(clear), p=np.asarray(clear, float) / np.sum(clear)))
-            angle, room = float(info["pose"][2]) - pick * 360.0 / len(clear), float(clear[pick]) - 48.0
-        far = min(float(self._rng.uniform(*TRIP)) * self._stride, max(room, 0.0))
+        angle, far = float(self._rng.uniform(0, 360)), float(self._rng.uniform(*TRIP)) * self._stride
+        if room is not None:
+            pick = int(self._rng.choice(len(room), p=(room + 1e-3) / np.sum(room + 1e-3)))
+            angle, far = float(info["pose"][2]) - pick * 360.0 / len(room), min(far, float(room[pick]))
         look = angle + float(self._rng.choice([-1, 1]) * self._rng.uniform(60, 180))
         way = math.radians(angle)
         self._plan = [

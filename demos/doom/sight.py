@@ -11,7 +11,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from dreamloop.demos.doom.maps import SOLID, UNIT, MapPlan
+from dreamloop.demos.doom.maps import SOLID, THEMES, UNIT, MapPlan
 
 RAYS = 16  # directions of a look around, counted clockwise from straight ahead
 REACH = 1024.0  # how far a ray looks, map units
@@ -23,26 +23,48 @@ Line = tuple[float, float, float, float, bool]  # x1, y1, x2, y2, and whether it
 
 @dataclass(frozen=True)
 class Sight:
-    """A grid of cells (UNIT map units each): ``blocked`` for rock, windows and cliffs, ``door`` for doors."""
+    """A grid of cells (UNIT map units each): ``blocked`` for rock, windows and cliffs, ``door`` for doors.
+
+    ``narrow``: where a player's body, which is two cells wide, would touch what blocks, or a column or barrel.
+    """
 
     blocked: NDArray[np.bool_]  # (x, y)
     door: NDArray[np.bool_]
     origin: tuple[float, float]  # map units of the corner of cell 0, 0
+    narrow: NDArray[np.bool_]
 
     def look(self, x: float, y: float, angle_deg: float) -> tuple[NDArray[np.float32], bool]:
         """Return free distances (RAYS,) in map units, clockwise from ahead, and whether a door is in reach."""
+        px, py = self._along(x, y, angle_deg)
+        near = int(DOOR_REACH / UNIT)
+        return _free(self.blocked[px, py]), bool(self.door[px[0, :near], py[0, :near]].any())
+
+    def room(self, x: float, y: float, angle_deg: float) -> NDArray[np.float32]:
+        """Return how far a body can go (RAYS,), in map units, clockwise from ahead."""
+        return _free(self.narrow[self._along(x, y, angle_deg)])
+
+    def _along(self, x: float, y: float, angle_deg: float) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+        """Return the cells (RAYS, steps) along the rays of a look around."""
         angles = np.radians(angle_deg - np.arange(RAYS) * (360.0 / RAYS))[:, None]
         px = ((x - self.origin[0] + np.cos(angles) * _STEPS) / UNIT).astype(np.intp)
         py = ((y - self.origin[1] + np.sin(angles) * _STEPS) / UNIT).astype(np.intp)
-        np.clip(px, 0, self.blocked.shape[0] - 1, out=px)
-        np.clip(py, 0, self.blocked.shape[1] - 1, out=py)
-        blocked = self.blocked[px, py]
-        first = np.where(blocked.any(axis=1), blocked.argmax(axis=1), len(_STEPS) - 1)
-        near = int(DOOR_REACH / UNIT)
-        return _STEPS[first], bool(self.door[px[0, :near], py[0, :near]].any())
+        return px.clip(0, self.blocked.shape[0] - 1), py.clip(0, self.blocked.shape[1] - 1)
 
 
 _STEPS = np.arange(UNIT, REACH, UNIT, dtype=np.float32)
+
+
+def _free(blocked: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """Return how far it is to the first of ``blocked`` (RAYS, steps), map units."""
+    first = np.where(blocked.any(axis=1), blocked.argmax(axis=1), len(_STEPS) - 1)
+    return np.asarray(_STEPS[first])
+
+
+def _wide(blocked: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return the cells that are ``blocked`` or touch one that is."""
+    edged = np.pad(blocked, 1)
+    w, h = blocked.shape
+    return np.asarray(np.any([edged[i : i + w, j : j + h] for i in range(3) for j in range(3)], axis=0))
 
 
 def sight_of_plan(plan: MapPlan) -> Sight:
@@ -50,7 +72,11 @@ def sight_of_plan(plan: MapPlan) -> Sight:
     closed = [i for i, sector in enumerate(plan.sectors) if sector.window]
     doors = [i for i, sector in enumerate(plan.sectors) if sector.door]
     blocked = (plan.cells == SOLID) | np.isin(plan.cells, closed)
-    return Sight(blocked, np.isin(plan.cells, doors), (0.0, 0.0))
+    standing, props = blocked.copy(), {prop for theme in THEMES for prop in theme.props}
+    for thing in plan.things:
+        if thing.kind in props:
+            standing[int(thing.x // UNIT), int(thing.y // UNIT)] = True
+    return Sight(blocked, np.isin(plan.cells, doors), (0.0, 0.0), _wide(standing))
 
 
 def sight_of_sectors(sectors: Iterable[tuple[float, float, Sequence[Line]]]) -> Sight:
@@ -70,7 +96,7 @@ def sight_of_sectors(sectors: Iterable[tuple[float, float, Sequence[Line]]]) -> 
         cells = along[:, 0].astype(np.intp), along[:, 1].astype(np.intp)
         blocked[cells] |= _shut(found)
         door[cells] |= _door(found)
-    return Sight(blocked, door, (float(low[0]), float(low[1])))
+    return Sight(blocked, door, (float(low[0]), float(low[1])), _wide(blocked))
 
 
 def _door(sides: list[tuple[float, float, bool]]) -> bool:

@@ -357,6 +357,7 @@ class DoomEnv(gymnasium.Env[Pixels, NDArray[np.float32]]):
             info["distance"] = self._distance
         if self._sight is not None:
             info["clear"], info["door_ahead"] = self._sight.look(x, y, angle)
+            info["room"] = self._sight.room(x, y, angle)
         if self.plan is not None:
             room = self.plan.room_at(x, y)
             info["exits"] = self.plan.exits(room) if room is not None else []

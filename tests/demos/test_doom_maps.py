@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from dreamloop.demos.doom import maps, udmf
-from dreamloop.demos.doom.maps import SOLID, TEST_SEEDS_FROM, UNIT, MapPlan, generate
+from dreamloop.demos.doom.maps import SOLID, TEST_SEEDS_FROM, THEMES, UNIT, MapPlan, generate
 from dreamloop.demos.doom.sight import RAYS, sight_of_plan, sight_of_sectors
 
 SEEDS = [*range(40), 999_999_999, TEST_SEEDS_FROM, 2**31 - 2]
@@ -137,6 +137,22 @@ def test_a_look_around_measures_the_room() -> None:
     assert clear.shape == (RAYS,)
     assert clear[0] > h / 2 - 64
     assert clear[RAYS // 2] <= 64 * 2 + 64  # behind: the wall, or a doorway in it
+
+
+def test_a_body_needs_more_room_than_a_look() -> None:
+    """What stands on the floor stops it, though a ray goes over it; walls stop it a body's half earlier."""
+    met = 0
+    for seed in range(12):
+        plan = generate(seed)
+        sight, props = sight_of_plan(plan), {prop for theme in THEMES for prop in theme.props}
+        start = next(thing for thing in plan.things if thing.kind == 1)
+        (clear, _), room = sight.look(start.x, start.y, 0.0), sight.room(start.x, start.y, 0.0)
+        assert (room <= clear).all()
+        for thing in (one for one in plan.things if one.kind in props):
+            free = sight.room(thing.x - 64, thing.y, 0.0)[0]
+            assert free <= 64
+            met += sight.look(thing.x - 64, thing.y, 0.0)[0][0] > 64
+    assert met > 10
 
 
 def test_sight_of_given_sectors_knows_walls_steps_and_doors() -> None:

@@ -209,3 +209,19 @@ def test_parts_have_names_and_a_quick_suite_is_shorter() -> None:
     size = MemorySize().shorter(0.1)
     assert 128 <= size.other_ticks <= size.ticks < 8192
     assert size.places >= 2
+
+
+@pytest.mark.parametrize("room_ahead", [40.0, 400.0])
+def test_a_walker_goes_no_farther_than_there_is_room_for_its_body(room: World, room_ahead: float) -> None:
+    """In a world without walls it believes what it is told of them."""
+    walker, at, farthest = Walker(room.schema, np.zeros(4), 8.0, 3), np.zeros(4), 0.0
+    ahead = list(room.schema.columns).index(room.schema.opposites[0][0])
+    turn = next(i for i, name in enumerate(room.schema.columns) if name == "turn")
+    back = list(room.schema.columns).index(room.schema.opposites[0][1])
+    for _ in range(400):
+        action = walker.act({"pose": at, "room": np.full(16, room_ahead)})
+        at[2] -= action[turn]
+        push = 8.0 * (action[ahead] - action[back])
+        at[:2] += push * np.array([np.cos(np.radians(at[2])), np.sin(np.radians(at[2]))])
+        farthest = max(farthest, float(np.hypot(*at[:2])))
+    assert 16.0 < farthest <= room_ahead
