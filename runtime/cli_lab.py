@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -116,6 +117,7 @@ def evaluate(
     report: Annotated[Path | None, typer.Option(help=REPORT)] = None,
     quick: Annotated[float, typer.Option(min=0.001, max=1.0, help="Share of the full work, for a first look.")] = 1.0,
     part: Annotated[list[str] | None, typer.Option(help="Parts of the memory suite; default all.")] = None,
+    places: Annotated[int, typer.Option(min=0, help="Places to come back to, whatever --quick says; 0: as it says.")] = 0,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with what the file of --json holds.")] = False,
     history: Annotated[int, typer.Option(min=0, help="True ticks a dream starts from; 0: as the card asks.")] = 0,
     seed: Annotated[int, typer.Option(min=0, help="Of true play, of the starts and of the dreams.")] = 0,
@@ -135,6 +137,7 @@ def evaluate(
     suites, album = choose_suites(suite or ["all"], found.judge is not None), Album()
     whole = EvalSize(history_ticks=history, memory_parts=choose_parts(part or []))
     size = whole if quick == 1.0 else whole.shorter(quick)
+    size = replace(size, memory=replace(size.memory, places=places or size.memory.places))
     options = OpenOptions(device=device, dtype=dtype, threads=threads)
     with _progress() as progress:
         figures = measure(

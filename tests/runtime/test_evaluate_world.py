@@ -197,6 +197,14 @@ def test_a_stopped_evaluation_goes_on_where_it_was(roll: World) -> None:
         evaluate(roll, ["memory"], size=size, clock=clock, seed=5, have=json.loads(json.dumps(after_turning)))
 
 
+def test_places_alone_can_be_asked_for(roll: World, tmp_path: Path) -> None:
+    """Whoever has little time wants the whole curve at few places rather than half of it."""
+    out = tmp_path / "figures.json"
+    few = ["--suite", "memory", "--part", "turning", "--quick", "0.001", "--places", "1", "--json", str(out)]
+    assert CliRunner().invoke(app, ["eval", str(roll.folder), *few]).exit_code == 0
+    assert json.loads(out.read_text())["memory"]["turning"]["places"] == 1
+
+
 def test_the_command_needs_a_file_to_resume_from(roll: World) -> None:
     done = CliRunner().invoke(app, ["eval", str(roll.folder), "--suite", "memory", "--resume"])
     assert done.exit_code == 2
