@@ -110,7 +110,7 @@ class Lessons:
         pictures = [self.palette.numbers(frame) for frame in episode[0]]
         for truth in player.watch(pictures, episode[1], lambda: self.book.pages[: self.book.used]):
             changed = (truth != player.memory.now).any(-1)
-            self.book.learn(truth[changed])
+            self.book.learn(truth[changed & ~player.covered])  # what was hidden in part is but guessed
             changes, began = int(changed.sum()), self._began(player.actions[-1], player.actions[-2])
             if player.memory.tick and self.rng.random() < self._worth(changes, began, player.actions[-1]):
                 turn = changes > self.config.much

@@ -69,6 +69,7 @@ class MosaicPlayer:
         self.memory = CellMemory(config.grid, config.cell**2, config.slots, config.colours)
         self.actions = np.zeros((config.action_ticks, config.actions), np.float32)
         self.places = np.zeros((3, 2), np.int64)
+        self.covered = np.zeros(config.grid, np.bool_)  # cells of the true picture watched last that the pointer hid
 
     def act(self, action: NDArray[np.float32]) -> None:
         """Take the action (a,) of the tick that is about to be drawn."""
@@ -77,9 +78,11 @@ class MosaicPlayer:
         if config.pointer < 0:
             return
         place = self._place(action)
-        held = config.button >= 0 and action[config.button] > 0.5
-        pressed = self.places[2] if held and before[config.button] > 0.5 else place
+        pressed = self.places[2] if self._held(action) and before[config.button] > 0.5 else place
         self.places = np.stack([place, self.places[0], pressed])
+
+    def _held(self, action: NDArray[np.float32]) -> bool:
+        return self.config.button >= 0 and bool(action[self.config.button] > 0.5)
 
     def _place(self, action: NDArray[np.float32]) -> NDArray[np.int64]:
         config = self.config
@@ -107,30 +110,36 @@ class MosaicPlayer:
             known: returns the contents (n, pixels) that cells are known to have.
         """
         places = [self._place(action) for action in actions]
+        held = [self._held(action) for action in actions]
         started, last = False, len(pictures) - 1
-        for i, (picture, ahead) in enumerate(zip(pictures, seen_next(pictures, places, self.sprite), strict=True)):
+        for i, (picture, told) in enumerate(zip(pictures, seen_next(pictures, places, held, self.sprite), strict=True)):
             self.act(actions[i])
             started |= i == last or self.sprite.fits(picture, self.places[0])
             if not started:
                 continue  # a first picture, before the pointer was put anywhere
-            cells = self._beneath(picture, ahead, known())
+            cells = self._beneath(picture, *told, known())
             yield cells
             self.show(cells)
 
     def _beneath(
-        self, picture: NDArray[np.uint8], ahead: NDArray[np.uint8], known: NDArray[np.uint8]
+        self,
+        picture: NDArray[np.uint8],
+        ahead: NDArray[np.uint8],
+        drawn: NDArray[np.bool_],
+        known: NDArray[np.uint8],
     ) -> NDArray[np.uint8]:
         """Return the cells of a true picture as they are under the pointer, as far as can be told."""
         size = self.config.cell
         hidden = _cut(self.sprite.covers(self.places[0], (picture.shape[0], picture.shape[1])), size)
         seen, later = _cut(picture, size), _cut(ahead, size)
-        cells = np.where(hidden, self.memory.now, seen)
-        for y, x in np.argwhere(hidden.any(-1)):
+        cells, self.covered = np.where(hidden, self.memory.now, seen), hidden.any(-1)
+        draws, carried = _cut(drawn, size).any(-1), self._carried(self.shift // size)
+        for y, x in np.argwhere(self.covered):
             before = self.memory.now[y, x]
             if before[0] == self.config.colours:  # nothing is known of it yet
                 before = np.full_like(before, np.bincount(seen[y, x][~hidden[y, x]], minlength=1).argmax())
-            held = np.concatenate([self.memory.slots[:, y, x], known])
-            cells[y, x] = uncover(seen[y, x], hidden[y, x], before, later[y, x], held)
+            options = np.concatenate([self.memory.slots[:, y, x], known]), np.stack([page[y, x] for page in carried])
+            cells[y, x] = uncover(seen[y, x], hidden[y, x], before, later[y, x], *options, bool(draws[y, x]))
         return cells
 
     def picture(self) -> NDArray[np.uint8]:

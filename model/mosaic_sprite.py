@@ -17,6 +17,7 @@ CLEAR = 255  # where a sprite lets the picture through, and what is not known
 BEFORE, SIDE = 8, 32  # pixels of the window in which a sprite is looked for: before the pointer's place, and in all
 FEW = 100  # looks that it takes to know a sprite
 SURE = 0.97  # share of the looks in which a pixel of a sprite has its colour
+BRUSH = 1.5  # pixels beside its way that a pointer may draw
 FITS = 0.75  # share of a sprite's pixels that must be there, else it is elsewhere
 
 Picture = NDArray[np.uint8]  # (h, w) numbers of colours
@@ -88,18 +89,70 @@ class SpriteLooks:
 
 
 def seen_next(
-    pictures: Sequence[Picture], places: Sequence[NDArray[np.int64]], sprite: Sprite
-) -> list[Picture]:
-    """Return, for every picture, what will be seen of it once the pointer has gone; ``CLEAR`` where it never goes."""
-    ahead = np.full_like(pictures[-1], CLEAR)
-    found = []
-    for picture, place in zip(reversed(pictures), reversed(places), strict=True):
-        rows, columns, _ = sprite.at(place, (picture.shape[0], picture.shape[1]))
-        hidden = ahead[rows, columns]
-        ahead = picture.copy()
-        ahead[rows, columns] = hidden
-        found.append(ahead)
+    pictures: Sequence[Picture], places: Sequence[NDArray[np.int64]], held: Sequence[bool], sprite: Sprite
+) -> list[tuple[Picture, NDArray[np.bool_]]]:
+    """Return, for every picture, what will be seen of it once the pointer has gone, and what of that it drew just now.
+
+    A pointer that is ``held`` down may draw along its way, in the colour that is seen there. What it will draw
+    later is not there yet.
+
+    Returns:
+        (h, w) numbers of colours, ``CLEAR`` where nobody can tell; (h, w) which hidden pixels are drawn in this tick.
+    """
+    size = (pictures[0].shape[0], pictures[0].shape[1])
+    ahead, drawn = np.full(size, CLEAR, np.uint8), np.zeros(size, np.bool_)
+    later, found = np.zeros(size, np.bool_), []
+    for i in reversed(range(len(pictures))):
+        rows, columns, _ = sprite.at(places[i], size)
+        hidden, due = ahead[rows, columns], (drawn | later)[rows, columns]
+        ahead, later, drawn = pictures[i].copy(), np.zeros(size, np.bool_), np.zeros(size, np.bool_)
+        ahead[rows, columns], later[rows, columns] = hidden, due
+        told = ahead.copy()
+        told[rows, columns] = np.where(due, CLEAR, hidden)
+        if held[i]:
+            way = on_the_way(size, places[max(i - 1, 0)], places[i])
+            beside = way.copy()
+            beside[rows, columns] = False
+            drawn = way & (ahead == _mostly(pictures[i][beside]))  # also what is seen: it was not there a tick ago
+            now = (drawn & ~beside)[rows, columns]
+            told[rows, columns] = np.where(now, hidden, told[rows, columns])
+        mask = np.zeros(size, np.bool_)
+        mask[rows, columns] = drawn[rows, columns]
+        found.append((told, mask))
     return found[::-1]
+
+
+def on_the_way(size: tuple[int, int], start: NDArray[np.int64], end: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Return which pixels (h, w) lie no more than ``BRUSH`` pixels beside the way between two places (x, y)."""
+    mask = np.zeros(size, np.bool_)
+    low = np.maximum(np.minimum(start, end) - 2, 0)
+    high = np.minimum(np.maximum(start, end) + 3, (size[1], size[0]))
+    columns, rows = (np.arange(low[i], high[i]) for i in (0, 1))
+    at = np.stack(np.meshgrid(columns, rows), -1) - start
+    way = (end - start).astype(np.float64)
+    along = (at @ way) / max(float(way @ way), 1e-6)
+    mask[low[1] : high[1], low[0] : high[0]] = np.abs(at - along.clip(0, 1)[..., None] * way).max(-1) <= BRUSH
+    return mask
+
+
+def _mostly(colours: NDArray[np.uint8]) -> int:
+    """Return the colour of most of ``colours``, -1 where there is none."""
+    if not len(colours):
+        return -1
+    count = np.bincount(colours)
+    return int(count.argmax()) if count.max() > len(colours) / 2 else -1
+
+
+def recoloured(
+    seen: NDArray[np.uint8], shown: NDArray[np.bool_], before: NDArray[np.uint8]
+) -> NDArray[np.uint8] | None:
+    """Return a cell (pixels,) in other colours, if what is ``shown`` of it tells which; None where that is not so."""
+    pairs = np.unique(np.stack([before[shown], seen[shown]], 1), axis=0)
+    if len(np.unique(pairs[:, 0])) != len(pairs) or not np.isin(before, pairs[:, 0]).all():
+        return None
+    turned = np.arange(CLEAR + 1, dtype=np.uint8)
+    turned[pairs[:, 0]] = pairs[:, 1]
+    return np.where(shown, seen, turned[before])
 
 
 def uncover(
@@ -108,6 +161,8 @@ def uncover(
     before: NDArray[np.uint8],
     ahead: NDArray[np.uint8],
     known: NDArray[np.uint8],
+    carried: NDArray[np.uint8],
+    drawn: bool = False,
 ) -> NDArray[np.uint8]:
     """Return one cell (pixels,) whole, of which a part is hidden.
 
@@ -115,16 +170,24 @@ def uncover(
         seen: (pixels,) what the picture shows; means nothing where ``hidden``.
         hidden: (pixels,) which of them the pointer hides.
         before: (pixels,) what the cell showed until now.
-        ahead: (pixels,) what is seen once the pointer has gone, ``CLEAR`` where that is not known.
+        ahead: (pixels,) what is seen once the pointer has gone, ``CLEAR`` where nobody can tell.
         known: (n, pixels) contents that cells are known to have.
+        carried: (n, pixels) contents that come along with the pointer; they go before all others.
+        drawn: the pointer may draw here in this tick: then what differs was drawn.
     """
     shown = ~hidden
+    told = hidden & (ahead != CLEAR)
+    come = np.where(told, ahead, np.where(hidden, before, seen))
+    if drawn and (come != before)[hidden].any():
+        return come
     if (seen[shown] == before[shown]).all():
         return before
-    last, come = np.where(hidden, before, seen), np.where(hidden & (ahead != CLEAR), ahead, seen)
-    come = np.where(hidden & (ahead == CLEAR), before, come)
-    fitting = known[(known[:, shown] == seen[shown]).all(1)] if len(known) else known
+    recast = recoloured(seen, shown, before)
+    for options in (carried, known):
+        fitting = options[(options[:, shown] == seen[shown]).all(1)] if len(options) else options
+        if len(fitting):
+            break
     if not len(fitting):
-        return come if (ahead[hidden] != CLEAR).all() else last
+        return come if recast is None else recast
     nearest: NDArray[np.uint8] = fitting[(fitting != come).sum(1).argmin()]
     return nearest

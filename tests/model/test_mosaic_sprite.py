@@ -55,9 +55,10 @@ def test_what_the_pointer_hides_is_told_by_what_is_seen_later() -> None:
     places = [np.array([40, 20]), np.array([10, 10]), np.array([10, 10]), np.array([40, 20])]
     bare = [np.full(SIZE, number, np.uint8) for number in (1, 1, 2, 2)]
     pictures = [sprite.lay(picture.copy(), place) for picture, place in zip(bare, places, strict=True)]
-    ahead = seen_next(pictures, places, sprite)
-    assert ahead[1][10, 10] == 2
-    assert ahead[3][20, 40] == CLEAR, "nobody has seen it yet"
+    ahead = seen_next(pictures, places, [False] * 4, sprite)
+    assert ahead[1][0][10, 10] == 2
+    assert ahead[3][0][20, 40] == CLEAR, "nobody has seen it yet"
+    assert not any(drawn.any() for _, drawn in ahead)
     player = MosaicPlayer(TINY, sprite)
     actions = [action(*place) for place in places]
     beneath = list(player.watch(pictures, actions, lambda: NOTHING))
@@ -77,10 +78,39 @@ def test_a_first_picture_whose_pointer_is_elsewhere_is_not_taken() -> None:
 def test_a_cell_that_is_hidden_in_part_is_taken_for_what_fits() -> None:
     hidden = np.array([False, False, True, True])
     before, seen = np.array([1, 1, 1, 1], np.uint8), np.array([2, 2, 0, 0], np.uint8)
-    unknown, later = np.full(4, CLEAR, np.uint8), np.array([2, 2, 3, 3], np.uint8)
+    none = NOTHING[:, :4]
+    part, unknown, later = np.array([1, 1, 1, 4], np.uint8), np.full(4, CLEAR, np.uint8), np.array([2, 2, 3, 3], np.uint8)
     fits, near = np.array([[2, 2, 2, 2]], np.uint8), np.array([[2, 2, 2, 2], [2, 2, 3, 2]], np.uint8)
-    assert uncover(np.array([1, 1, 0, 0], np.uint8), hidden, before, later, fits).tolist() == [1, 1, 1, 1]
-    assert uncover(seen, hidden, before, later, NOTHING[:, :4]).tolist() == [2, 2, 3, 3]
-    assert uncover(seen, hidden, before, unknown, NOTHING[:, :4]).tolist() == [2, 2, 1, 1]
-    assert uncover(seen, hidden, before, later, fits).tolist() == [2, 2, 2, 2]
-    assert uncover(seen, hidden, before, later, near).tolist() == [2, 2, 3, 2]
+    assert uncover(np.array([1, 1, 0, 0], np.uint8), hidden, before, later, fits, none).tolist() == [1, 1, 1, 1]
+    assert uncover(seen, hidden, part, later, none, none).tolist() == [2, 2, 3, 3]
+    assert uncover(seen, hidden, before, unknown, none, none).tolist() == [2, 2, 2, 2], "in another colour"
+    assert uncover(seen, hidden, part, unknown, none, none).tolist() == [2, 2, 1, 4], "nobody knows what 4 became"
+    assert uncover(seen, hidden, before, later, fits, none).tolist() == [2, 2, 2, 2]
+    assert uncover(seen, hidden, before, later, near, none).tolist() == [2, 2, 3, 2]
+    assert uncover(seen, hidden, before, later, near, fits).tolist() == [2, 2, 2, 2], "it came along"
+
+
+def test_what_is_drawn_later_is_not_there_yet() -> None:
+    """A stroke goes under the sprite, right and down: every tick shows as much of it as was drawn by then."""
+    pixels = np.full((SIDE, SIDE), CLEAR, np.uint8)
+    pixels[BEFORE : BEFORE + 10, BEFORE : BEFORE + 10] = 7  # a square that hides what is right of it and below
+    sprite = Sprite(pixels)
+    places = [np.array([10 + 4 * i, 10 + 2 * i]) for i in range(6)] + [np.array([50, 5])] * 2
+    held = [0, 1, 1, 1, 1, 1, 0, 0]
+    bare, canvas = [], np.full(SIZE, 1, np.uint8)
+    for i, place in enumerate(places):
+        if held[i]:
+            x0, y0 = places[i - 1]
+            for step in range(5):
+                x, y = x0 + (place[0] - x0) * step // 4, y0 + (place[1] - y0) * step // 4
+                canvas[y - 1 : y + 2, x - 1 : x + 2] = 3
+        bare.append(canvas.copy())
+    pictures = [sprite.lay(picture.copy(), place) for picture, place in zip(bare, places, strict=True)]
+    actions = [action(*place) + np.array([0, 0, down, 0], np.float32) for place, down in zip(places, held, strict=True)]
+    player = MosaicPlayer(TINY, sprite)
+    wrong = []
+    for cells, true in zip(player.watch(pictures, actions, lambda: NOTHING), bare, strict=True):
+        shown = cells.reshape(4, 8, 8, 8).swapaxes(1, 2).reshape(SIZE)
+        wrong.append(int((shown != true).sum()))
+    assert wrong[-1] == 0
+    assert max(wrong) <= 6, "a pixel or two at the end of the stroke"
