@@ -57,7 +57,7 @@ class Lessons:
         if not sprite.found and config.net.pointer >= 0:
             episodes = self._find_sprite(iter(episodes))
         self._lessons = (lesson for episode in episodes for lesson in self._of(episode))
-        self.add(max(config.lessons // 10, config.batch))
+        self.add(max(config.lessons // 4, config.batch))
         if not self.kept and not self.turns:
             raise DataError("no episodes to train on; run 'dreamloop collect' first, or give a world with a simulator")
 
