@@ -16,8 +16,8 @@ from torch import Tensor
 
 from dreamloop.model.checkpoint import load_net
 from dreamloop.model.device import choose_engine
-from dreamloop.model.mosaic_config import mosaic_config
 from dreamloop.model.mosaic_book import EMPTY
+from dreamloop.model.mosaic_config import mosaic_config
 from dreamloop.model.mosaic_net import MosaicNet
 from dreamloop.model.mosaic_player import MosaicPlayer, Palette, stack
 from dreamloop.model.mosaic_sprite import Sprite
@@ -70,6 +70,7 @@ class MosaicModel:
             pictures = [self.palette.numbers(frame) for frame in scene.frames]
             for _ in self.known[player].watch(pictures, list(scene.actions), lambda: self.contents):
                 pass
+            self._forget(player)
         return self._shown(player)
 
     def step(self, actions: NDArray[np.float32]) -> NDArray[np.uint8]:
@@ -81,8 +82,8 @@ class MosaicModel:
         cells = self._draw()
         for one, picture in zip(self.known, cells, strict=True):
             one.show(picture)
-            if self.memory_off:
-                one.memory.forget()
+        for player in range(self.players):
+            self._forget(player)
         self.ticks = [tick + 1 for tick in self.ticks]
         frames = np.stack([self._shown(player) for player in range(self.players)])
         self.step_ms = 1e3 * (time.perf_counter() - started_s)
@@ -99,6 +100,7 @@ class MosaicModel:
         check_player(player, self.players)
         check_state(state, self.card)
         self.known[player].restore(dict(state.values))
+        self._forget(player)
         self.ticks[player], self.seeds[player] = state.tick, int(state.values["seed"])
         return self._shown(player)
 
@@ -133,6 +135,10 @@ class MosaicModel:
         ]
         noise = [torch.rand(*shape, generator=dice[player]) for player in players]
         return -(-torch.stack(noise).clamp_min(1e-9).log()).clamp_min(1e-9).log().to(self.device)
+
+    def _forget(self, player: int) -> None:
+        if self.memory_off:
+            self.known[player].memory.forget()
 
     def _blank(self) -> MosaicPlayer:
         player = MosaicPlayer(self.config, self.sprite)

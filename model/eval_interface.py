@@ -28,6 +28,7 @@ class Judge(Protocol):
     """What a world tells of its own pictures."""
 
     kinds: tuple[str, ...]
+    shown_ticks: int  # of a play of ``recall_plays`` that a dream is shown before it goes on by itself
 
     def pointer_error_px(self, frame: Frames, info: Mapping[str, Any]) -> float:
         """Return how far the pointer in the picture is from the true one."""

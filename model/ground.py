@@ -47,7 +47,7 @@ class Ground:
     votes: NDArray[np.int8] = field(default_factory=lambda: np.zeros((SQUARES, SQUARES), np.int8))
 
     def see(self, pose: Poses, near: NDArray[np.float32], wear: float = 0.0) -> None:
-        """Take the nearness (h, w) of what a frame taken at ``pose`` (4,) shows; a worn one has fewer votes, or none."""
+        """Take the nearness (h, w) of what a frame at ``pose`` (4,) shows; a worn one has fewer votes, or none."""
         believed = min(max((WORN - wear) / (WORN - FRESH), 0.0), 1.0)
         count = round(VOTES * believed)
         if not count:

@@ -54,8 +54,6 @@ class Lessons:
         self.kept: list[Lesson] = []
         self.turns: deque[Lesson] = deque(maxlen=max(config.lessons // 2, 1))
         self._at = 0
-        if not sprite.found and config.net.pointer >= 0:
-            episodes = self._find_sprite(iter(episodes))
         self._lessons = (lesson for episode in episodes for lesson in self._of(episode))
         self.add(max(config.lessons // 4, config.batch))
         if not self.kept and not self.turns:
@@ -93,22 +91,11 @@ class Lessons:
         truth = torch.from_numpy(np.stack([one.truth for one in chosen])).to(device)
         return stack([one.look for one in chosen], device), truth
 
-    def _find_sprite(self, episodes: Iterator[Episode]) -> Iterator[Episode]:
-        """Look for the pointer in the first episodes, and return all of them."""
-        first, looks = list(islice(episodes, LOOKED_AT)), SpriteLooks(self.config.net.colours)
-        player = MosaicPlayer(self.config.net)
-        for episode in first:
-            for frame, action in zip(episode[0], episode[1], strict=True):
-                player.act(action)
-                looks.look(self.palette.numbers(frame), player.places[0])
-        self.sprite = Sprite(looks.sprite())
-        return chain(first, episodes)
-
     def _of(self, episode: Episode) -> Iterator[Lesson]:
         """Follow an episode and yield the lessons that are worth it."""
         player = MosaicPlayer(self.config.net, self.sprite)
         pictures = [self.palette.numbers(frame) for frame in episode[0]]
-        for truth in player.watch(pictures, episode[1], lambda: self.book.pages[: self.book.used]):
+        for truth in player.watch(pictures, list(episode[1]), lambda: self.book.pages[: self.book.used]):
             changed = (truth != player.memory.now).any(-1)
             self.book.learn(truth[changed & ~player.covered])  # what was hidden in part is but guessed
             changes, began = int(changed.sum()), self._began(player.actions[-1], player.actions[-2])
@@ -140,6 +127,20 @@ class Lessons:
             return 1.0
         held = config.net.button >= 0 and action[config.net.button] > 0.5
         return config.calm if not changes else min(2 * config.moving, 1.0) if held else config.moving
+
+
+def find_sprite(
+    config: MosaicTrainConfig, episodes: Iterable[Episode], palette: Palette
+) -> tuple[Sprite, Iterator[Episode]]:
+    """Look for the pointer in the first episodes; return it, and all of the episodes."""
+    rest = iter(episodes)
+    first, looks = list(islice(rest, LOOKED_AT)), SpriteLooks(config.net.colours)
+    player = MosaicPlayer(config.net)
+    for episode in first:
+        for frame, action in zip(episode[0], episode[1], strict=True):
+            player.act(action)
+            looks.look(palette.numbers(frame), player.places[0])
+    return Sprite(looks.sprite()), chain(first, rest)
 
 
 def alike(lessons: Sequence[Lesson], most: int) -> Iterator[list[Lesson]]:

@@ -78,7 +78,7 @@ class CellMemory:
         """
         left, back, count = np.unique(self.left, return_inverse=True, return_counts=True)
         count[left == 0] = 0
-        most = np.sort(np.argsort(-count, kind="stable")[:PAGES])
+        most = np.sort(np.lexsort((-left, -count))[:PAGES])  # of pages of one size, the latest
         most = most[count[most] > 0]
         number = np.zeros(len(left), np.uint8)
         number[most] = 1 + np.arange(len(most))

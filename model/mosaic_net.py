@@ -221,7 +221,7 @@ class MosaicNet(nn.Module):
 
     def choose(self, drawn: Drawn, seen: Seen, rows: Tensor, chance: Chance = lambda logits, players: logits) -> Tensor:
         """Return what cells ``rows`` (n, 3) show, (n, pixels): the likeliest, after ``chance`` had its say."""
-        b, y, x = rows.unbind(1)
+        b = rows[:, 0]
         sources, colours = sources_of(drawn, seen, rows), self.config.colours
         cells, drawing = self._likeliest(chance(self.whole(drawn, seen, rows), b), sources)
         if drawing.any():

@@ -89,7 +89,7 @@ class MosaicPlayer:
         if config.pointer < 0:
             return np.zeros(2, np.int64)
         size = (config.width_px - 1, config.height_px - 1)
-        return np.rint(np.clip(action[config.pointer : config.pointer + 2], 0, 1) * size).astype(np.int64)
+        return np.asarray(np.rint(np.clip(action[config.pointer : config.pointer + 2], 0, 1) * size).astype(np.int64))
 
     def show(self, cells: NDArray[np.uint8]) -> NDArray[np.bool_]:
         """Take the picture that was drawn, as cells of numbers, and return which cells changed."""
@@ -111,12 +111,11 @@ class MosaicPlayer:
         """
         places = [self._place(action) for action in actions]
         held = [self._held(action) for action in actions]
-        started, last = False, len(pictures) - 1
+        last = len(pictures) - 1
         for i, (picture, told) in enumerate(zip(pictures, seen_next(pictures, places, held, self.sprite), strict=True)):
             self.act(actions[i])
-            started |= i == last or self.sprite.fits(picture, self.places[0])
-            if not started:
-                continue  # a first picture, before the pointer was put anywhere
+            if i == 0 < last and not self.sprite.fits(picture, self.places[0]):
+                continue  # the first picture, before the pointer was put anywhere
             cells = self._beneath(picture, *told, known())
             yield cells
             self.show(cells)
@@ -132,8 +131,8 @@ class MosaicPlayer:
         size = self.config.cell
         hidden = _cut(self.sprite.covers(self.places[0], (picture.shape[0], picture.shape[1])), size)
         seen, later = _cut(picture, size), _cut(ahead, size)
-        cells, self.covered = np.where(hidden, self.memory.now, seen), hidden.any(-1)
-        draws, carried = _cut(drawn, size).any(-1), self._carried(self.shift // size)
+        cells, self.covered = np.where(hidden, self.memory.now, seen), np.asarray(hidden.any(-1))
+        draws, carried = np.asarray(_cut(drawn, size).any(-1)), self._carried(self.shift // size)
         for y, x in np.argwhere(self.covered):
             before = self.memory.now[y, x]
             if before[0] == self.config.colours:  # nothing is known of it yet

@@ -17,6 +17,7 @@ CLEAR = 255  # where a sprite lets the picture through, and what is not known
 BEFORE, SIDE = 8, 32  # pixels of the window in which a sprite is looked for: before the pointer's place, and in all
 FEW = 100  # looks that it takes to know a sprite
 SURE = 0.97  # share of the looks in which a pixel of a sprite has its colour
+MORE = 0.3  # by which that share must be above the colour's in the pictures, else it is the ground's
 BRUSH = 1.5  # pixels beside its way that a pointer may draw
 FITS = 0.75  # share of a sprite's pixels that must be there, else it is elsewhere
 
@@ -32,9 +33,14 @@ class Sprite:
         self._colours = self.pixels[self._rows, self._columns]
 
     @property
+    def size(self) -> int:
+        """How many pixels it has."""
+        return len(self._rows)
+
+    @property
     def found(self) -> bool:
         """Whether there is any."""
-        return len(self._rows) > 0
+        return self.size > 0
 
     def at(
         self, place: NDArray[np.int64], size: tuple[int, int]
@@ -68,6 +74,7 @@ class SpriteLooks:
 
     def __init__(self, colours: int) -> None:
         self._count = np.zeros((SIDE, SIDE, colours), np.int32)
+        self._all = np.zeros(colours, np.int64)
         self._last = np.full(2, -SIDE)
 
     def look(self, picture: Picture, place: NDArray[np.int64]) -> None:
@@ -75,6 +82,7 @@ class SpriteLooks:
         if np.abs(place - self._last).max() < SIDE // 2:
             return
         self._last = place
+        self._all += np.bincount(picture.ravel(), minlength=len(self._all))
         rows, columns = (int(start) - BEFORE + np.arange(SIDE) for start in place[::-1])
         y = np.flatnonzero((rows >= 0) & (rows < picture.shape[0]))
         x = np.flatnonzero((columns >= 0) & (columns < picture.shape[1]))
@@ -84,7 +92,8 @@ class SpriteLooks:
         """Return the pixels of the sprite; all are ``CLEAR`` where nothing goes along with the pointer."""
         looks = self._count.sum(-1)
         share = self._count.max(-1) / np.maximum(looks, 1)
-        known = (looks >= FEW) & (share >= SURE)
+        usual = (self._all / max(self._all.sum(), 1))[self._count.argmax(-1)]
+        known = (looks >= FEW) & (share >= SURE) & (share >= usual + MORE)
         return np.where(known, self._count.argmax(-1), CLEAR).astype(np.uint8)
 
 
@@ -164,7 +173,7 @@ def uncover(
     carried: NDArray[np.uint8],
     drawn: bool = False,
 ) -> NDArray[np.uint8]:
-    """Return one cell (pixels,) whole, of which a part is hidden.
+    """Return one cell (pixels,) whole, of which a part is hidden; where what is seen stays, the cell does.
 
     Args:
         seen: (pixels,) what the picture shows; means nothing where ``hidden``.

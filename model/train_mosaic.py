@@ -5,6 +5,7 @@ Resumes after kill -9 from the last atomic checkpoint. Episodes come in as array
 
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -15,7 +16,7 @@ from dreamloop.model.dataset import Episode
 from dreamloop.model.device import choose_device, choose_dtype
 from dreamloop.model.mosaic_book import Book
 from dreamloop.model.mosaic_config import MosaicTrainConfig
-from dreamloop.model.mosaic_lessons import Lessons, alike
+from dreamloop.model.mosaic_lessons import Lessons, alike, find_sprite
 from dreamloop.model.mosaic_memory import PAGES
 from dreamloop.model.mosaic_net import CARRIED, Drawn, MosaicNet, Seen, sources_of, surprise
 from dreamloop.model.mosaic_player import Palette
@@ -25,7 +26,7 @@ from dreamloop.model.train_store import load_run, save_run
 
 LARGE = 6  # cells that make a page worth being foreseen as one
 MANY, MOSTLY = 32, 0.8  # pixels of a colour, and the share of them, that turn into one and the same
-INSIDE = ("first.", "down.", "up.", "fine.", "shrink.", "grow.", "merge.", "among.")  # whose matrices Muon trains
+INSIDE = ("down.", "up.", "fine.", "shrink.", "grow.", "merge.", "among.")  # whose matrices Muon trains
 
 
 class MosaicTrainer:
@@ -55,17 +56,18 @@ class MosaicTrainer:
         """
         lessons = sum(len(truth) for _, truth in batches)
         total: dict[str, float] = {}
+        of: dict[str, float] = {}  # share of the lessons that have a figure
         loss = torch.zeros((), device=self.device)
         for seen, truth in batches:
             share = len(truth) / lessons
             part, figures = self._learn(seen, truth)
             loss = loss + share * part
             for name, figure in figures.items():
-                total[name] = total.get(name, 0.0) + share * figure
+                total[name], of[name] = total.get(name, 0.0) + share * figure, of.get(name, 0.0) + share
         self._descend(loss)
         self.progress.step += 1
         self.progress.frames += lessons
-        return total
+        return {name: figure / of[name] for name, figure in total.items()}
 
     def _learn(self, seen: Seen, truth: Tensor) -> tuple[Tensor, dict[str, float]]:
         """Return the loss of one batch, and what it is made of."""
@@ -74,10 +76,12 @@ class MosaicTrainer:
         new = torch.zeros_like(changed)
         new[changed] = ~self.net.knows(sources_of(drawn, seen, changed.nonzero()), truth[changed])
         rows = pick_cells(new, changed & ~new, drawn.change.detach(), config)
-        gate, page = gate_loss(drawn.change, changed), page_loss(drawn.returns, seen, truth, changed)
-        recast = recast_loss(drawn.turns, seen, truth)
-        figures = {"gate": float(gate.detach()), "page": float(page.detach()), "recast": float(recast.detach())}
-        loss = config.gate * gate + config.page * page + config.recast * recast
+        gate = gate_loss(drawn.change, changed)
+        figures, loss = {"gate": float(gate.detach())}, config.gate * gate
+        if changed.shape[1:] == config.net.grid:  # what is foreseen for the picture as a whole shows in all of it alone
+            page, recast = page_loss(drawn.returns, seen, truth, changed), recast_loss(drawn.turns, seen, truth)
+            figures |= {"page": float(page.detach()), "recast": float(recast.detach())}
+            loss = loss + config.page * page + config.recast * recast
         if len(rows):
             whole, pixels = self._surprise(drawn, seen, truth, rows)
             loss = loss + config.whole * (fair_weights(rows[:, 0], config.fair) * whole).sum()
@@ -279,15 +283,17 @@ def train_mosaic(
             net.load_state_dict(start)
     palette = Palette(trainer.net.palette.cpu().numpy(), grows=True)
     book = Book(trainer.net.book.cpu().numpy(), grows=True)
-    lessons = Lessons(config, episodes, palette, book, Sprite(trainer.net.sprite.cpu().numpy()))
-    test = Lessons(config, held_out, palette, Book(book.pages), lessons.sprite)
-    test.add(config.test_ticks - len(test.kept) - len(test.turns))
-    progress, log = trainer.progress, Log(folder)
+    sprite, progress = Sprite(trainer.net.sprite.cpu().numpy()), trainer.progress
+    if not sprite.found and config.net.pointer >= 0 and not progress.step:
+        sprite, episodes = find_sprite(config, episodes, palette)
+    lessons = Lessons(config, episodes, palette, book, sprite)
+    test = Lessons(replace(config, lessons=config.test_ticks), held_out, palette, Book(book.pages), sprite)
+    log = Log(folder)
     started_s = time.monotonic() - progress.elapsed_s
     save, show = Every(config.checkpoint_s, progress.elapsed_s), Every(config.sample_s, progress.elapsed_s)
     while share_of(progress, config) < 1:
         lessons.add(config.fresh)
-        trainer.know(palette, book, lessons.sprite)
+        trainer.know(palette, book, sprite)
         figures = trainer.step(lessons.batch(config.batch, trainer.device))
         progress.elapsed_s = now_s = time.monotonic() - started_s
         share = share_of(progress, config)
@@ -295,5 +301,8 @@ def train_mosaic(
         if save(now_s) or share >= 1:
             save_run(folder, trainer)
         if show(now_s) or share >= 1:
-            log.write(progress, figures | held_out_figures(trainer.ema, test, config.test_ticks))
+            log.write(
+                progress,
+                figures | held_out_figures(trainer.ema, test, config.test_ticks) | {"sprite_pixels": sprite.size},
+            )
     return folder

@@ -59,8 +59,7 @@ class Traveller:
     memory: PageMemory = field(init=False)
     ground: Ground = field(init=False)
     things: Places = field(init=False, default_factory=lambda: NOTHING)  # in the way of this tick's step
-    foreseen: NDArray[np.float64] = field(init=False, default_factory=lambda: np.zeros(2))  # this tick's step, strides
-    left: NDArray[np.float64] = field(init=False, default_factory=lambda: np.zeros(2))  # what things leave of it
+    left: NDArray[np.float64] = field(init=False, default_factory=lambda: np.zeros(2))  # what they leave of it, strides
     wear: NDArray[np.uint8] = field(init=False)  # (h, w) of the last frame (model/wear.py)
     wears: dict[int, NDArray[np.uint8]] = field(default_factory=dict)  # of pages, by slot; true ones have none
 
@@ -92,10 +91,13 @@ class Traveller:
         turn, tilt = self.turning @ action
         if near is not None:
             self.ground.see(self.pose, near, float(self.wear.mean()))
-        foreseen = self.foreseen = self._foreseen(action, float(turn))
+        foreseen = self._foreseen(action, float(turn))
         self.things = self._in_the_way(float(turn))
-        left = self.left = self._held_up(foreseen)
-        ahead, right = left * self.net.stride
+        left = self._held_up(foreseen)
+        if self.pushing is not None and float(np.hypot(*foreseen)) < RESTING:
+            left = np.zeros(2)
+        self.left = left
+        ahead, right = self._gone(left)
         pose = moved(self.pose, ahead, right, float(turn), float(tilt), self.net.tilt_limit_deg)
         k = self.net.pages
         slots = self.memory.read(self.tick, pose, k)
@@ -135,10 +137,8 @@ class Traveller:
         if self.pushing is None:
             self.speed = self._held_up(np.clip(np.asarray(step, np.float64), -2, 2))
         else:  # keys and what was seen in the way are surer than what the net tells of them, tick by tick
-            resting = float(np.hypot(*self.foreseen)) < RESTING
-            self.speed = np.zeros(2) if resting else self.left
-        ahead, right = self.speed * self.net.stride * bool(np.hypot(*self.speed) >= STILL)
-        self.pose = moved(self.pose, float(ahead), float(right), float(turn), float(tilt), self.net.tilt_limit_deg)
+            self.speed = self.left
+        self.pose = moved(self.pose, *self._gone(self.speed), float(turn), float(tilt), self.net.tilt_limit_deg)
         slot = self.memory.write(self.tick, self.pose, frame)
         if wear is not None:
             self.wear = np.rint(wear).astype(np.uint8)
@@ -162,7 +162,15 @@ class Traveller:
 
     def _held_up(self, step: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return what is left of a step (2,), in strides."""
-        return held_up(step * self.net.stride, self.things, self.net.girth - SLACK) / self.net.stride
+        return (
+            held_up(step * self.net.stride, self.things, max(self.net.girth - SLACK, self.net.girth / 2))
+            / self.net.stride
+        )
+
+    def _gone(self, speed: NDArray[np.float64]) -> tuple[float, float]:
+        """Return the way (ahead, right) of a tick, map units: nothing where the player stands still."""
+        ahead, right = speed * self.net.stride * bool(np.hypot(*speed) >= STILL)
+        return float(ahead), float(right)
 
     def _foreseen(self, action: NDArray[np.float32], turn_deg: float) -> NDArray[np.float64]:
         """Return the step (2,) that follows from the last one and the keys, in strides."""

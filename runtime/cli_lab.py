@@ -117,7 +117,9 @@ def evaluate(
     report: Annotated[Path | None, typer.Option(help=REPORT)] = None,
     quick: Annotated[float, typer.Option(min=0.001, max=1.0, help="Share of the full work, for a first look.")] = 1.0,
     part: Annotated[list[str] | None, typer.Option(help="Parts of the memory suite; default all.")] = None,
-    places: Annotated[int, typer.Option(min=0, help="Places to come back to, whatever --quick says; 0: as it says.")] = 0,
+    places: Annotated[
+        int, typer.Option(min=0, help="Places to come back to, whatever --quick says; 0: as it says.")
+    ] = 0,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with what the file of --json holds.")] = False,
     history: Annotated[int, typer.Option(min=0, help="True ticks a dream starts from; 0: as the card asks.")] = 0,
     seed: Annotated[int, typer.Option(min=0, help="Of true play, of the starts and of the dreams.")] = 0,

@@ -86,14 +86,9 @@ def run_interface(
             for n in range(recalls)
             for _, start, actions, region in judge.recall_plays(seed + n, seconds)
         ]
-        figures["recall"][f"{seconds:g}"] = measure_recall(one, hidden, world_rest(world))
+        figures["recall"][f"{seconds:g}"] = measure_recall(one, hidden, judge.shown_ticks)
     figures["untouched_exact_after_s"] = _stillness(world, one, found[0], history, still_s)
     return figures
-
-
-def world_rest(world: World) -> int:
-    """Ticks at the start of a recall play in which nothing happens: what the dream is shown of it."""
-    return 2 * int(world.rate_hz) - 2
 
 
 def _stillness(

@@ -151,7 +151,9 @@ class ModelThread:
 
     def _run(self) -> None:
         while (job := self._jobs.get()) is not None:
+            self._rests.clear()
             job.run()
             if job.then is not None:
                 job.then()
-            self._rests.set()
+            if self._jobs.empty():
+                self._rests.set()

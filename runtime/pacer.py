@@ -61,11 +61,10 @@ class Pacer:
                 self._clock.sleep(PUMP_S)
                 continue
             left_s = self._due_s - now_s if self._paced else 0.0
-            if left_s <= 0:
+            if left_s > 0:
+                self._clock.sleep(min(left_s, PUMP_S))
+            elif self._ready(PUMP_S):
                 break
-            self._clock.sleep(min(left_s, PUMP_S))
-        while not self._ready(PUMP_S) and self._idle():
-            pass
         self._single = False
         if self._clock.now_s() - self._due_s > DEBT * self.dt_s / self.speed:
             self._due_s = self._clock.now_s()

@@ -66,7 +66,8 @@ class Walker:
     def _set_out(self, info: Mapping[str, Any]) -> None:
         """Choose a point in a direction with room, and the way back."""
         home_x, home_y, home_yaw, _ = self._home
-        room = None if info.get("room") is None else np.maximum(np.asarray(info["room"], np.float64) - MARGIN, 0.0)
+        told = info.get("room", info.get("clear"))
+        room = None if told is None else np.maximum(np.asarray(told, np.float64) - MARGIN, 0.0)
         short = self._rng.random() < SHORT_TRIPS[min(self._trips, len(SHORT_TRIPS) - 1)]
         self._trips, self._left = self._trips + 1, GIVE_UP
         if short:

@@ -34,6 +34,7 @@ def make_judge() -> "Judge":
 class Judge:
     """Reads pictures of the desk."""
 
+    shown_ticks = 2 * RATE_HZ - 2  # all that comes before something is hidden
     kinds = KINDS  # of transitions; ``info["kinds"]`` says which happen in a tick
 
     def pointer_error_px(self, frame: Frame, info: Mapping[str, Any]) -> float:

@@ -1,7 +1,7 @@
 """Where there is room to walk: a coarse floor plan that explorers may ask, for generated and for given maps.
 
-A person sees the room; a script reads ``info["clear"]`` instead. Models never see any of this. Knows nothing
-about ViZDoom: a given map comes in as plain sectors (heights and lines).
+A person sees the room; a script reads ``info["clear"]`` and ``info["room"]`` instead. Models never see any of this.
+Knows nothing about ViZDoom: a given map comes in as plain sectors (heights and lines).
 """
 
 from collections.abc import Iterable, Sequence
@@ -25,7 +25,8 @@ Line = tuple[float, float, float, float, bool]  # x1, y1, x2, y2, and whether it
 class Sight:
     """A grid of cells (UNIT map units each): ``blocked`` for rock, windows and cliffs, ``door`` for doors.
 
-    ``narrow``: where a player's body, which is two cells wide, would touch what blocks, or a column or barrel.
+    ``narrow``: where a player's body, which is two cells wide, would touch what blocks, a door, or, on generated maps,
+    a column or barrel.
     """
 
     blocked: NDArray[np.bool_]  # (x, y)
@@ -72,7 +73,7 @@ def sight_of_plan(plan: MapPlan) -> Sight:
     closed = [i for i, sector in enumerate(plan.sectors) if sector.window]
     doors = [i for i, sector in enumerate(plan.sectors) if sector.door]
     blocked = (plan.cells == SOLID) | np.isin(plan.cells, closed)
-    standing, props = blocked.copy(), {prop for theme in THEMES for prop in theme.props}
+    standing, props = blocked | np.isin(plan.cells, doors), {prop for theme in THEMES for prop in theme.props}
     for thing in plan.things:
         if thing.kind in props:
             standing[int(thing.x // UNIT), int(thing.y // UNIT)] = True
@@ -96,7 +97,7 @@ def sight_of_sectors(sectors: Iterable[tuple[float, float, Sequence[Line]]]) -> 
         cells = along[:, 0].astype(np.intp), along[:, 1].astype(np.intp)
         blocked[cells] |= _shut(found)
         door[cells] |= _door(found)
-    return Sight(blocked, door, (float(low[0]), float(low[1])), _wide(blocked))
+    return Sight(blocked, door, (float(low[0]), float(low[1])), _wide(blocked | door))
 
 
 def _door(sides: list[tuple[float, float, bool]]) -> bool:

@@ -15,7 +15,7 @@ from dreamloop.model.mosaic_book import EMPTY, OFTEN, Book
 from dreamloop.model.mosaic_config import MosaicTrainConfig, mosaic_config
 from dreamloop.model.mosaic_lessons import Lessons, smudge
 from dreamloop.model.mosaic_memory import OLDEST, PAGES, STABLE, CellMemory
-from dreamloop.model.mosaic_net import STAYS, CARRIED, MosaicConfig, MosaicNet, chosen, from_cells, surprise, to_cells
+from dreamloop.model.mosaic_net import CARRIED, STAYS, MosaicConfig, MosaicNet, chosen, from_cells, surprise, to_cells
 from dreamloop.model.mosaic_player import MosaicPlayer, Palette, stack
 from dreamloop.model.mosaic_sprite import CLEAR, SIDE, Sprite
 from dreamloop.model.train_mosaic import (
@@ -27,6 +27,7 @@ from dreamloop.model.train_mosaic import (
     train_mosaic,
 )
 from dreamloop.model.train_store import load_weights, read_progress
+from dreamloop.model.world_model import OpenOptions, Scene
 
 TINY = mosaic_config(arch_mosaic.tiny_card().config)
 
@@ -69,7 +70,9 @@ def test_what_gives_way_together_is_one_page() -> None:
     assert ago[:4].tolist() == [0, 2 * STABLE + 1, STABLE, 0]
     again = CellMemory((1, 3), 4, 2, none=9)
     again.restore(memory.state())
-    assert all(np.array_equal(a, b) for a, b in zip(again.pages(), (pages, ago), strict=True))
+    restored = again.pages()
+    assert np.array_equal(restored[0], pages)
+    assert np.array_equal(restored[1], ago)
     memory.forget()
     assert not memory.pages()[0].any()
 
@@ -281,7 +284,11 @@ def test_ticks_in_which_a_player_changes_much_are_shown_more_often() -> None:
 
     def changing(turns: float) -> float:
         lessons = Lessons(
-            replace(CONFIG, much=0, calm=1.0, turns=turns, smudge=0.0), [blinking(200, 1)], palette, blank_book(), no_sprite()
+            replace(CONFIG, much=0, calm=1.0, turns=turns, smudge=0.0),
+            [blinking(200, 1)],
+            palette,
+            blank_book(),
+            no_sprite(),
         )
         told = [(truth != seen.sources[:, :, :, 0]).any(-1).flatten(1).any(1) for seen, truth in lessons.batch(200)]
         return float(torch.cat(told).float().mean())
@@ -292,7 +299,7 @@ def test_ticks_in_which_a_player_changes_much_are_shown_more_often() -> None:
 
 
 def test_a_lesson_in_which_little_changes_shows_a_part_and_knows_where_it_lies() -> None:
-    """The net foresees the same of a part as of the whole, but for what its convolutions see beyond the edge."""
+    """What the net is told of a part is what it is told of that part of the whole."""
     palette = Palette(np.zeros((8, 3), np.uint8), grows=True)
     config = replace(CONFIG, part=(2, 4), much=0, turns=0.5)
     lessons = Lessons(config, [blinking(200, 1)], palette, blank_book(), no_sprite())
@@ -417,3 +424,29 @@ def test_the_size_of_the_picture_costs_no_memory_over_time() -> None:
         player.act(rng.random(config.actions).astype(np.float32))
         player.show(rng.integers(0, 20, (*config.grid, 64)).astype(np.uint8))
     assert player.memory.nbytes == before < 500_000
+
+
+def test_a_dream_with_pages_and_a_pointer_goes_on_from_where_it_was_saved() -> None:
+    """The contract's tiny world has no sprite, and nothing in it stands long enough to be remembered."""
+    card, weights = arch_mosaic.tiny_card(), arch_mosaic.tiny_weights()
+    net = MosaicNet(TINY)
+    net.load_state_dict(weights)
+    net.change.bias.data.fill_(-2.0)
+    net.sprite[8:11, 8:11] = 3
+    model = arch_mosaic.MosaicModel(net, card, OpenOptions(players=2))
+    rng = np.random.default_rng(2)
+    frames = np.repeat(model.palette.colours[rng.integers(0, 8, (2, 32, 64))], 8, 0)
+    actions = np.repeat(rng.random((4, 4)).astype(np.float32), 4, 0)
+    for player in range(2):
+        model.reset(player, Scene("a", frames, actions), seed=player)
+    for action in actions:
+        model.step(np.stack([action, action[::-1]]))
+    assert model.known[1].memory.left.any(), "something is remembered"
+    saved = model.save(1)
+    assert np.array_equal(model.load(1, saved), model._shown(1))
+    first = [model.step(np.stack([action, action[::-1]]))[1].copy() for action in actions]
+    model.load(1, saved)
+    model.load(0, saved)
+    again = [model.step(np.stack([action[::-1], action[::-1]])).copy() for action in actions]
+    assert all(np.array_equal(a, b[1]) for a, b in zip(first, again, strict=True))
+    assert all(np.array_equal(b[0], b[1]) for b in again), "whichever player it is loaded into"

@@ -79,7 +79,11 @@ def test_a_cell_that_is_hidden_in_part_is_taken_for_what_fits() -> None:
     hidden = np.array([False, False, True, True])
     before, seen = np.array([1, 1, 1, 1], np.uint8), np.array([2, 2, 0, 0], np.uint8)
     none = NOTHING[:, :4]
-    part, unknown, later = np.array([1, 1, 1, 4], np.uint8), np.full(4, CLEAR, np.uint8), np.array([2, 2, 3, 3], np.uint8)
+    part, unknown, later = (
+        np.array([1, 1, 1, 4], np.uint8),
+        np.full(4, CLEAR, np.uint8),
+        np.array([2, 2, 3, 3], np.uint8),
+    )
     fits, near = np.array([[2, 2, 2, 2]], np.uint8), np.array([[2, 2, 2, 2], [2, 2, 3, 2]], np.uint8)
     assert uncover(np.array([1, 1, 0, 0], np.uint8), hidden, before, later, fits, none).tolist() == [1, 1, 1, 1]
     assert uncover(seen, hidden, part, later, none, none).tolist() == [2, 2, 3, 3]
@@ -113,4 +117,18 @@ def test_what_is_drawn_later_is_not_there_yet() -> None:
         shown = cells.reshape(4, 8, 8, 8).swapaxes(1, 2).reshape(SIZE)
         wrong.append(int((shown != true).sum()))
     assert wrong[-1] == 0
-    assert max(wrong) <= 6, "a pixel or two at the end of the stroke"
+    assert max(wrong) <= 6, "some pixels at the end of the stroke"
+
+
+@pytest.mark.parametrize("colours", [1, 2])
+def test_a_plain_ground_is_no_sprite(colours: int) -> None:
+    """Its colour is under the pointer in every look, and everywhere else as well."""
+    rng, looks, sprite = np.random.default_rng(0), SpriteLooks(TINY.colours), arrow()
+    nobody = SpriteLooks(TINY.colours)
+    for _ in range(400):
+        place = np.array([rng.integers(TINY.width_px), rng.integers(TINY.height_px)])
+        ground = (rng.random(SIZE) < 0.01 * (colours - 1)).astype(np.uint8)
+        nobody.look(ground, place)
+        looks.look(sprite.lay(ground.copy(), place), place)
+    assert not Sprite(nobody.sprite()).found
+    assert np.array_equal(looks.sprite(), sprite.pixels)

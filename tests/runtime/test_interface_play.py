@@ -8,10 +8,10 @@ from numpy.typing import NDArray
 
 from dreamloop.input.errors import MissingPartError
 from dreamloop.model.album import Album
-from dreamloop.model.eval_interface import Told, measure_play, measure_recall, measure_stillness
+from dreamloop.model.eval_interface import AWAIT, Told, measure_play, measure_recall, measure_stillness
 from dreamloop.model.world_model import Card, Frame, ModelState, Scene
 from dreamloop.runtime.evaluate_world import choose_suites
-from dreamloop.runtime.interface_play import given_play, told_play, world_rest
+from dreamloop.runtime.interface_play import given_play, told_play
 from dreamloop.runtime.world import World, find_world
 
 pytest.importorskip("gymnasium", reason="the simulator needs gymnasium: pip install 'dreamloop[sim]'")
@@ -96,13 +96,13 @@ def test_what_a_recall_play_hides_is_gone_for_the_time_and_shown_at_its_end(worl
     """A dream that never hid it must not be praised for showing it."""
     for name, start, actions, region in world.make_judge().recall_plays(5, 1.0):
         play = given_play(world, start, actions)
-        first, last, away = play[world_rest(world)].frame, play[-1].frame, play[len(play) // 2].frame
+        first, last, away = play[world.make_judge().shown_ticks].frame, play[-1].frame, play[-1 - AWAIT].frame
         assert region.any(), name
         assert np.array_equal(first[region], last[region]), name
         assert (away != first)[region].any(-1).mean() > 0.1, name
         for frozen in (False, True):
             puppet = Puppet(world, [play], frozen=frozen)
-            figures = measure_recall(puppet, [(play, region)], world_rest(world))
+            figures = measure_recall(puppet, [(play, region)], world.make_judge().shown_ticks)
             assert figures == {"right": not frozen, "pixels": 1.0, "hid": not frozen, "n": 1}
 
 
