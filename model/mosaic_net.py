@@ -33,6 +33,7 @@ from dreamloop.model.mosaic_memory import PAGES
 from dreamloop.model.mosaic_sprite import CLEAR, SIDE
 
 CARRIED = 4  # sources that move along with the pointer: both ways, across, down; and what was seen there before
+INKS = 3  # colours that a pointer that is down may draw in: that of its last place, its last, that it was pressed on
 AGES = 32  # ages of a cell that are told apart, in ticks
 REACH = 16  # pixels on every side of the pointer that its stamps cover
 NEAR = 1  # cells on every side of the pointer that are looked at, wherever they are in the picture
@@ -90,6 +91,7 @@ class Seen(NamedTuple):
     pages: Tensor  # (b, rows, columns, slots) int64, the page that what the slots hold is of, 0: of none
     ago: Tensor  # (b, PAGES + 1) int64, ticks since a page gave way
     near: Tensor  # (b, cells, pixels) int64, what the cells around the pointer show
+    inks: Tensor  # (b, INKS) int64, colours that the pointer may draw in, ``colours`` where it is not down
     actions: Tensor  # (b, action_ticks, a), oldest first
     places: Tensor  # (b, 3, 2) x and y in pixels: the pointer now, a tick ago, and where its button went down
     shift: Tensor  # (b, 2) pixels that a thing held since the press has come with this tick
@@ -153,10 +155,10 @@ class MosaicNet(nn.Module):
         self._order: tuple[Tensor, Tensor] | None = None  # its pages by their signs, for play
         self.close = nn.Parameter(0.2 * torch.randn(3, 4 * REACH * REACH, config.stamp))
         self.plan = Linear(w[0] + config.cond, 8 * pixels)  # a sketch of the cell
-        self.enter = Conv(config.emb * sources + 3 * config.stamp + 8 + 2, config.fine, 1)
+        self.enter = Conv(config.emb * (sources + INKS) + 3 * config.stamp + 8 + 2, config.fine, 1)
         self.told = Linear(w[0] + config.cond, config.cond)
         self.fine = Blocks(config.fine_blocks, config.fine, config.cond)
-        self.leave = Conv(config.fine, k + sources, 1)
+        self.leave = Conv(config.fine, k + sources + INKS, 1)
         self.change.bias.data.fill_(-3.0)  # most cells stand still,
         self.leave.bias.data[k:] = 1.0  # and most pixels are found somewhere
 
@@ -226,7 +228,7 @@ class MosaicNet(nn.Module):
         cells, drawing = self._likeliest(chance(self.whole(drawn, seen, rows), b), sources)
         if drawing.any():
             logits = chance(self.draw(drawn, seen, rows[drawing]), b[drawing])
-            cells[drawing] = chosen(logits, sources[drawing], colours)
+            cells[drawing] = chosen(logits, with_inks(sources[drawing], seen, b[drawing]), colours)
         return cells
 
     def whole(self, drawn: Drawn, seen: Seen, rows: Tensor) -> Tensor:
@@ -301,20 +303,26 @@ class MosaicNet(nn.Module):
             rows: (n, 3) player, row and column of every cell.
 
         Returns:
-            (n, colours + sources, cell * cell) logits of the options of every pixel; a source that holds nothing has
+            (n, colours + sources + INKS, cell * cell) logits of the options of every pixel; one that holds nothing has
             a logit of -inf.
         """
         config, dtype, c = self.config, self.dtype, self.config.cell
         b, y, x = rows.unbind(1)
         about = torch.cat([drawn.features[b, :, y, x], drawn.cond[b]], 1)
-        sources = sources_of(drawn, seen, rows)
-        inked = F.embedding(sources, self.ink).permute(0, 1, 3, 2).flatten(1, 2)  # (n, s * emb, pixels)
+        known = sources_of(drawn, seen, rows)
+        sources = with_inks(known, seen, b)
+        inked = F.embedding(sources, self.ink).permute(0, 1, 3, 2).flatten(1, 2)  # (n, (s + INKS) * emb, pixels)
+        split = known.shape[1] * config.emb
         sketch = self.plan(about).view(len(rows), 8, c * c)
         corner = (torch.stack([x, y], 1) + seen.corner[b]) * c
         at = corner[:, None] + _square(c, rows.device)
         stamps = [_stamp(self.close[i], at - seen.places[b, i, None]).permute(0, 2, 1) for i in range(3)]
         parts = torch.cat(
-            [inked.to(dtype), *(s.to(dtype) for s in stamps), sketch, path_nearness(at, seen.places[b]).to(dtype)], 1
+            [
+                *(inked[:, :split].to(dtype), *(s.to(dtype) for s in stamps), sketch),
+                *(path_nearness(at, seen.places[b]).to(dtype), inked[:, split:].to(dtype)),
+            ],
+            1,
         )
         h = self.enter(parts.view(len(rows), parts.shape[1], c, c).contiguous(memory_format=torch.channels_last))
         h = self.fine(h, F.silu(self.told(about)))
@@ -438,6 +446,12 @@ def sources_of(drawn: Drawn, seen: Seen, rows: Tensor) -> Tensor:
     return torch.cat([seen.sources[b, y, x], drawn.recast[b, y, x][:, None]], 1).long()
 
 
+def with_inks(sources: Tensor, seen: Seen, players: Tensor) -> Tensor:
+    """Return (n, s + INKS, pixels): what pixels of cells of ``players`` (n,) can be, the colours of a pointer too."""
+    inks = seen.inks[players][..., None].expand(-1, -1, sources.shape[-1])
+    return torch.cat([sources, inks], 1)
+
+
 def _square(side: int, device: torch.device) -> Tensor:
     """Return (pixels, 2): x and y of the pixels of a cell."""
     step = torch.arange(side, device=device)
@@ -498,6 +512,7 @@ def count_flop(net: MosaicNet, cells: int) -> float:
     pages, ago = torch.ones(1, rows, columns, config.slots).long(), torch.ones(1, PAGES + 1).long()
     seen = Seen(
         *(sources, sources[:, :, :, 0, 0].long(), two, pages, ago, sources[:, 0, :1, 0].long().expand(-1, near, -1)),
+        torch.zeros(1, INKS, dtype=torch.long),
         *(torch.zeros(1, config.action_ticks, config.actions), two[:, None].expand(-1, 3, -1), two),
     )
     with FlopCounterMode(display=False) as counter, torch.no_grad():

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from dreamloop.model.mosaic_memory import CellMemory
-from dreamloop.model.mosaic_net import CARRIED, NEAR, MosaicConfig, Seen
+from dreamloop.model.mosaic_net import CARRIED, INKS, NEAR, MosaicConfig, Seen
 from dreamloop.model.mosaic_sprite import CLEAR, SIDE, Sprite, seen_next, uncover
 
 Look = tuple[NDArray[Any], ...]  # the fields of Seen, of one player
@@ -69,6 +69,7 @@ class MosaicPlayer:
         self.memory = CellMemory(config.grid, config.cell**2, config.slots, config.colours)
         self.actions = np.zeros((config.action_ticks, config.actions), np.float32)
         self.places = np.zeros((3, 2), np.int64)
+        self.inks = np.full(2, config.colours, np.int64)  # colours: that the pointer drew last; that it was pressed on
         self.covered = np.zeros(config.grid, np.bool_)  # cells of the true picture watched last that the pointer hid
 
     def act(self, action: NDArray[np.float32]) -> None:
@@ -78,6 +79,8 @@ class MosaicPlayer:
         if config.pointer < 0:
             return
         place = self._place(action)
+        if self._held(action) and not self._held(before):
+            self.inks[1] = self._colour_at(place)
         pressed = self.places[2] if self._held(action) and before[config.button] > 0.5 else place
         self.places = np.stack([place, self.places[0], pressed])
 
@@ -93,7 +96,15 @@ class MosaicPlayer:
 
     def show(self, cells: NDArray[np.uint8]) -> NDArray[np.bool_]:
         """Take the picture that was drawn, as cells of numbers, and return which cells changed."""
-        return self.memory.show(cells)
+        before, changed = self._colour_at(self.places[0]), self.memory.show(cells)
+        if self._held(self.actions[-1]) and self._colour_at(self.places[0]) != before:
+            self.inks[0] = self._colour_at(self.places[0])
+        return changed
+
+    def _colour_at(self, place: NDArray[np.int64]) -> int:
+        """Return the colour of a pixel (x, y), beneath the pointer."""
+        (column, row), (x, y) = place // self.config.cell, place % self.config.cell
+        return int(self.memory.now[row, column, y * self.config.cell + x])
 
     def watch(
         self,
@@ -155,7 +166,9 @@ class MosaicPlayer:
         pages, ago = memory.pages()
         corner = np.array([part[1].start, part[0].start])
         age = memory.age[part].copy()
-        return sources, age, corner, pages[part], ago, self._near(), self.actions, self.places, shift
+        held = self._held(self.actions[-1])
+        inks = np.array([self._colour_at(self.places[1]), *self.inks]) if held else np.full(INKS, self.config.colours)
+        return sources, age, corner, pages[part], ago, self._near(), inks, self.actions, self.places, shift
 
     @property
     def shift(self) -> NDArray[np.int64]:
@@ -195,11 +208,12 @@ class MosaicPlayer:
 
     def state(self) -> dict[str, Any]:
         """Return copies of everything."""
-        return {"actions": self.actions.copy(), "places": self.places.copy(), **self.memory.state()}
+        own = {"actions": self.actions.copy(), "places": self.places.copy(), "inks": self.inks.copy()}
+        return own | self.memory.state()
 
     def restore(self, state: dict[str, Any]) -> None:
         """Go back to what ``state()`` returned."""
-        self.actions, self.places = np.array(state["actions"]), np.array(state["places"])
+        self.actions, self.places, self.inks = (np.array(state[name]) for name in ("actions", "places", "inks"))
         self.memory.restore(state)
 
 
@@ -211,7 +225,8 @@ def _cut(picture: NDArray[Any], cell: int) -> NDArray[Any]:
 
 def stack(looks: Sequence[Look], device: torch.device | str = "cpu") -> Seen:
     """Put the looks of b players together as the net takes them."""
-    sources, age, corner, pages, ago, near, actions, places, shift = (
+    sources, age, corner, pages, ago, near, inks, actions, places, shift = (
         torch.from_numpy(np.stack(part)).to(device) for part in zip(*looks, strict=True)
     )
-    return Seen(sources, age.long(), corner, pages.long(), ago, near.long(), actions.float(), places, shift)
+    known = (sources, age.long(), corner, pages.long(), ago, near.long(), inks)
+    return Seen(*known, actions.float(), places, shift)

@@ -18,7 +18,7 @@ from dreamloop.model.mosaic_book import Book
 from dreamloop.model.mosaic_config import MosaicTrainConfig
 from dreamloop.model.mosaic_lessons import Lessons, alike, find_sprite
 from dreamloop.model.mosaic_memory import PAGES
-from dreamloop.model.mosaic_net import CARRIED, Drawn, MosaicNet, Seen, sources_of, surprise
+from dreamloop.model.mosaic_net import CARRIED, Drawn, MosaicNet, Seen, sources_of, surprise, with_inks
 from dreamloop.model.mosaic_player import Palette
 from dreamloop.model.mosaic_sprite import Sprite
 from dreamloop.model.train import Every, Log, Progress, Report
@@ -103,7 +103,8 @@ class MosaicTrainer:
         if not drawing.any():
             return whole, whole[:0]
         logits = self.net.draw(drawn, seen, rows[drawing])
-        return whole, surprise(logits, sources[drawing], shown[drawing], self.config.net.colours).sum(1)
+        options = with_inks(sources[drawing], seen, b[drawing])
+        return whole, surprise(logits, options, shown[drawing], self.config.net.colours).sum(1)
 
     def _descend(self, loss: Tensor) -> None:
         loss.backward()  # type: ignore[no-untyped-call]

@@ -132,3 +132,26 @@ def test_a_plain_ground_is_no_sprite(colours: int) -> None:
         looks.look(sprite.lay(ground.copy(), place), place)
     assert not Sprite(nobody.sprite()).found
     assert np.array_equal(looks.sprite(), sprite.pixels)
+
+
+def test_a_pointer_that_is_down_may_draw_in_the_colours_it_has_met() -> None:
+    """Pressed on 2, it draws 5 where there was 1: then its last place and what it drew last are 5."""
+    player, cells = MosaicPlayer(TINY), np.full((*TINY.grid, 64), 1, np.uint8)
+    cells[0, 0] = 2
+
+    def tick(x: int, y: int, down: bool) -> list[int]:
+        player.act(action(x, y) + np.array([0, 0, down, 0], np.float32))
+        inks = player.look()[6].tolist()
+        player.show(cells.copy())
+        return inks
+
+    none = TINY.colours
+    assert tick(3, 3, False) == [none] * 3
+    assert tick(3, 3, True) == [2, none, 2]
+    cells[1, 1] = 5
+    assert tick(12, 12, True) == [2, none, 2]
+    assert tick(20, 12, True) == [5, 5, 2]
+    assert tick(20, 12, False) == [none] * 3
+    again = MosaicPlayer(TINY)
+    again.restore(player.state())
+    assert again.inks.tolist() == [5, 2]
