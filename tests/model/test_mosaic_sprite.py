@@ -141,9 +141,9 @@ def test_a_pointer_that_is_down_may_draw_in_the_colours_it_has_met() -> None:
 
     def tick(x: int, y: int, down: bool) -> list[int]:
         player.act(action(x, y) + np.array([0, 0, down, 0], np.float32))
-        inks = player.look()[6].tolist()
+        inks = player.look()[6]
         player.show(cells.copy())
-        return inks
+        return [int(ink) for ink in inks]
 
     none = TINY.colours
     assert tick(3, 3, False) == [none] * 3
