@@ -63,10 +63,9 @@ class MosaicModel:
         """Start over in ``scene``, whose frames are looked at one after the other."""
         check_player(player, self.players)
         self.ticks[player], self.seeds[player] = 0, seed
-        self.known[player] = self._blank()
+        self.known[player] = self._blank() if scene is None else MosaicPlayer(self.config, self.sprite)
         if scene is not None:
             check_scene(scene, self.card, self.config.actions)
-            self.known[player] = MosaicPlayer(self.config, self.sprite)
             pictures = [self.palette.numbers(frame) for frame in scene.frames]
             for _ in self.known[player].watch(pictures, list(scene.actions), lambda: self.contents):
                 pass

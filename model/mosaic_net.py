@@ -417,8 +417,12 @@ class Pages(nn.Module):
 
     def _where(self, seen: Seen) -> Tensor:
         """Return (n,): the page of every code, counted over all players."""
-        player = torch.arange(len(seen.pages), device=seen.pages.device)[:, None, None, None] * (PAGES + 1)
-        return (seen.pages + player)[seen.pages > 0]
+        return numbered(seen.pages)[seen.pages > 0]
+
+
+def numbered(pages: Tensor) -> Tensor:
+    """Return ``pages`` (b, rows, columns, slots) counted over all players: those of the second begin at PAGES + 1."""
+    return pages + torch.arange(len(pages), device=pages.device)[:, None, None, None] * (PAGES + 1)
 
 
 class Attention(nn.Module):
@@ -486,19 +490,6 @@ def surprise(logits: Tensor, sources: Tensor, truth: Tensor, colours: int) -> Te
     """Return (n, pixels): minus the log of the chance that the true colour (n, pixels) is chosen."""
     right = torch.cat([F.one_hot(truth, colours).permute(0, 2, 1).bool(), sources == truth[:, None]], 1)
     return logits.logsumexp(1) - logits.masked_fill(~right, -torch.inf).logsumexp(1)
-
-
-def to_cells(picture: Tensor, cell: int) -> Tensor:
-    """Cut pictures (..., h, w) into cells (..., rows, columns, cell * cell)."""
-    *lead, h, w = picture.shape
-    cells = picture.reshape(*lead, h // cell, cell, w // cell, cell)
-    return cells.transpose(-3, -2).flatten(-2)
-
-
-def from_cells(cells: Tensor, cell: int) -> Tensor:
-    """Put cells (..., rows, columns, cell * cell) together into pictures (..., h, w)."""
-    *lead, rows, columns, _ = cells.shape
-    return cells.reshape(*lead, rows, columns, cell, cell).transpose(-3, -2).reshape(*lead, rows * cell, columns * cell)
 
 
 def count_flop(net: MosaicNet, cells: int) -> float:

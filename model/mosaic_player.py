@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from dreamloop.model.mosaic_memory import CellMemory
+from dreamloop.model.mosaic_memory import CellMemory, from_cells, to_cells
 from dreamloop.model.mosaic_net import CARRIED, INKS, NEAR, MosaicConfig, Seen
 from dreamloop.model.mosaic_sprite import CLEAR, SIDE, Sprite, seen_next, uncover
 
@@ -79,10 +79,10 @@ class MosaicPlayer:
         if config.pointer < 0:
             return
         place = self._place(action)
-        if self._held(action) and not self._held(before):
+        stays_down = self._held(action) and self._held(before)
+        if self._held(action) and not stays_down:
             self.inks[1] = self._colour_at(place)
-        pressed = self.places[2] if self._held(action) and before[config.button] > 0.5 else place
-        self.places = np.stack([place, self.places[0], pressed])
+        self.places = np.stack([place, self.places[0], self.places[2] if stays_down else place])
 
     def _held(self, action: NDArray[np.float32]) -> bool:
         return self.config.button >= 0 and bool(action[self.config.button] > 0.5)
@@ -140,11 +140,12 @@ class MosaicPlayer:
     ) -> NDArray[np.uint8]:
         """Return the cells of a true picture as they are under the pointer, as far as can be told."""
         size = self.config.cell
-        hidden = _cut(self.sprite.covers(self.places[0], (picture.shape[0], picture.shape[1])), size)
-        seen, later = _cut(picture, size), _cut(ahead, size)
+        hidden = to_cells(self.sprite.covers(self.places[0], (picture.shape[0], picture.shape[1])), size)
+        seen, later = to_cells(picture, size), to_cells(ahead, size)
         cells, self.covered = np.where(hidden, self.memory.now, seen), np.asarray(hidden.any(-1))
-        draws, carried = np.asarray(_cut(drawn, size).any(-1)), self._carried(self.shift // size)
-        for y, x in np.argwhere(self.covered):
+        draws, carried = np.asarray(to_cells(drawn, size).any(-1)), self._carried(self.shift // size)
+        still = (cells == self.memory.now).all(-1) & ~draws & (self.memory.now[..., 0] != self.config.colours)
+        for y, x in np.argwhere(self.covered & ~still):  # the others are what they were
             before = self.memory.now[y, x]
             if before[0] == self.config.colours:  # nothing is known of it yet
                 before = np.full_like(before, np.bincount(seen[y, x][~hidden[y, x]], minlength=1).argmax())
@@ -154,9 +155,7 @@ class MosaicPlayer:
 
     def picture(self) -> NDArray[np.uint8]:
         """Return what is seen (h, w): the cells of now, with the pointer over them."""
-        c, (rows, columns) = self.config.cell, self.config.grid
-        picture = self.memory.now.reshape(rows, columns, c, c).swapaxes(1, 2).reshape(rows * c, columns * c)
-        return self.sprite.lay(np.array(picture), self.places[0])
+        return self.sprite.lay(from_cells(self.memory.now, self.config.cell).copy(), self.places[0])
 
     def look(self, part: Part = WHOLE) -> Look:
         """Return what the net sees of this player, of the whole picture or of ``part`` of it."""
@@ -215,12 +214,6 @@ class MosaicPlayer:
         """Go back to what ``state()`` returned."""
         self.actions, self.places, self.inks = (np.array(state[name]) for name in ("actions", "places", "inks"))
         self.memory.restore(state)
-
-
-def _cut(picture: NDArray[Any], cell: int) -> NDArray[Any]:
-    """Cut a picture (h, w) into cells (rows, columns, cell * cell)."""
-    h, w = picture.shape
-    return picture.reshape(h // cell, cell, w // cell, cell).swapaxes(1, 2).reshape(h // cell, w // cell, cell * cell)
 
 
 def stack(looks: Sequence[Look], device: torch.device | str = "cpu") -> Seen:

@@ -17,8 +17,7 @@ from dreamloop.model.device import choose_device, choose_dtype
 from dreamloop.model.mosaic_book import Book
 from dreamloop.model.mosaic_config import MosaicTrainConfig
 from dreamloop.model.mosaic_lessons import Lessons, alike, find_sprite
-from dreamloop.model.mosaic_memory import PAGES
-from dreamloop.model.mosaic_net import CARRIED, Drawn, MosaicNet, Seen, sources_of, surprise, with_inks
+from dreamloop.model.mosaic_net import CARRIED, Drawn, MosaicNet, Seen, numbered, sources_of, surprise, with_inks
 from dreamloop.model.mosaic_player import Palette
 from dreamloop.model.mosaic_sprite import Sprite
 from dreamloop.model.train import Every, Log, Progress, Report
@@ -175,8 +174,7 @@ def page_loss(returns: Tensor, seen: Seen, truth: Tensor, changed: Tensor) -> Te
     """
     held = seen.sources[:, :, :, 1 + CARRIED :]
     back = (held == truth[:, :, :, None]).all(-1) & changed[..., None]
-    player = torch.arange(len(truth), device=truth.device)[:, None, None, None] * (PAGES + 1)
-    where, n = (seen.pages + player).flatten(), returns.numel()
+    where, n = numbered(seen.pages).flatten(), returns.numel()
     count = torch.bincount(where, minlength=n).float()
     share = torch.bincount(where, back.flatten().float(), minlength=n) / count.clamp(min=1)
     there = (count >= LARGE).view_as(returns).float()
@@ -289,6 +287,7 @@ def train_mosaic(
         sprite, episodes = find_sprite(config, episodes, palette)
     lessons = Lessons(config, episodes, palette, book, sprite)
     test = Lessons(replace(config, lessons=config.test_ticks), held_out, palette, Book(book.pages), sprite)
+    test.add(config.test_ticks - len(test.kept) - len(test.turns))
     log = Log(folder)
     started_s = time.monotonic() - progress.elapsed_s
     save, show = Every(config.checkpoint_s, progress.elapsed_s), Every(config.sample_s, progress.elapsed_s)

@@ -162,10 +162,8 @@ class Traveller:
 
     def _held_up(self, step: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return what is left of a step (2,), in strides."""
-        return (
-            held_up(step * self.net.stride, self.things, max(self.net.girth - SLACK, self.net.girth / 2))
-            / self.net.stride
-        )
+        girth = max(self.net.girth - SLACK, self.net.girth / 2)
+        return held_up(step * self.net.stride, self.things, girth) / self.net.stride
 
     def _gone(self, speed: NDArray[np.float64]) -> tuple[float, float]:
         """Return the way (ahead, right) of a tick, map units: nothing where the player stands still."""

@@ -71,13 +71,13 @@ def _wide(blocked: NDArray[np.bool_]) -> NDArray[np.bool_]:
 def sight_of_plan(plan: MapPlan) -> Sight:
     """Return the floor plan of a generated map."""
     closed = [i for i, sector in enumerate(plan.sectors) if sector.window]
-    doors = [i for i, sector in enumerate(plan.sectors) if sector.door]
+    door = np.isin(plan.cells, [i for i, sector in enumerate(plan.sectors) if sector.door])
     blocked = (plan.cells == SOLID) | np.isin(plan.cells, closed)
-    standing, props = blocked | np.isin(plan.cells, doors), {prop for theme in THEMES for prop in theme.props}
+    standing, props = blocked | door, {prop for theme in THEMES for prop in theme.props}
     for thing in plan.things:
         if thing.kind in props:
             standing[int(thing.x // UNIT), int(thing.y // UNIT)] = True
-    return Sight(blocked, np.isin(plan.cells, doors), (0.0, 0.0), _wide(standing))
+    return Sight(blocked, door, (0.0, 0.0), _wide(standing))
 
 
 def sight_of_sectors(sectors: Iterable[tuple[float, float, Sequence[Line]]]) -> Sight:

@@ -14,8 +14,8 @@ from dreamloop.model.dataset import DataError, Episode
 from dreamloop.model.mosaic_book import EMPTY, OFTEN, Book
 from dreamloop.model.mosaic_config import MosaicTrainConfig, mosaic_config
 from dreamloop.model.mosaic_lessons import Lessons, smudge
-from dreamloop.model.mosaic_memory import OLDEST, PAGES, STABLE, CellMemory
-from dreamloop.model.mosaic_net import CARRIED, STAYS, MosaicConfig, MosaicNet, chosen, from_cells, surprise, to_cells
+from dreamloop.model.mosaic_memory import OLDEST, PAGES, STABLE, CellMemory, from_cells, to_cells
+from dreamloop.model.mosaic_net import CARRIED, STAYS, MosaicConfig, MosaicNet, chosen, surprise
 from dreamloop.model.mosaic_player import MosaicPlayer, Palette, stack
 from dreamloop.model.mosaic_sprite import CLEAR, SIDE, Sprite
 from dreamloop.model.train_mosaic import (
@@ -111,11 +111,11 @@ def test_a_palette_learns_colours_while_it_grows_and_then_takes_the_nearest() ->
 
 
 def test_cells_and_pictures_are_the_same_thing() -> None:
-    picture = torch.arange(2 * 16 * 24).view(2, 16, 24)
+    picture = np.arange(2 * 16 * 24).reshape(2, 16, 24)
     cells = to_cells(picture, 8)
     assert cells.shape == (2, 2, 3, 64)
-    assert torch.equal(cells[0, 1, 2].view(8, 8), picture[0, 8:, 16:])
-    assert torch.equal(from_cells(cells, 8), picture)
+    assert np.array_equal(cells[0, 1, 2].reshape(8, 8), picture[0, 8:, 16:])
+    assert np.array_equal(from_cells(cells, 8), picture)
 
 
 def drag(player: MosaicPlayer, x: float, held: bool) -> None:
