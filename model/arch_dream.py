@@ -24,6 +24,7 @@ from dreamloop.model.dream_net import DreamNet, Past, draw_noise
 from dreamloop.model.dream_sources import Recall
 from dreamloop.model.found_again import PageRead
 from dreamloop.model.layers import fold
+from dreamloop.model.memory import DEFAULT_POLICY
 from dreamloop.model.pixels import to_float, to_uint8
 from dreamloop.model.train_config import net_config
 from dreamloop.model.traveller import Remembered, Traveller, stack_recall
@@ -77,7 +78,7 @@ class DreamModel:
         self._known: Known | None = None  # of the next step, once it was prepared
         self.actions = torch.zeros(n, self.config.action_ticks, self.config.actions, device=self.device)
         self.seeds, self.ticks = [0] * n, [0] * n
-        self.memory = options.memory or "bank"
+        self.memory = options.memory or DEFAULT_POLICY
         self.travellers = [self._traveller() for _ in range(n)] if self.config.pages else []
         self._nears: OrderedDict[int, tuple[Frame, Tensor]] = OrderedDict()  # of pages, by the identity of the picture
         self.step_ms = self.recall_ms = 0.0

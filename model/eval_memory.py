@@ -16,11 +16,12 @@ from numpy.typing import NDArray
 from dreamloop.model.album import Album, Strip
 from dreamloop.model.camera import turned
 from dreamloop.model.eval_play import mean_and_ci, part_of, watch
+from dreamloop.model.memory import DEFAULT_POLICY
 from dreamloop.model.picture_figures import psnr_db
 from dreamloop.model.world_model import Scene, WorldModel
 
 # The memory, the same that follows changes, a long context, nothing, and a control that must not help.
-ARMS = ("bank", "renewing", "window", "none", "farthest")
+ARMS = (DEFAULT_POLICY, "bank", "window", "none", "farthest")
 GAPS = (64, 128, 256, 512, 1024, 2048, 4096, 8192)  # ticks; a return counts for the least gap that it does not exceed
 PERIOD = 64  # ticks from one return to the next when turning
 KEPT = 4  # returns of one place that count for one gap, the latest
@@ -102,7 +103,7 @@ def measure_revisits(
         told = part_of(progress, done / work, limit / work)
         found[arm] = _dream(model, visits, limit, seed, poses, told)
         figures["arms"][arm] = _by_gap(visits, found[arm], gaps)
-        if arm == "bank" and poses.told:
+        if arm == DEFAULT_POLICY and poses.told:
             figures["pose_drift"] = poses.drift(gaps)
         done += limit
         keep(figures | {"partial": True})
@@ -199,15 +200,15 @@ def _by_gap(
 
 
 def _compared(arms: Mapping[str, Any], gaps: Sequence[int]) -> dict[str, Any]:
-    """Return what the bank gains over nothing by gap, and what it loses from its first gap to its last."""
+    """Return what the memory gains over nothing by gap, and what it loses from its first gap to its last."""
     figures: dict[str, Any] = {}
-    bank, none = arms.get("bank", {}), arms.get("none", {})
+    full, none = arms.get(DEFAULT_POLICY, {}), arms.get("none", {})
     figures["gain_db"] = {
-        str(gap): bank[str(gap)]["psnr_db"] - none[str(gap)]["psnr_db"]
+        str(gap): full[str(gap)]["psnr_db"] - none[str(gap)]["psnr_db"]
         for gap in gaps
-        if str(gap) in bank and str(gap) in none
+        if str(gap) in full and str(gap) in none
     }
-    told = [bank[str(gap)]["psnr_db"] for gap in gaps if str(gap) in bank]
+    told = [full[str(gap)]["psnr_db"] for gap in gaps if str(gap) in full]
     figures["forgetting_db"] = told[0] - told[-1] if told else None
     return figures
 

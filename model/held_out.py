@@ -10,13 +10,19 @@ from torch import Tensor
 
 from dreamloop.model.dataset import FramePool
 from dreamloop.model.dream_net import DreamNet, draw_noise, pick_context
+from dreamloop.model.memory import DEFAULT_POLICY
 from dreamloop.model.pixels import quantise, to_float, to_uint8
 from dreamloop.model.traveller import Traveller, stack_recall
 
 
 @torch.no_grad()
 def rollout(
-    net: DreamNet, history: Tensor, actions: Tensor, seed: int = 0, poses: Tensor | None = None, policy: str = "bank"
+    net: DreamNet,
+    history: Tensor,
+    actions: Tensor,
+    seed: int = 0,
+    poses: Tensor | None = None,
+    policy: str = DEFAULT_POLICY,
 ) -> Tensor:
     """Dream on from true frames.
 

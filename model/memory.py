@@ -247,6 +247,7 @@ class Nothing(Table):
         return []
 
 
+DEFAULT_POLICY = "renewing"  # what one plays with
 POLICIES: dict[str, Callable[[MemoryConfig], Policy]] = {
     "bank": Bank,
     "renewing": Renewing,

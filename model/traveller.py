@@ -17,7 +17,7 @@ from dreamloop.model.camera import FADING, Poses, foreseen_step, moved, place
 from dreamloop.model.dream_config import NetConfig
 from dreamloop.model.dream_sources import RESTING, Recall
 from dreamloop.model.ground import NOTHING, Eye, Ground, Places, held_up
-from dreamloop.model.memory import MemoryConfig, PageMemory, make_policy, slot_name
+from dreamloop.model.memory import DEFAULT_POLICY, MemoryConfig, PageMemory, make_policy, slot_name
 from dreamloop.model.pixels import to_float
 from dreamloop.model.wear import PART
 from dreamloop.model.world_model import Frame
@@ -52,7 +52,7 @@ class Traveller:
     net: NetConfig
     turning: NDArray[np.float32]
     pushing: NDArray[np.float32] | None = None  # strides per unit of what ``pushes`` gives; None: keys push nobody
-    policy: str = "bank"
+    policy: str = DEFAULT_POLICY
     pose: Poses = field(default_factory=lambda: np.zeros(4))
     speed: NDArray[np.float64] = field(default_factory=lambda: np.zeros(2))  # strides a tick, ahead and to the right
     tick: int = 0

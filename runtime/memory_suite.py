@@ -17,6 +17,7 @@ from dreamloop.model.eval_control import Press
 from dreamloop.model.eval_hysteresis import measure_hysteresis, pairs_of, there_and_back
 from dreamloop.model.eval_memory import ARMS, GAPS, Keep, Revisit, measure_revisits
 from dreamloop.model.eval_play import EvaluationError
+from dreamloop.model.memory import DEFAULT_POLICY
 from dreamloop.model.world_model import WorldModel
 from dreamloop.runtime import revisits
 from dreamloop.runtime.walker import can_walk
@@ -34,7 +35,7 @@ class MemorySize:
     """How much is measured. Ticks are those of each place."""
 
     places: int = 8  # to come back to by turning, and as many by walking
-    ticks: int = 8192  # that the bank is dreamed for
+    ticks: int = 8192  # that the memory one plays with is dreamed for
     other_ticks: int = 1024  # that the other policies are: they lose soon, and time is dear
     retraced: int = 12  # ways that are gone back
     turned: int = 8  # places of the hysteresis
@@ -125,7 +126,7 @@ class Suite:
 
     def _arms(self) -> dict[str, int]:
         others = min(self.size.other_ticks, self.size.ticks)
-        return {arm: self.size.ticks if arm == "bank" else others for arm in ARMS}
+        return {arm: self.size.ticks if arm == DEFAULT_POLICY else others for arm in ARMS}
 
     def _turning(self, keep: Keep) -> dict[str, Any]:
         return self._revisits("turning", "Turned away and back", revisits.turning, self.press, keep)
@@ -207,15 +208,15 @@ class Suite:
 
 
 def _headline(figures: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the figures that are quoted: the bank's curve over turning and walking, its gain, what stays changed."""
+    """Return the figures that are quoted: the memory's curve over turning and walking, its gain, what stays changed."""
     ways = [figures[name] for name in ("turning", "walking") if "arms" in figures.get(name, {})]
     headline: dict[str, Any] = {}
     if ways:
-        headline["forgetting"] = _pooled([way["arms"].get("bank", {}) for way in ways])
+        headline["forgetting"] = _pooled([way["arms"].get(DEFAULT_POLICY, {}) for way in ways])
         curve = [row["psnr_db"] for row in headline["forgetting"].values()]
         headline["forgetting_db"] = curve[0] - curve[-1] if curve else None
-    if "bank" in figures.get("changes", {}).get("arms", {}):
-        headline["changed_state"] = figures["changes"]["arms"]["bank"]["kept"]
+    if DEFAULT_POLICY in figures.get("changes", {}).get("arms", {}):
+        headline["changed_state"] = figures["changes"]["arms"][DEFAULT_POLICY]["kept"]
     return headline
 
 

@@ -13,8 +13,8 @@ from dreamloop.runtime.svg import Line, line_chart
 Figures = Mapping[str, Any]
 
 ARMS = {  # name in the figures -> what it is called, its colour, and whether its line is dashed
-    "bank": ("the memory", "a", False),
-    "renewing": ("the memory that follows changes", "a", True),
+    "renewing": ("the memory", "a", False),
+    "bank": ("a memory that keeps its first page of a view", "a", True),
     "window": ("the last 300 ticks alone", "c", False),
     "none": ("nothing", "b", False),
     "farthest": ("the least fitting pages", "b", True),

@@ -54,20 +54,20 @@ def test_a_perfect_memory_reaches_the_cap_and_a_frozen_one_what_a_copy_does(
 ) -> None:
     visits = [visit_of(pattern) for _ in range(3)]
     grey = lambda before, after: np.full_like(after, 128)  # noqa: E731
-    models = {"bank": lambda: make_pattern_model(3), "none": lambda: make_pattern_model(3, mend=grey)}
+    models = {"renewing": lambda: make_pattern_model(3), "none": lambda: make_pattern_model(3, mend=grey)}
     told: list[Mapping[str, Any]] = []
     album = Album()
     figures = measure_revisits(
         lambda arm: models[arm](),
         visits,
-        arms={"bank": 256, "none": 128},
+        arms={"renewing": 256, "none": 128},
         gaps=(64, 128, 256),
         album=album,
         title="rolled",
         keep=told.append,
     )
-    assert figures["arms"]["bank"]["256"]["psnr_db"] == pytest.approx(PSNR_CAP_DB, abs=0.01)
-    assert figures["arms"]["bank"]["256"]["n"] == 3
+    assert figures["arms"]["renewing"]["256"]["psnr_db"] == pytest.approx(PSNR_CAP_DB, abs=0.01)
+    assert figures["arms"]["renewing"]["256"]["n"] == 3
     assert "256" not in figures["arms"]["none"], "it was not dreamed for so long"
     assert figures["arms"]["none"]["64"]["psnr_db"] < 15
     assert figures["arms"]["copy_last"] == figures["arms"]["copy_seen"]
@@ -77,23 +77,23 @@ def test_a_perfect_memory_reaches_the_cap_and_a_frozen_one_what_a_copy_does(
     assert len(told) == 2
     assert told[0]["partial"]
     (first, *_) = album.strips
-    assert [name for name, _ in first.rows] == ["first visit", "truth", "bank", "none"]
+    assert [name for name, _ in first.rows] == ["first visit", "truth", "renewing", "none"]
     assert first.columns == ["64", "128", "256"]
 
 
 def test_more_places_than_players_are_dreamed_in_turns(pattern: Any, make_pattern_model: Callable[..., Any]) -> None:
     """The frames of a second batch were once put where the first one's lay."""
     visits = [visit_of(pattern) for _ in range(3)]
-    figures = measure_revisits(lambda arm: make_pattern_model(2), visits, arms={"bank": 256}, gaps=(64, 256))
-    assert figures["arms"]["bank"]["64"] | {"ticks": 0} == figures["arms"]["bank"]["256"] | {"ticks": 0}
-    assert figures["arms"]["bank"]["64"]["psnr_db"] == pytest.approx(PSNR_CAP_DB, abs=0.01)
+    figures = measure_revisits(lambda arm: make_pattern_model(2), visits, arms={"renewing": 256}, gaps=(64, 256))
+    assert figures["arms"]["renewing"]["64"] | {"ticks": 0} == figures["arms"]["renewing"]["256"] | {"ticks": 0}
+    assert figures["arms"]["renewing"]["64"]["psnr_db"] == pytest.approx(PSNR_CAP_DB, abs=0.01)
 
 
 def test_the_drift_of_a_reckoned_pose_is_told(pattern: Any, make_pattern_model: Callable[..., Any]) -> None:
     visits = [visit_of(pattern) for _ in range(2)]
     model = make_pattern_model(2)
     model.pose = lambda player: np.array([3.0, 4.0, 90.0 + 358.0, 0.0])
-    figures = measure_revisits(lambda arm: model, visits, arms={"bank": 256}, gaps=(64, 256))
+    figures = measure_revisits(lambda arm: model, visits, arms={"renewing": 256}, gaps=(64, 256))
     assert figures["pose_drift"]["64"]["n"] == 2
     assert figures["pose_drift"]["64"]["position_units"] == pytest.approx(5.0)
     assert figures["pose_drift"]["64"]["yaw_deg"] == pytest.approx(2.0), "358 degrees is 2 the other way"
@@ -116,9 +116,9 @@ def test_hysteresis_of_a_perfect_dream_is_the_simulators_own(
     scene, actions = pattern.play(12).scene(12, 4), there_and_back(PRESS)
     frames, _ = pattern.follow(np.concatenate([np.zeros((1, 3), np.float32), actions]), scene.frames[-1])
     truth = pairs_of(frames[1:])[None]
-    figures = measure_hysteresis(lambda arm: make_pattern_model(1), [scene], actions, truth, arms=["bank"])
-    assert figures["arms"]["bank"] == figures["arms"]["simulator"]
-    assert figures["arms"]["bank"]["64"]["psnr_db"] == pytest.approx(PSNR_CAP_DB, abs=0.01)
+    figures = measure_hysteresis(lambda arm: make_pattern_model(1), [scene], actions, truth, arms=["renewing"])
+    assert figures["arms"]["renewing"] == figures["arms"]["simulator"]
+    assert figures["arms"]["renewing"]["64"]["psnr_db"] == pytest.approx(PSNR_CAP_DB, abs=0.01)
 
 
 def lamp(pattern: Any) -> Change:
@@ -136,14 +136,14 @@ def test_what_was_changed_must_be_found_changed(pattern: Any, make_pattern_model
     cases = [lamp(pattern) for _ in range(3)]
     forgets: list[NDArray[np.uint8]] = [case.unchanged[0] for case in cases]
     models = {
-        "bank": lambda: make_pattern_model(3),
+        "renewing": lambda: make_pattern_model(3),
         "none": lambda: make_pattern_model(3, mend=lambda before, after: forgets[0]),
     }
     album = Album()
-    figures = measure_changes(lambda arm: models[arm](), cases, arms=["bank", "none"], album=album)
+    figures = measure_changes(lambda arm: models[arm](), cases, arms=["renewing", "none"], album=album)
     assert figures["controls"] == {"use": 3}
-    assert figures["arms"]["bank"]["kept"] == {"share": 1.0, "ci": 0.0, "n": 3}
-    assert set(figures["arms"]["bank"]["by_return"]) == {"64", "128"}
+    assert figures["arms"]["renewing"]["kept"] == {"share": 1.0, "ci": 0.0, "n": 3}
+    assert set(figures["arms"]["renewing"]["by_return"]) == {"64", "128"}
     assert kept(cases[0], np.stack([forgets[0]] * 2)) == [False, False]
     assert len(album.strips) == 3
 

@@ -155,7 +155,7 @@ def test_all_suites_give_plain_figures_a_report_and_say_what_they_do(roll: World
     assert set(figures["control"]["pairs"]) == {"forward/back", "turn-/+"}
     turning = figures["memory"]["turning"]
     assert set(turning["arms"]) == {*ARMS, "copy_last", "copy_seen"}
-    assert set(turning["arms"]["bank"]) == {"64", "128"}
+    assert set(turning["arms"]["renewing"]) == {"64", "128"}
     assert set(turning["arms"]["none"]) == {"64"}
     assert turning["gain_db"] == {"64": 0}, "this net has no memory, so no arm may differ"
     assert set(figures["memory"]["forgetting"]) <= {"64", "128"}

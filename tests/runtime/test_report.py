@@ -235,7 +235,7 @@ MEMORY = {
     "monsters": False,
     "turning": {
         "places": 8,
-        "arms": {"bank": {"64": GAP, "1024": GAP}, "none": {"64": GAP}, "copy_last": {"64": GAP}},
+        "arms": {"renewing": {"64": GAP, "1024": GAP}, "none": {"64": GAP}, "copy_last": {"64": GAP}},
         "gain_db": {"1024": 4.2},
         "pose_drift": {"64": {"position_units": 3.0, "yaw_deg": 0.1}},
     },
@@ -243,7 +243,7 @@ MEMORY = {
     "changes": {
         "cases": 24,
         "controls": {"use": 20, "attack": 4},
-        "arms": {"bank": {"kept": SHARE, "by_return": {"64": SHARE}, "by_control": {"use": SHARE}}},
+        "arms": {"renewing": {"kept": SHARE, "by_return": {"64": SHARE}, "by_control": {"use": SHARE}}},
     },
     "forgetting_db": 1.5,
     "changed_state": SHARE,
