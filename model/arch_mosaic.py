@@ -18,8 +18,9 @@ from dreamloop.model.checkpoint import load_net
 from dreamloop.model.device import choose_engine
 from dreamloop.model.mosaic_book import EMPTY
 from dreamloop.model.mosaic_config import mosaic_config
+from dreamloop.model.mosaic_layers import Idea
 from dreamloop.model.mosaic_net import MosaicNet
-from dreamloop.model.mosaic_player import MosaicPlayer, Palette, stack
+from dreamloop.model.mosaic_player import MosaicPlayer, Palette, stack, stack_moments
 from dreamloop.model.mosaic_sprite import Sprite
 from dreamloop.model.world_model import (
     Card,
@@ -32,6 +33,8 @@ from dreamloop.model.world_model import (
     check_scene,
     check_state,
 )
+
+BELIEVED = 0.5  # chance above which an idea is expected to come true
 
 
 def build(card: Card, weights: Path | None, options: OpenOptions) -> "MosaicModel":
@@ -52,6 +55,7 @@ class MosaicModel:
         self.device, self.dtype = choose_engine(options)
         self.net = net.to(self.device).compute_in(self.dtype).freeze()
         self.palette, self.sprite = Palette(net.palette.cpu().numpy()), Sprite(net.sprite.cpu().numpy())
+        self.lore = net.known()
         book = net.book.cpu().numpy()
         self.contents = book[book[:, 0] != EMPTY]
         self.memory_off = options.memory == "none"
@@ -63,7 +67,7 @@ class MosaicModel:
         """Start over in ``scene``, whose frames are looked at one after the other."""
         check_player(player, self.players)
         self.ticks[player], self.seeds[player] = 0, seed
-        self.known[player] = self._blank() if scene is None else MosaicPlayer(self.config, self.sprite)
+        self.known[player] = self._blank() if scene is None else MosaicPlayer(self.config, self.sprite, self.lore)
         if scene is not None:
             check_scene(scene, self.card, self.config.actions)
             pictures = [self.palette.numbers(frame) for frame in scene.frames]
@@ -105,14 +109,15 @@ class MosaicModel:
 
     def stats(self) -> Mapping[str, float]:
         """Return the time of the last step, the cells it drew, and the size of what is remembered."""
-        memory = float(sum(one.memory.nbytes for one in self.known))
+        memory = float(sum(one.memory.nbytes + one.layers.nbytes for one in self.known))
         return {"dynamics_ms": self.step_ms, "memory_bytes": memory, "cells_drawn": float(self.drawn_cells)}
 
     @torch.inference_mode()
     def _draw(self) -> NDArray[np.uint8]:
         """Return the next cells (n, rows, columns, pixels) of all players."""
         config = self.config
-        seen = stack([one.look() for one in self.known], self.device)
+        looks = [one.look(idea=idea) for one, idea in zip(self.known, self._ideas(), strict=True)]
+        seen = stack(looks, self.device)
         drawn = self.net.look(seen)
         rows = (drawn.change.sigmoid() > config.threshold).nonzero()
         cells = seen.sources[:, :, :, 0].clamp(max=config.colours - 1)
@@ -121,6 +126,13 @@ class MosaicModel:
             b, y, x = rows.unbind(1)
             cells[b, y, x] = self.net.choose(drawn, seen, rows, self._throw).to(torch.uint8)
         return cells.cpu().numpy()
+
+    def _ideas(self) -> list[Idea | None]:
+        """Return the likeliest idea of every player, where it is likelier than all others together."""
+        moments = stack_moments([one.moment() for one in self.known], self.device)
+        likely, which = self.net.weigh(moments).softmax(1)[:, 1:].max(1)
+        told = zip(self.known, likely.tolist(), which.tolist(), strict=True)
+        return [one.ideas[i] if chance > BELIEVED else None for one, chance, i in told]
 
     def _throw(self, logits: Tensor, players: Tensor) -> Tensor:
         luck = self.config.luck
@@ -137,10 +149,10 @@ class MosaicModel:
 
     def _forget(self, player: int) -> None:
         if self.memory_off:
-            self.known[player].memory.forget()
+            self.known[player].forget()
 
     def _blank(self) -> MosaicPlayer:
-        player = MosaicPlayer(self.config, self.sprite)
+        player = MosaicPlayer(self.config, self.sprite, self.lore)
         player.memory.now[:] = 0
         return player
 

@@ -17,8 +17,10 @@ from torch import Tensor
 from dreamloop.model.dataset import DataError, Episode
 from dreamloop.model.mosaic_book import Book
 from dreamloop.model.mosaic_config import MosaicTrainConfig
-from dreamloop.model.mosaic_net import Seen
-from dreamloop.model.mosaic_player import WHOLE, Look, MosaicPlayer, Palette, Part, stack
+from dreamloop.model.mosaic_known import Known
+from dreamloop.model.mosaic_layers import LARGE
+from dreamloop.model.mosaic_net import Moment, Seen
+from dreamloop.model.mosaic_player import WHOLE, Look, MosaicPlayer, Palette, Part, stack, stack_moments
 from dreamloop.model.mosaic_sprite import Sprite, SpriteLooks
 
 LOOKED_AT = 4  # episodes in which a sprite is looked for, where none is known
@@ -30,6 +32,13 @@ class Lesson(NamedTuple):
     look: Look
     truth: NDArray[np.uint8]  # (rows, columns, pixels)
     turn: bool = False  # much changed, and the whole picture is seen
+
+
+class Happened(NamedTuple):
+    """A moment, and the number of the idea that came true, counted from 1; 0: none."""
+
+    moment: Look
+    came: int
 
 
 class Lessons:
@@ -48,11 +57,14 @@ class Lessons:
         palette: Palette,
         book: Book,
         sprite: Sprite,
+        lore: Known,
     ) -> None:
-        self.config, self.palette, self.book, self.sprite = config, palette, book, sprite
+        self.config, self.palette, self.book, self.sprite, self.lore = config, palette, book, sprite, lore
         self.rng = np.random.default_rng(config.seed)
         self.kept: list[Lesson] = []
         self.turns: deque[Lesson] = deque(maxlen=max(config.lessons // 2, 1))
+        self.happened: deque[Happened] = deque(maxlen=config.lessons)  # in which an idea came true
+        self.idle: deque[Happened] = deque(maxlen=config.lessons)  # in which none did
         self._at = 0
         self._lessons = (lesson for episode in episodes for lesson in self._of(episode))
         self.add(max(config.lessons // 4, config.batch))
@@ -86,6 +98,18 @@ class Lessons:
         batches = (self.batch_of(lessons, device) for lessons in alike(drawn, n))
         return [smudge(seen, truth, self.config.smudge) for seen, truth in batches]
 
+    def moments(self, n: int, device: torch.device | str = "cpu") -> tuple[Moment, Tensor] | None:
+        """Return n moments, in half of which an idea came true, and the numbers (n,) of these; None: there is none."""
+        drawn = [
+            kept[i]
+            for kept, share in ((self.happened, n // 2), (self.idle, n - n // 2))
+            for i in self.rng.integers(0, max(len(kept), 1), share if kept else 0)
+        ]
+        if not drawn:
+            return None
+        came = torch.tensor([one.came for one in drawn])
+        return stack_moments([one.moment for one in drawn], device), came.to(device)
+
     def batch_of(self, chosen: list[Lesson], device: torch.device | str = "cpu") -> tuple[Seen, Tensor]:
         """Return these lessons as a batch."""
         truth = torch.from_numpy(np.stack([one.truth for one in chosen])).to(device)
@@ -93,17 +117,28 @@ class Lessons:
 
     def _of(self, episode: Episode) -> Iterator[Lesson]:
         """Follow an episode and yield the lessons that are worth it."""
-        player = MosaicPlayer(self.config.net, self.sprite)
+        player = MosaicPlayer(self.config.net, self.sprite, self.lore)
         pictures = [self.palette.numbers(frame) for frame in episode[0]]
         for truth in player.watch(pictures, list(episode[1]), lambda: self.book.pages[: self.book.used]):
             changed = (truth != player.memory.now).any(-1)
             self.book.learn(truth[changed & ~player.covered])  # what was hidden in part is but guessed
             changes, began = int(changed.sum()), self._began(player.actions[-1], player.actions[-2])
-            if player.memory.tick and self.rng.random() < self._worth(changes, began, player.actions[-1]):
+            worth = self._worth(changes, began, player.actions[-1])
+            ideas = player.ideas if changes >= LARGE or self.rng.random() < worth else []
+            came = 1 + player.layers.explain(truth, ideas)
+            if ideas:
+                (self.happened if came else self.idle).append(Happened(player.moment(), came))
+            if player.memory.tick and self.rng.random() < worth:
                 turn = changes > self.config.much
                 whole = turn or self.rng.random() < self.config.wide
                 part = WHOLE if whole else self._part(changed, player.places[0] // self.config.net.cell)
-                yield Lesson(player.look(part), truth[part].copy(), turn)
+                ideas = ideas or player.ideas
+                idea = ([None, *ideas])[self._expected(came, len(ideas))]
+                yield Lesson(player.look(part, idea), truth[part].copy(), turn)
+
+    def _expected(self, came: int, ideas: int) -> int:
+        """Return the number of the idea that a lesson shows as foreseen: the true one, but now and then another."""
+        return int(self.rng.integers(0, ideas + 1)) if self.rng.random() < self.config.mistaken else came
 
     def _part(self, changed: NDArray[np.bool_], pointer: NDArray[np.int64]) -> Part:
         """Choose a part of the picture (rows, columns): around a cell that changes, else around the pointer."""
@@ -126,7 +161,9 @@ class Lessons:
         if began or changes > config.much:
             return 1.0
         held = config.net.button >= 0 and action[config.net.button] > 0.5
-        return config.calm if not changes else min(2 * config.moving, 1.0) if held else config.moving
+        if held:  # what looks like a drag and is none teaches as much as a drag
+            return min(2 * config.moving, 1.0)
+        return config.moving if changes else config.calm
 
 
 def find_sprite(

@@ -3,8 +3,7 @@
 A content that stood still for ``STABLE`` ticks and then gives way is kept: a few such contents per cell, the latest
 first. What a window covered is found there again, after a minute or an hour, at the same cost.
 
-What gave way in the same tick belongs together: a window that was closed, the desktop that it had covered. Such a
-*page* is what is looked up as one; how pages are read is the net's business. Knows no net.
+What belongs together, and lies over what, is known of layers (see mosaic_layers.py). Knows no net.
 """
 
 from typing import Any
@@ -15,10 +14,9 @@ from numpy.typing import NDArray
 STABLE = 4  # ticks that a content must have stood to be worth keeping
 ALIKE = 8  # pixels; a content that differs from a kept one by no more takes its place
 OLDEST = 31  # ticks; a cell is not older than that
-PAGES = 40  # pages that can be read, those of most cells
 
 Cells = NDArray[np.uint8]  # (rows, columns, pixels)
-_KEPT = ("now", "slots", "age", "left")
+_KEPT = ("now", "slots", "age")
 
 
 def to_cells(picture: NDArray[Any], cell: int) -> NDArray[Any]:
@@ -50,7 +48,6 @@ class CellMemory:
         self.now: Cells = np.full((*grid, pixels), none, np.uint8)
         self.slots = np.full((slots, *grid, pixels), none, np.uint8)
         self.age = np.zeros(grid, np.uint8)
-        self.left = np.zeros((slots, *grid), np.int64)  # tick in which each content of the slots gave way
         self.tick = 0
 
     def show(self, cells: Cells) -> NDArray[np.bool_]:
@@ -71,34 +68,17 @@ class CellMemory:
         if not len(rows):
             return
         kept, new = self.slots[:, rows, columns], self.now[rows, columns]  # (s, n, pixels), (n, pixels)
-        left = self.left[:, rows, columns]
         apart = (kept != new).sum(-1)
         goes = np.where(apart.min(0) <= ALIKE, apart.argmin(0), len(kept) - 1)
         for slot in range(len(kept) - 1, 0, -1):
             back = goes >= slot
-            kept[slot, back], left[slot, back] = kept[slot - 1, back], left[slot - 1, back]
-        kept[0], left[0] = new, self.tick
-        self.slots[:, rows, columns], self.left[:, rows, columns] = kept, left
+            kept[slot, back] = kept[slot - 1, back]
+        kept[0] = new
+        self.slots[:, rows, columns] = kept
 
     def forget(self) -> None:
         """Empty the slots."""
-        self.slots[:], self.left[:] = self.none, 0
-
-    def pages(self) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-        """Return the page that every content of the slots is of, and how long ago every page gave way.
-
-        Returns:
-            (rows, columns, slots) from 1 to ``PAGES``, 0: of none; and (PAGES + 1,) ticks, 0 where there is no page.
-        """
-        left, back, count = np.unique(self.left, return_inverse=True, return_counts=True)
-        count[left == 0] = 0
-        most = np.sort(np.lexsort((-left, -count))[:PAGES])  # of pages of one size, the latest
-        most = most[count[most] > 0]
-        number = np.zeros(len(left), np.uint8)
-        number[most] = 1 + np.arange(len(most))
-        ago = np.zeros(PAGES + 1, np.int64)
-        ago[1 : 1 + len(most)] = self.tick - left[most]
-        return number[back.reshape(self.left.shape)].transpose(1, 2, 0), ago
+        self.slots[:] = self.none
 
     def state(self) -> dict[str, Any]:
         """Return copies of everything."""

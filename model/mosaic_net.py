@@ -29,7 +29,8 @@ from torch.nn import functional as F
 
 from dreamloop.model.layers import Blocks, Conv, Linear, Shrink, unfold
 from dreamloop.model.mosaic_book import EMPTY, signs
-from dreamloop.model.mosaic_memory import PAGES
+from dreamloop.model.mosaic_known import MARKS, TABLES, Known, empty_tables
+from dreamloop.model.mosaic_layers import FACTS, IDEAS, IN_FRONT, OF_IT, TOLD, UNKNOWN
 from dreamloop.model.mosaic_sprite import CLEAR, SIDE
 
 CARRIED = 4  # sources that move along with the pointer: both ways, across, down; and what was seen there before
@@ -37,7 +38,6 @@ INKS = 3  # colours that a pointer that is down may draw in: that of its last pl
 AGES = 32  # ages of a cell that are told apart, in ticks
 REACH = 16  # pixels on every side of the pointer that its stamps cover
 NEAR = 1  # cells on every side of the pointer that are looked at, wherever they are in the picture
-STAYS = 5.0  # how likely a colour stays what it is, before anything is learnt: a logit
 LOUD = 3.0  # how loudly actions are told to what chooses a content: one control among many is rarely down
 Chance = Callable[[Tensor, Tensor], Tensor]  # logits (n, ...) and the players (n,) they are of, to logits
 
@@ -53,6 +53,8 @@ class MosaicConfig:
     pointer: int = 0  # where the pointer's x stands in the action vector, y beside it; -1: there is no pointer
     button: int = 2  # where its button stands; -1: it has none
     snap: int = 8  # pixels of the grid on which things are dragged
+    leap: int = 0  # cells by which the front layer may move at once, where it is told to
+    floor: int = 0  # rows of cells at the bottom over which no layer moves
     cell: int = 8  # pixels of one side of a cell
     colours: int = 32  # of the palette
     slots: int = 5  # earlier contents that are remembered per cell
@@ -68,7 +70,7 @@ class MosaicConfig:
     stamp: int = 8  # channels of the stamps
     fine: int = 48  # channels per pixel where cells are drawn
     fine_blocks: int = 1
-    page: int = 64  # channels of what is known of a page
+    page: int = 64  # channels of what is known of an idea
     heads: int = 4  # of the attention among the coarsest places
     prefix: int = 128  # ticks of true history that a scene should bring, to be remembered
     threshold: float = 0.3  # probability of a change above which a cell is drawn
@@ -88,13 +90,23 @@ class Seen(NamedTuple):
     )
     age: Tensor  # (b, rows, columns) int64, ticks since the cell changed, at most AGES - 1
     corner: Tensor  # (b, 2) column and row of the first cell
-    pages: Tensor  # (b, rows, columns, slots) int64, the page that what the slots hold is of, 0: of none
-    ago: Tensor  # (b, PAGES + 1) int64, ticks since a page gave way
     near: Tensor  # (b, cells, pixels) int64, what the cells around the pointer show
     inks: Tensor  # (b, INKS) int64, colours that the pointer may draw in, ``colours`` where it is not down
     actions: Tensor  # (b, action_ticks, a), oldest first
     places: Tensor  # (b, 3, 2) x and y in pixels: the pointer now, a tick ago, and where its button went down
     shift: Tensor  # (b, 2) pixels that a thing held since the press has come with this tick
+    foreseen: Tensor  # (b, rows, columns, pixels) uint8, what follows from an idea; ``colours`` where nothing does
+    becomes: Tensor  # (b, rows, columns) uint8, what becomes of every cell (see mosaic_layers.py)
+
+
+class Moment(NamedTuple):
+    """What ideas of b players are weighed by."""
+
+    facts: Tensor  # (b, IDEAS, FACTS) what is known of every idea
+    marks: Tensor  # (b, IDEAS, MARKS, pixels) uint8, how the layer of every idea begins
+    near: Tensor  # (b, cells, pixels) what the cells around the pointer show
+    inside: Tensor  # (b, 2) where in its cell the pointer is, -0.5 to 0.5
+    actions: Tensor  # (b, action_ticks, a), oldest first
 
 
 class Drawn(NamedTuple):
@@ -103,9 +115,6 @@ class Drawn(NamedTuple):
     change: Tensor  # (b, rows, columns) logits
     features: Tensor  # (b, c, rows, columns)
     cond: Tensor  # (b, cond)
-    returns: Tensor  # (b, PAGES + 1) logits: a page comes back
-    turns: Tensor  # (b, colours, colours) logits: what every colour turns into
-    recast: Tensor  # (b, rows, columns, pixels) uint8: the picture so turned, ``colours`` where it stays what it is
 
 
 class MosaicNet(nn.Module):
@@ -122,6 +131,8 @@ class MosaicNet(nn.Module):
         k, w, pixels = config.colours, config.widths, config.cell**2
         self.register_buffer("palette", torch.zeros(k, 3, dtype=torch.uint8))
         self.register_buffer("book", torch.full((config.book, pixels), EMPTY, dtype=torch.uint8))
+        for name, table in zip(TABLES, empty_tables(config.grid, pixels, k), strict=True):
+            self.register_buffer(name, torch.from_numpy(table))
         self.register_buffer("sprite", torch.full((SIDE, SIDE), CLEAR, dtype=torch.uint8))
         codes = torch.randn(k + 1, config.emb, generator=torch.Generator().manual_seed(1))
         self.register_buffer("ink", codes)  # not trained: the layers behind it are
@@ -132,10 +143,10 @@ class MosaicNet(nn.Module):
             Linear(2 * config.cond + k, 2 * config.cond), nn.SiLU(), Linear(2 * config.cond, config.cond), nn.SiLU()
         )
         rows, columns = config.grid
-        self.recast = Linear(config.cond, k * k, gain=0.3)
-        self.pages = Pages(config)
+        self.ideas = Ideas(config)
         inputs = (2 + config.looks) * pixels * config.emb + AGES + 3 * 3 + rows + columns
-        self.stem = Conv(inputs + config.code + config.slots + 1, w[0], 1)
+        more = config.code + 4
+        self.stem = Conv(inputs + more, w[0], 1)
         self.around = nn.Parameter(0.2 * torch.randn(3, 4 * REACH * REACH, w[0]))
         self.down = nn.ModuleList(Blocks(n, c, config.cond) for n, c in zip(config.down, w, strict=True))
         self.among = Attention(w[-1], config.heads)
@@ -144,8 +155,10 @@ class MosaicNet(nn.Module):
         self.grow = nn.ModuleList(Conv(b, 4 * a, 1) for a, b in pairwise(w))
         self.merge = nn.ModuleList(Conv(2 * a, a, 1) for a in w[:-1])
         self.change = Conv(w[0], 1, 1)
-        self.straight = Conv(config.code + config.slots + 1, 1, 1)
+        self.straight = Conv(more, 1, 1)
+        self.straight.weight.data[:, -2:] = 4.0  # what is foreseen happens,
         sources = 1 + CARRIED + config.slots + 1
+        self.trust = nn.Parameter(torch.tensor(3.0))  # and so as it is foreseen
         self.code = Linear(pixels * config.emb, config.code)
         self.page = nn.Parameter(torch.zeros(config.book, config.code))
         self.kind = nn.Parameter(0.2 * torch.randn(sources, config.code))
@@ -172,6 +185,11 @@ class MosaicNet(nn.Module):
         self._dtype = dtype
         return self
 
+    def known(self, grows: bool = False) -> Known:
+        """Return what is known of layers."""
+        sizes, places, looks, casts, grounds = (getattr(self, name).cpu().numpy() for name in TABLES)
+        return Known(sizes, places, looks, casts, grounds, grows)
+
     def freeze(self) -> "MosaicNet":
         """Look at the book once and for all, and return self: for play only."""
         self.requires_grad_(False).eval()
@@ -179,14 +197,10 @@ class MosaicNet(nn.Module):
         return self
 
     def look(self, seen: Seen) -> Drawn:
-        """Say where the picture changes, which pages come back and what colours turn into."""
+        """Say where the picture changes."""
         cond = self._condition(seen)
-        turns, recast, turned = self._recast(seen, cond)
-        codes = self._codes(seen)
-        returns = self.pages(codes, seen, cond)
-        found, weights = self.pages.find(codes, seen, returns)
-        more = torch.cat([found, weights, turned.to(found)[..., None]], -1).permute(0, 3, 1, 2).to(self.dtype)
-        x = torch.cat([self._inputs(seen).to(self.dtype), more], 1)
+        foreseen = self._foreseen(seen).permute(0, 3, 1, 2)
+        x = torch.cat([self._inputs(seen).to(self.dtype), foreseen], 1)
         x = self.stem(x.contiguous(memory_format=torch.channels_last))
         x = (x + self._pointer(seen).to(self.dtype)).contiguous(memory_format=torch.channels_last)
         skips: list[Tensor] = []
@@ -200,31 +214,27 @@ class MosaicNet(nn.Module):
             x = unfold(self.grow[level](x), 2)
             x = self.merge[level](torch.cat([x, skips[level]], 1).contiguous(memory_format=torch.channels_last))
             x = self.up[level](x, cond)
-        change = self.change(x) + self.straight(more)
-        return Drawn(change[:, 0].float(), x, cond, returns, turns, recast)
+        change = self.change(x) + self.straight(foreseen)
+        return Drawn(change[:, 0].float(), x, cond)
 
-    def _recast(self, seen: Seen, cond: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Return what colours turn into, the picture so turned, and how likely every cell turns."""
-        k, now = self.config.colours, seen.sources[:, :, :, 0]
-        logits = self.recast(cond).float().view(-1, k, k) + STAYS * torch.eye(k, device=now.device)
-        turned = F.pad(logits.argmax(-1).to(torch.uint8), (0, 1), value=k)  # (b, k + 1)
-        flat = now.flatten(1).long()
-        shown = turned.gather(1, flat).view_as(now)
-        shown = shown.masked_fill((shown == now).all(-1, keepdim=True), k)  # it is no other picture
-        goes = 1 - logits.softmax(-1).diagonal(dim1=1, dim2=2)
-        likely = F.pad(goes, (0, 1)).gather(1, flat).view(now.shape).mean(-1)
-        return logits, shown, likely
+    def weigh(self, moment: Moment) -> Tensor:
+        """Return logits (b, 1 + IDEAS): no idea comes true, or this one does."""
+        logits: Tensor = self.ideas(moment, self.ink.to(self.dtype))
+        return logits
 
-    def _codes(self, seen: Seen) -> Tensor:
-        """Return the codes (n, code) of what the slots hold that is of a page."""
-        held = seen.sources[:, :, :, 1 + CARRIED :][seen.pages > 0]
-        codes: Tensor = self.code(F.embedding(held.int(), self.ink).flatten(1).to(self.dtype))
-        return codes
+    def _foreseen(self, seen: Seen) -> Tensor:
+        """Return (b, rows, columns, code + 4): what is foreseen of every cell."""
+        kind = seen.becomes % IN_FRONT
+        told = kind == TOLD
+        codes = self.code(F.embedding(seen.foreseen[told].int(), self.ink).flatten(1).to(self.dtype))
+        spread = codes.new_zeros(*told.shape, codes.shape[-1]).index_put((told.nonzero(as_tuple=True)), codes)
+        flags = torch.stack([seen.becomes >= IN_FRONT, kind == OF_IT, told, kind == UNKNOWN], -1)
+        return torch.cat([spread, flags.to(codes)], -1)
 
     def choose(self, drawn: Drawn, seen: Seen, rows: Tensor, chance: Chance = lambda logits, players: logits) -> Tensor:
         """Return what cells ``rows`` (n, 3) show, (n, pixels): the likeliest, after ``chance`` had its say."""
         b = rows[:, 0]
-        sources, colours = sources_of(drawn, seen, rows), self.config.colours
+        sources, colours = sources_of(seen, rows), self.config.colours
         cells, drawing = self._likeliest(chance(self.whole(drawn, seen, rows), b), sources)
         if drawing.any():
             logits = chance(self.draw(drawn, seen, rows[drawing]), b[drawing])
@@ -238,7 +248,7 @@ class MosaicNet(nn.Module):
         """
         config, dtype = self.config, self.dtype
         b, y, x = rows.unbind(1)
-        sources = sources_of(drawn, seen, rows)
+        sources = sources_of(seen, rows)
         codes = self.code(F.embedding(sources, self.ink).flatten(2).to(dtype))  # (n, s, code)
         own = codes[:, [0, 1, 1 + CARRIED]].flatten(1)
         did = LOUD * seen.actions.flatten(1)[b].to(dtype)  # a letter follows from the key alone
@@ -247,13 +257,12 @@ class MosaicNet(nn.Module):
         told = self.ask(torch.cat([there, drawn.cond[b], own, did], 1))
         none, question = told[:, :1], told[:, 1:] * config.code**-0.5
         shown = ((codes + self.kind.to(dtype)) @ question[:, :, None])[..., 0]
-        back = drawn.returns[b[:, None], seen.pages[b, y, x]] * (seen.pages[b, y, x] > 0)
-        shown = shown + F.pad(back, (1 + CARRIED, 1)).to(dtype)
+        shown = torch.cat([shown[:, :-1], shown[:, -1:] + self.trust.to(dtype)], 1)
         pages = question @ (self._read_book() if self._keys is None else self._keys).T
         absent = torch.cat([sources[..., 0] == config.colours, (self.book[:, 0] == EMPTY).expand(len(rows), -1)], 1)
         return torch.cat([none, torch.cat([shown, pages], 1).masked_fill(absent, -torch.inf)], 1).float()
 
-    def known(self, sources: Tensor, truth: Tensor) -> Tensor:
+    def holds(self, sources: Tensor, truth: Tensor) -> Tensor:
         """Return (n, sources + pages): which of the ``sources`` (n, s, pixels), and of the book, hold ``truth``."""
         shown = (sources == truth[:, None]).all(-1)
         return torch.cat([shown, signs(truth)[:, None] == signs(self.book)], 1)
@@ -309,7 +318,7 @@ class MosaicNet(nn.Module):
         config, dtype, c = self.config, self.dtype, self.config.cell
         b, y, x = rows.unbind(1)
         about = torch.cat([drawn.features[b, :, y, x], drawn.cond[b]], 1)
-        known = sources_of(drawn, seen, rows)
+        known = sources_of(seen, rows)
         sources = with_inks(known, seen, b)
         inked = F.embedding(sources, self.ink).permute(0, 1, 3, 2).flatten(1, 2)  # (n, (s + INKS) * emb, pixels)
         split = known.shape[1] * config.emb
@@ -374,55 +383,35 @@ class MosaicNet(nn.Module):
         return torch.stack(torch.meshgrid(*step, indexing="xy"), -1) + seen.corner[:, None, None]
 
 
-class Pages(nn.Module):
-    """Weighs every page by what it shows, beside what is done: does it come back?"""
+class Ideas(nn.Module):
+    """Weighs what may happen to the layers by what is done and what lies under the pointer: does it come true?"""
 
     def __init__(self, config: MosaicConfig) -> None:
         super().__init__()
-        self.leaf = Linear(config.code, config.page)
-        self.bind = Linear(2 * config.page + 2, config.page)
-        self.seek = Linear(config.cond, config.page)
-        self.weigh = nn.Sequential(Linear(3 * config.page, config.page), nn.SiLU(), Linear(config.page, 1))
+        wide, code, pixels = 2 * config.page, config.page, config.cell**2 * config.emb
+        self.code = Linear(pixels, code)
+        self.act = Linear(config.actions * config.action_ticks, wide)
+        self.under = nn.Sequential(Linear((2 * NEAR + 1) ** 2 * code + 2, wide), nn.SiLU(), Linear(wide, wide))
+        self.mix = nn.Sequential(nn.SiLU(), Linear(wide, wide), nn.SiLU())
+        self.bind = nn.Sequential(Linear(FACTS + MARKS * code, wide), nn.SiLU(), Linear(wide, wide))
+        self.seek = Linear(wide, wide)
+        self.weigh = nn.Sequential(Linear(3 * wide, wide), nn.SiLU(), Linear(wide, 1))
+        self.none = Linear(wide, 1)
 
-    def forward(self, codes: Tensor, seen: Seen, cond: Tensor) -> Tensor:
-        """Return (b, PAGES + 1) logits; those of no page are low.
+    def forward(self, moment: Moment, ink: Tensor) -> Tensor:
+        """Return logits (b, 1 + IDEAS): none comes true, or this one does; -inf where there is no idea.
 
         Args:
-            codes: (n, code) of what the slots hold that is of a page.
-            cond: (b, cond).
+            ink: (colours + 1, emb) codes of colours, of the dtype of the arithmetic.
         """
-        where = self._where(seen)
-        n = len(cond) * (PAGES + 1)
-        leaves = F.silu(self.leaf(codes)).float()
-        count = torch.bincount(where, minlength=n)[:, None].float()
-        spread = where[:, None].expand(-1, leaves.shape[1])
-        blank = leaves.new_zeros(n, leaves.shape[1])
-        mean = blank.index_add(0, where, leaves) / count.clamp(min=1)
-        most = blank.scatter_reduce(0, spread, leaves, "amax")
-        facts = torch.cat([torch.log1p(count), torch.log1p(seen.ago.flatten()[:, None].float())], 1) / 5
-        page = F.silu(self.bind(torch.cat([mean, most, facts], 1).to(cond))).view(len(cond), PAGES + 1, -1)
-        asked = self.seek(cond)[:, None].expand_as(page)
-        logits: Tensor = self.weigh(torch.cat([page, page * asked, asked], -1))[..., 0].float()
-        return logits.masked_fill(count.view_as(logits) == 0, -8.0)
-
-    def find(self, codes: Tensor, seen: Seen, returns: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the code (b, r, c, code) of what likely comes back at every cell, and how likely each slot does."""
-        b, rows, columns, slots = seen.pages.shape
-        likely = returns.gather(1, seen.pages.flatten(1)).view(seen.pages.shape).sigmoid() * (seen.pages > 0)
-        spread = codes.new_zeros(b, rows, columns, slots, codes.shape[-1])
-        spread = spread.index_put((seen.pages > 0).nonzero(as_tuple=True), codes)
-        best, which = likely.max(-1)
-        found = spread.gather(3, which[..., None, None].expand(-1, -1, -1, 1, codes.shape[-1]))[:, :, :, 0]
-        return found * best[..., None].to(codes), likely.to(codes)
-
-    def _where(self, seen: Seen) -> Tensor:
-        """Return (n,): the page of every code, counted over all players."""
-        return numbered(seen.pages)[seen.pages > 0]
-
-
-def numbered(pages: Tensor) -> Tensor:
-    """Return ``pages`` (b, rows, columns, slots) counted over all players: those of the second begin at PAGES + 1."""
-    return pages + torch.arange(len(pages), device=pages.device)[:, None, None, None] * (PAGES + 1)
+        near, begins = (self.code(F.embedding(cells.int(), ink).flatten(-2)) for cells in (moment.near, moment.marks))
+        under = self.under(torch.cat([near.flatten(1), moment.inside.to(ink)], 1))
+        done = self.mix(self.act(LOUD * moment.actions.flatten(1).to(ink)) + under)
+        told = self.bind(torch.cat([moment.facts.to(ink), begins.flatten(2)], -1))
+        asked = self.seek(done)[:, None].expand_as(told)
+        logits = self.weigh(torch.cat([told, told * asked, asked], -1))[..., 0]
+        logits = logits.masked_fill(~moment.facts.any(-1), -torch.inf)
+        return torch.cat([self.none(done), logits], 1).float()
 
 
 class Attention(nn.Module):
@@ -444,10 +433,10 @@ class Attention(nn.Module):
         return x + told
 
 
-def sources_of(drawn: Drawn, seen: Seen, rows: Tensor) -> Tensor:
+def sources_of(seen: Seen, rows: Tensor) -> Tensor:
     """Return (n, s, pixels) int64: what cells ``rows`` (n, 3) can show without being drawn, the book aside."""
     b, y, x = rows.unbind(1)
-    return torch.cat([seen.sources[b, y, x], drawn.recast[b, y, x][:, None]], 1).long()
+    return torch.cat([seen.sources[b, y, x], seen.foreseen[b, y, x][:, None]], 1).long()
 
 
 def with_inks(sources: Tensor, seen: Seen, players: Tensor) -> Tensor:
@@ -500,12 +489,15 @@ def count_flop(net: MosaicNet, cells: int) -> float:
     rows, columns = config.grid
     sources = torch.zeros(1, rows, columns, 1 + CARRIED + config.slots, config.cell**2, dtype=torch.uint8)
     two, near = torch.zeros(1, 2, dtype=torch.long), (2 * NEAR + 1) ** 2
-    pages, ago = torch.ones(1, rows, columns, config.slots).long(), torch.ones(1, PAGES + 1).long()
     seen = Seen(
-        *(sources, sources[:, :, :, 0, 0].long(), two, pages, ago, sources[:, 0, :1, 0].long().expand(-1, near, -1)),
+        *(sources, sources[:, :, :, 0, 0].long(), two, sources[:, 0, :1, 0].long().expand(-1, near, -1)),
         torch.zeros(1, INKS, dtype=torch.long),
         *(torch.zeros(1, config.action_ticks, config.actions), two[:, None].expand(-1, 3, -1), two),
+        *(sources[:, :, :, 0], sources[:, :, :, 0, 0]),
     )
+    marks = torch.zeros(1, IDEAS, MARKS, config.cell**2, dtype=torch.uint8)
+    moment = Moment(torch.zeros(1, IDEAS, FACTS), marks, seen.near, seen.places[:, 0].float(), seen.actions)
     with FlopCounterMode(display=False) as counter, torch.no_grad():
+        net.weigh(moment)
         net.draw(net.look(seen), seen, torch.zeros(cells, 3, dtype=torch.long))
     return float(counter.get_total_flops())

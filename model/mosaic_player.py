@@ -11,11 +11,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from dreamloop.model.mosaic_known import Known
+from dreamloop.model.mosaic_layers import Idea, Layers
 from dreamloop.model.mosaic_memory import CellMemory, from_cells, to_cells
-from dreamloop.model.mosaic_net import CARRIED, INKS, NEAR, MosaicConfig, Seen
+from dreamloop.model.mosaic_net import CARRIED, INKS, NEAR, Moment, MosaicConfig, Seen
 from dreamloop.model.mosaic_sprite import CLEAR, SIDE, Sprite, seen_next, uncover
 
-Look = tuple[NDArray[Any], ...]  # the fields of Seen, of one player
+Look = tuple[NDArray[Any], ...]  # the fields of Seen or of Moment, of one player
 Part = tuple[slice, slice]  # rows and columns of the picture
 WHOLE = (slice(0, None), slice(0, None))
 
@@ -61,12 +63,15 @@ class MosaicPlayer:
 
     Args:
         sprite: of the pointer; without one, the pointer is part of the picture.
+        known: what is known of layers from earlier play.
     """
 
-    def __init__(self, config: MosaicConfig, sprite: Sprite | None = None) -> None:
+    def __init__(self, config: MosaicConfig, sprite: Sprite | None = None, known: Known | None = None) -> None:
         self.config = config
         self.sprite = sprite or Sprite(np.full((SIDE, SIDE), CLEAR, np.uint8))
         self.memory = CellMemory(config.grid, config.cell**2, config.slots, config.colours)
+        known = known or Known.nothing(config.grid, config.cell**2, config.colours)
+        self.layers = Layers(config.grid, config.cell**2, config.colours, known, config.leap, config.floor)
         self.actions = np.zeros((config.action_ticks, config.actions), np.float32)
         self.places = np.zeros((3, 2), np.int64)
         self.inks = np.full(2, config.colours, np.int64)  # colours: that the pointer drew last; that it was pressed on
@@ -82,6 +87,7 @@ class MosaicPlayer:
         stays_down = self._held(action) and self._held(before)
         if self._held(action) and not stays_down:
             self.inks[1] = self._colour_at(place)
+            self.layers.press(*(place // config.cell)[::-1].tolist())
         self.places = np.stack([place, self.places[0], self.places[2] if stays_down else place])
 
     def _held(self, action: NDArray[np.float32]) -> bool:
@@ -97,6 +103,8 @@ class MosaicPlayer:
     def show(self, cells: NDArray[np.uint8]) -> NDArray[np.bool_]:
         """Take the picture that was drawn, as cells of numbers, and return which cells changed."""
         before, changed = self._colour_at(self.places[0]), self.memory.show(cells)
+        if changed.any():
+            self.layers.show(cells, self.moved // self.config.cell, self.shift // self.config.cell, self.memory.tick)
         if self._held(self.actions[-1]) and self._colour_at(self.places[0]) != before:
             self.inks[0] = self._colour_at(self.places[0])
         return changed
@@ -157,17 +165,37 @@ class MosaicPlayer:
         """Return what is seen (h, w): the cells of now, with the pointer over them."""
         return self.sprite.lay(from_cells(self.memory.now, self.config.cell).copy(), self.places[0])
 
-    def look(self, part: Part = WHOLE) -> Look:
-        """Return what the net sees of this player, of the whole picture or of ``part`` of it."""
+    @property
+    def ideas(self) -> list[Idea]:
+        """What may happen to the layers in the tick that is to be drawn."""
+        return self.layers.ideas(self.moved // self.config.cell)
+
+    def look(self, part: Part = WHOLE, idea: Idea | None = None) -> Look:
+        """Return what the net sees of this player, of the whole picture or of ``part`` of it, if an idea comes true."""
         memory, shift = self.memory, self.shift
         carried = [page[part] for page in self._carried(shift // self.config.cell)]
         sources = np.stack([memory.now[part], *carried, *memory.slots[:, *part]], 2)
-        pages, ago = memory.pages()
         corner = np.array([part[1].start, part[0].start])
         age = memory.age[part].copy()
         held = self._held(self.actions[-1])
         inks = np.array([self._colour_at(self.places[1]), *self.inks]) if held else np.full(INKS, self.config.colours)
-        return sources, age, corner, pages[part], ago, self._near(), inks, self.actions, self.places, shift
+        cells, becomes = self.layers.foresee(idea)
+        known = (sources, age, corner, self._near(), inks, self.actions, self.places, shift)
+        return *known, cells[part], becomes[part]
+
+    def moment(self) -> Look:
+        """Return what the ideas of this player are weighed by."""
+        (pointed, _, pressed), cell = self.places // self.config.cell, self.config.cell
+        inside = (self.places[0] % cell / cell - 0.5).astype(np.float32)
+        return *self.layers.facts(self.ideas, pointed, pressed, self.memory.tick), self._near(), inside, self.actions
+
+    @property
+    def moved(self) -> NDArray[np.int64]:
+        """How far, in pixels (2,), a thing that is held has come along since the press."""
+        config = self.config
+        if config.button < 0 or not (self.actions[-2:, config.button] > 0.5).all():
+            return np.zeros(2, np.int64)
+        return np.asarray(config.snap * ((self.places[0] - self.places[2] + config.snap // 2) // config.snap))
 
     @property
     def shift(self) -> NDArray[np.int64]:
@@ -205,21 +233,32 @@ class MosaicPlayer:
         found = self.memory.now[y.clip(0, rows - 1), x.clip(0, columns - 1)]
         return np.where(inside[:, None], found, self.config.colours).astype(np.uint8)
 
+    def forget(self) -> None:
+        """Remember nothing but what is seen."""
+        self.memory.forget()
+        self.layers.forget()
+
     def state(self) -> dict[str, Any]:
         """Return copies of everything."""
         own = {"actions": self.actions.copy(), "places": self.places.copy(), "inks": self.inks.copy()}
-        return own | self.memory.state()
+        return own | self.memory.state() | self.layers.state()
 
     def restore(self, state: dict[str, Any]) -> None:
         """Go back to what ``state()`` returned."""
         self.actions, self.places, self.inks = (np.array(state[name]) for name in ("actions", "places", "inks"))
         self.memory.restore(state)
+        self.layers.restore(state)
+
+
+def stack_moments(moments: Sequence[Look], device: torch.device | str = "cpu") -> Moment:
+    """Put the moments of b players together as the net takes them."""
+    return Moment(*(torch.from_numpy(np.stack(part)).to(device) for part in zip(*moments, strict=True)))
 
 
 def stack(looks: Sequence[Look], device: torch.device | str = "cpu") -> Seen:
     """Put the looks of b players together as the net takes them."""
-    sources, age, corner, pages, ago, near, inks, actions, places, shift = (
+    sources, age, corner, near, inks, actions, places, shift, *layers = (
         torch.from_numpy(np.stack(part)).to(device) for part in zip(*looks, strict=True)
     )
-    known = (sources, age.long(), corner, pages.long(), ago, near.long(), inks)
-    return Seen(*known, actions.float(), places, shift)
+    known = (sources, age.long(), corner, near.long(), inks)
+    return Seen(*known, actions.float(), places, shift, *layers)

@@ -16,15 +16,14 @@ from dreamloop.model.dataset import Episode
 from dreamloop.model.device import choose_device, choose_dtype
 from dreamloop.model.mosaic_book import Book
 from dreamloop.model.mosaic_config import MosaicTrainConfig
+from dreamloop.model.mosaic_known import TABLES, Known
 from dreamloop.model.mosaic_lessons import Lessons, alike, find_sprite
-from dreamloop.model.mosaic_net import CARRIED, Drawn, MosaicNet, Seen, numbered, sources_of, surprise, with_inks
+from dreamloop.model.mosaic_net import Drawn, Moment, MosaicNet, Seen, sources_of, surprise, with_inks
 from dreamloop.model.mosaic_player import Palette
 from dreamloop.model.mosaic_sprite import Sprite
 from dreamloop.model.train import Every, Log, Progress, Report
 from dreamloop.model.train_store import load_run, save_run
 
-LARGE = 6  # cells that make a page worth being foreseen as one
-MANY, MOSTLY = 32, 0.8  # pixels of a colour, and the share of them, that turn into one and the same
 INSIDE = ("down.", "up.", "fine.", "shrink.", "grow.", "merge.", "among.")  # whose matrices Muon trains
 
 
@@ -40,18 +39,23 @@ class MosaicTrainer:
         self.optimisers = {"net": make_optimisers(config, self.net)}
         self.progress = Progress()
 
-    def know(self, palette: Palette, book: Book, sprite: Sprite) -> None:
-        """Take over the colours, the contents and the pointer that were met so far."""
+    def know(self, palette: Palette, book: Book, sprite: Sprite, lore: Known) -> None:
+        """Take over the colours, the contents, the pointer and what is known of layers."""
         for net in (self.net, self.ema):
             net.palette.copy_(torch.from_numpy(palette.colours))
             net.book.copy_(torch.from_numpy(book.pages))
             net.sprite.copy_(torch.from_numpy(sprite.pixels))
+            for name in TABLES:
+                getattr(net, name).copy_(torch.from_numpy(getattr(lore, name)))
 
-    def step(self, batches: Sequence[tuple[Seen, Tensor]]) -> dict[str, float]:
+    def step(
+        self, batches: Sequence[tuple[Seen, Tensor]], moments: tuple[Moment, Tensor] | None = None
+    ) -> dict[str, float]:
         """Learn from batches and return the losses, each of the whole.
 
         Args:
             batches: what is seen, and the true cells (b, rows, columns, pixels) it led to; of any sizes.
+            moments: what ideas are weighed by, and the numbers (n,) of those that came true.
         """
         lessons = sum(len(truth) for _, truth in batches)
         total: dict[str, float] = {}
@@ -63,6 +67,10 @@ class MosaicTrainer:
             loss = loss + share * part
             for name, figure in figures.items():
                 total[name], of[name] = total.get(name, 0.0) + share * figure, of.get(name, 0.0) + share
+        if moments is not None:
+            ideas = F.cross_entropy(self.net.weigh(moments[0]), moments[1])
+            loss = loss + self.config.ideas * ideas
+            total["ideas"], of["ideas"] = float(ideas.detach()), 1.0
         self._descend(loss)
         self.progress.step += 1
         self.progress.frames += lessons
@@ -73,14 +81,10 @@ class MosaicTrainer:
         config, drawn = self.config, self.net.look(seen)
         changed = (truth != seen.sources[:, :, :, 0]).any(-1)
         new = torch.zeros_like(changed)
-        new[changed] = ~self.net.knows(sources_of(drawn, seen, changed.nonzero()), truth[changed])
+        new[changed] = ~self.net.knows(sources_of(seen, changed.nonzero()), truth[changed])
         rows = pick_cells(new, changed & ~new, drawn.change.detach(), config)
         gate = gate_loss(drawn.change, changed)
         figures, loss = {"gate": float(gate.detach())}, config.gate * gate
-        if changed.shape[1:] == config.net.grid:  # what is foreseen for the picture as a whole shows in all of it alone
-            page, recast = page_loss(drawn.returns, seen, truth, changed), recast_loss(drawn.turns, seen, truth)
-            figures |= {"page": float(page.detach()), "recast": float(recast.detach())}
-            loss = loss + config.page * page + config.recast * recast
         if len(rows):
             whole, pixels = self._surprise(drawn, seen, truth, rows)
             loss = loss + config.whole * (fair_weights(rows[:, 0], config.fair) * whole).sum()
@@ -93,8 +97,8 @@ class MosaicTrainer:
     def _surprise(self, drawn: Drawn, seen: Seen, truth: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
         """Return minus the log of the chance of what n cells show as a whole, and of the pixels of those k drawn."""
         b, y, x = rows.unbind(1)
-        sources, shown = sources_of(drawn, seen, rows), truth[b, y, x].long()
-        right = self.net.known(sources, shown)
+        sources, shown = sources_of(seen, rows), truth[b, y, x].long()
+        right = self.net.holds(sources, shown)
         drawing = ~right.any(1)
         options = self.net.whole(drawn, seen, rows)
         right = torch.cat([drawing[:, None], right], 1) & options.isfinite()
@@ -164,42 +168,6 @@ def gate_loss(logits: Tensor, changed: Tensor) -> Tensor:
     return (loss * (1 + changed.flatten(1).sum(1)) ** -0.5).mean()
 
 
-def page_loss(returns: Tensor, seen: Seen, truth: Tensor, changed: Tensor) -> Tensor:
-    """Return how badly it was foreseen which pages come back, and how much of each.
-
-    Args:
-        returns: (b, PAGES + 1) logits.
-        truth: (b, rows, columns, pixels) what the cells show next.
-        changed: (b, rows, columns) which of them change.
-    """
-    held = seen.sources[:, :, :, 1 + CARRIED :]
-    back = (held == truth[:, :, :, None]).all(-1) & changed[..., None]
-    where, n = numbered(seen.pages).flatten(), returns.numel()
-    count = torch.bincount(where, minlength=n).float()
-    share = torch.bincount(where, back.flatten().float(), minlength=n) / count.clamp(min=1)
-    there = (count >= LARGE).view_as(returns).float()
-    there[:, 0] = 0
-    loss = F.binary_cross_entropy_with_logits(returns, share.view_as(returns).float(), reduction="none")
-    return (loss * there).sum() / len(truth)
-
-
-def recast_loss(logits: Tensor, seen: Seen, truth: Tensor) -> Tensor:
-    """Return how badly it was foreseen what colours turn into, over those that mostly turn into one.
-
-    Args:
-        logits: (b, colours, colours) of what every colour turns into.
-        truth: (b, rows, columns, pixels) what the cells show next.
-    """
-    b, k = logits.shape[:2]
-    now = seen.sources[:, :, :, 0].flatten(1).long()
-    pairs = (now.clamp(max=k - 1) * k + truth.flatten(1).long()) + torch.arange(b, device=now.device)[:, None] * k * k
-    count = torch.bincount(pairs.flatten(), minlength=b * k * k).view(b * k, k).float()
-    most, what = count.max(1)
-    clear = (most >= MANY) & (most >= MOSTLY * count.sum(1))
-    loss = F.cross_entropy(logits.view(b * k, k), what, reduction="none")
-    return (loss * clear).sum() / b
-
-
 def pick_cells(new: Tensor, known: Tensor, logits: Tensor, config: MosaicTrainConfig) -> Tensor:
     """Return (n, 3) player, row and column of cells to learn from.
 
@@ -248,12 +216,18 @@ def held_out_figures(net: MosaicNet, lessons: Lessons, ticks: int) -> dict[str, 
         drawn_cells += len(rows)
         telling += int(changed.flatten(1).any(1).sum())
         ticks_right += int((good.flatten(1).all(1) & changed.flatten(1).any(1)).sum())
-    return {
+    figures = {
         "changed_cells_right": right / max(changes, 1),
         "changed_cells_found": found / max(changes, 1),
         "cells_drawn_per_change": drawn_cells / max(changes, 1),
         "ticks_right": ticks_right / max(telling, 1),
     }
+    if (happened := lessons.moments(2 * ticks, device)) is not None:
+        moment, came = happened
+        good = net.weigh(moment).argmax(1) == came
+        figures["ideas_right"] = float((good & (came > 0)).sum() / (came > 0).sum().clamp(min=1))
+        figures["idle_right"] = float((good & (came == 0)).sum() / (came == 0).sum().clamp(min=1))
+    return figures
 
 
 def train_mosaic(
@@ -283,18 +257,22 @@ def train_mosaic(
     palette = Palette(trainer.net.palette.cpu().numpy(), grows=True)
     book = Book(trainer.net.book.cpu().numpy(), grows=True)
     sprite, progress = Sprite(trainer.net.sprite.cpu().numpy()), trainer.progress
+    lore = trainer.net.known(grows=True)
     if not sprite.found and config.net.pointer >= 0 and not progress.step:
         sprite, episodes = find_sprite(config, episodes, palette)
-    lessons = Lessons(config, episodes, palette, book, sprite)
-    test = Lessons(replace(config, lessons=config.test_ticks), held_out, palette, Book(book.pages), sprite)
+    lessons = Lessons(config, episodes, palette, book, sprite, lore)
+    test = Lessons(
+        replace(config, lessons=config.test_ticks), held_out, palette, Book(book.pages), sprite, trainer.net.known()
+    )
     test.add(config.test_ticks - len(test.kept) - len(test.turns))
     log = Log(folder)
     started_s = time.monotonic() - progress.elapsed_s
     save, show = Every(config.checkpoint_s, progress.elapsed_s), Every(config.sample_s, progress.elapsed_s)
     while share_of(progress, config) < 1:
         lessons.add(config.fresh)
-        trainer.know(palette, book, sprite)
-        figures = trainer.step(lessons.batch(config.batch, trainer.device))
+        trainer.know(palette, book, sprite, lore)
+        moments = lessons.moments(config.moments, trainer.device)
+        figures = trainer.step(lessons.batch(config.batch, trainer.device), moments)
         progress.elapsed_s = now_s = time.monotonic() - started_s
         share = share_of(progress, config)
         report({"share": share, "step": progress.step, "frames": progress.frames, **figures})
@@ -303,6 +281,9 @@ def train_mosaic(
         if show(now_s) or share >= 1:
             log.write(
                 progress,
-                figures | held_out_figures(trainer.ema, test, config.test_ticks) | {"sprite_pixels": sprite.size},
+                figures
+                | held_out_figures(trainer.ema, test, config.test_ticks)
+                | {"sprite_pixels": sprite.size}
+                | lore.counts,
             )
     return folder

@@ -13,17 +13,16 @@ from dreamloop.model import arch_mosaic
 from dreamloop.model.dataset import DataError, Episode
 from dreamloop.model.mosaic_book import EMPTY, OFTEN, Book
 from dreamloop.model.mosaic_config import MosaicTrainConfig, mosaic_config
+from dreamloop.model.mosaic_known import Known
 from dreamloop.model.mosaic_lessons import Lessons, smudge
-from dreamloop.model.mosaic_memory import OLDEST, PAGES, STABLE, CellMemory, from_cells, to_cells
-from dreamloop.model.mosaic_net import CARRIED, STAYS, MosaicConfig, MosaicNet, chosen, surprise
+from dreamloop.model.mosaic_memory import OLDEST, STABLE, CellMemory, from_cells, to_cells
+from dreamloop.model.mosaic_net import CARRIED, MosaicConfig, MosaicNet, chosen, surprise
 from dreamloop.model.mosaic_player import MosaicPlayer, Palette, stack
 from dreamloop.model.mosaic_sprite import CLEAR, SIDE, Sprite
 from dreamloop.model.train_mosaic import (
     MosaicTrainer,
     fair_weights,
-    page_loss,
     pick_cells,
-    recast_loss,
     train_mosaic,
 )
 from dreamloop.model.train_store import load_weights, read_progress
@@ -56,41 +55,6 @@ def test_what_comes_back_moves_to_the_front_and_is_not_kept_twice() -> None:
         for _ in range(STABLE + 1):
             memory.show(picture)
     assert memory.slots[:, 0, 0, 0].tolist() == [2, 1, 5]
-
-
-def test_what_gives_way_together_is_one_page() -> None:
-    """Two cells give way at once, then a third; the first page is the older and the larger one."""
-    memory = CellMemory((1, 3), 4, 2, none=9)
-    for row in ((1, 1, 1), (2, 2, 1), (2, 2, 3)):
-        for _ in range(STABLE + 1):
-            memory.show(cells_of(*row))
-    pages, ago = memory.pages()
-    assert pages[..., 0].tolist() == [[1, 1, 2]]
-    assert pages[..., 1].tolist() == [[0, 0, 0]]
-    assert ago[:4].tolist() == [0, 2 * STABLE + 1, STABLE, 0]
-    again = CellMemory((1, 3), 4, 2, none=9)
-    again.restore(memory.state())
-    restored = again.pages()
-    assert np.array_equal(restored[0], pages)
-    assert np.array_equal(restored[1], ago)
-    memory.forget()
-    assert not memory.pages()[0].any()
-
-
-def test_of_many_pages_the_largest_can_be_read() -> None:
-    memory = CellMemory((1, PAGES + 8), 4, 2, none=9)
-    row = [1] * (PAGES + 8)
-    for n in range(2, PAGES + 4):  # one cell gives way, then another; at last six together
-        for _ in range(STABLE + 1):
-            memory.show(cells_of(*row))
-        row[n - 2] = 2
-    for _ in range(STABLE + 1):
-        memory.show(cells_of(*row))
-    memory.show(cells_of(*row[:-6], *[8] * 6))
-    pages, ago = memory.pages()
-    assert pages.max() == PAGES
-    assert set(pages[0, -6:, 0]) == {PAGES}, "the latest of them"
-    assert ago[PAGES] == 0
 
 
 def test_a_cell_gets_no_older_than_can_be_told() -> None:
@@ -206,10 +170,14 @@ def no_sprite() -> Sprite:
     return Sprite(np.full((SIDE, SIDE), CLEAR, np.uint8))
 
 
+def nothing_known() -> Known:
+    return Known.nothing(CONFIG.net.grid, CONFIG.net.cell**2, CONFIG.net.colours)
+
+
 def test_a_batch_can_be_learnt_by_heart() -> None:
     """A gradient that does not reach the gate or the choice of pixels leaves one of the two losses where it was."""
     palette = Palette(np.zeros((8, 3), np.uint8), grows=True)
-    batches = Lessons(CONFIG, [blinking(60, 1)], palette, blank_book(), no_sprite()).batch(8)
+    batches = Lessons(CONFIG, [blinking(60, 1)], palette, blank_book(), no_sprite(), nothing_known()).batch(8)
     trainer = MosaicTrainer(replace(CONFIG, steps=1000), dtype=torch.float32)
     figures = [trainer.step(batches) for _ in range(120)]
     assert figures[-1]["gate"] < 0.3 * figures[0]["gate"]
@@ -219,9 +187,9 @@ def test_a_batch_can_be_learnt_by_heart() -> None:
 
 def test_what_is_in_the_book_is_told_as_a_whole_and_never_drawn() -> None:
     palette, book = Palette(np.zeros((8, 3), np.uint8), grows=True), blank_book(grows=True)
-    batches = Lessons(CONFIG, [blinking(200, 1)], palette, book, no_sprite()).batch(8)
+    batches = Lessons(CONFIG, [blinking(200, 1)], palette, book, no_sprite(), nothing_known()).batch(8)
     trainer = MosaicTrainer(replace(CONFIG, steps=1000, adam_lr=3e-3, muon_lr=3e-3), dtype=torch.float32)
-    trainer.know(palette, book, no_sprite())
+    trainer.know(palette, book, no_sprite(), nothing_known())
     figures = [trainer.step(batches) for _ in range(160)]
     assert 0 < book.used < len(book.pages)
     assert figures[-1]["drawn"] < 0.2
@@ -289,6 +257,7 @@ def test_ticks_in_which_a_player_changes_much_are_shown_more_often() -> None:
             palette,
             blank_book(),
             no_sprite(),
+            nothing_known(),
         )
         told = [(truth != seen.sources[:, :, :, 0]).any(-1).flatten(1).any(1) for seen, truth in lessons.batch(200)]
         return float(torch.cat(told).float().mean())
@@ -302,7 +271,7 @@ def test_a_lesson_in_which_little_changes_shows_a_part_and_knows_where_it_lies()
     """What the net is told of a part is what it is told of that part of the whole."""
     palette = Palette(np.zeros((8, 3), np.uint8), grows=True)
     config = replace(CONFIG, part=(2, 4), much=0, turns=0.5)
-    lessons = Lessons(config, [blinking(200, 1)], palette, blank_book(), no_sprite())
+    lessons = Lessons(config, [blinking(200, 1)], palette, blank_book(), no_sprite(), nothing_known())
     shapes = {tuple(seen.age.shape[1:]) for seen, _ in lessons.batch(40)}
     assert shapes == {(4, 8), (2, 4)}
     assert {tuple(corner) for seen, _ in lessons.batch(40) for corner in seen.corner.tolist()} > {(0, 0)}
@@ -317,7 +286,7 @@ def test_a_lesson_in_which_little_changes_shows_a_part_and_knows_where_it_lies()
 
 def test_a_smudge_is_kept_where_nothing_happens_and_the_truth_is_not_smudged() -> None:
     palette = Palette(np.zeros((8, 3), np.uint8), grows=True)
-    lessons = Lessons(CONFIG, [blinking(60, 1)], palette, blank_book(), no_sprite())
+    lessons = Lessons(CONFIG, [blinking(60, 1)], palette, blank_book(), no_sprite(), nothing_known())
     seen, truth = lessons.batch_of(lessons.kept[:8])
     now = seen.sources[:, :, :, 0]
     changed = (truth != now).any(-1)
@@ -360,59 +329,9 @@ def turned(colour: int, into: int) -> tuple[torch.Tensor, torch.Tensor]:
     return now, torch.where(now == colour, into, now)
 
 
-def test_a_change_of_all_colours_is_learnt_and_offered_as_a_source() -> None:
-    net, player = MosaicNet(TINY), MosaicPlayer(TINY)
-    now, then = turned(1, 5)
-    player.memory.now[:] = now[0].numpy().astype(np.uint8)
-    seen = stack([player.look()])
-    assert (net.look(seen).recast == TINY.colours).all(), "nothing turns before it is learnt"
-    optimiser = torch.optim.Adam(net.parameters(), lr=1e-2)
-    for _ in range(40):
-        loss = recast_loss(net.look(seen).turns, seen, then)
-        optimiser.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        optimiser.step()
-    drawn = net.look(seen)
-    assert drawn.turns[0].argmax(-1)[:2].tolist() == [0, 5]
-    assert torch.equal(drawn.recast[0, :, 1::2], then[0, :, 1::2].to(torch.uint8))
-    assert (drawn.recast[0, :, ::2] == TINY.colours).all(), "a cell that stays what it is has no such source"
-
-
-def test_a_colour_that_turns_into_several_teaches_nothing() -> None:
-    now, then = turned(1, 5)
-    then[:, ::2, 1::2] = 6
-    seen = stack([MosaicPlayer(TINY).look()])
-    seen = seen._replace(sources=now[:, :, :, None].expand(-1, -1, -1, seen.sources.shape[3], -1))
-    logits = STAYS * torch.eye(TINY.colours)[None]
-    stays = -float(torch.log_softmax(logits[0, 0], 0)[0])
-    assert float(recast_loss(logits, seen, then)) == pytest.approx(stays, abs=1e-5)
-
-
-def test_which_page_comes_back_is_judged_page_by_page() -> None:
-    """A page of eight cells comes back, one of as many stays away: the loss is low for whoever says just that."""
-    player = MosaicPlayer(TINY)
-    for number, cells in ((1, slice(0, 4)), (2, slice(0, 2)), (3, slice(2, 4))):
-        player.memory.now[cells] = number  # as if it had stood
-    memory = player.memory
-    for rows, number in ((slice(0, 2), 2), (slice(2, 4), 3)):
-        memory.slots[0, rows, :4], memory.left[0, rows, :4] = 7, number
-    memory.tick = 9
-    seen = stack([player.look()])
-    truth = seen.sources[:, :, :, 0].clone()
-    truth[:, 2:, :4] = 7
-    changed = (truth != seen.sources[:, :, :, 0]).any(-1)
-    losses = []
-    for first, second in ((-9.0, 9.0), (9.0, -9.0), (9.0, 9.0)):
-        returns = torch.full((1, PAGES + 1), -8.0)
-        returns[0, 1], returns[0, 2] = first, second
-        losses.append(float(page_loss(returns, seen, truth, changed)))
-    assert losses[0] < 0.01
-    assert losses[1] > losses[2] > 5
-
-
 def test_no_play_is_said_so() -> None:
     with pytest.raises(DataError, match="no episodes"):
-        Lessons(CONFIG, [], Palette(np.zeros((8, 3), np.uint8), grows=True), blank_book(), no_sprite())
+        Lessons(CONFIG, [], Palette(np.zeros((8, 3), np.uint8), grows=True), blank_book(), no_sprite(), nothing_known())
 
 
 def test_the_size_of_the_picture_costs_no_memory_over_time() -> None:
@@ -426,7 +345,7 @@ def test_the_size_of_the_picture_costs_no_memory_over_time() -> None:
     assert player.memory.nbytes == before < 500_000
 
 
-def test_a_dream_with_pages_and_a_pointer_goes_on_from_where_it_was_saved() -> None:
+def test_a_dream_with_a_memory_and_a_pointer_goes_on_from_where_it_was_saved() -> None:
     """The contract's tiny world has no sprite, and nothing in it stands long enough to be remembered."""
     card, weights = arch_mosaic.tiny_card(), arch_mosaic.tiny_weights()
     net = MosaicNet(TINY)
@@ -441,7 +360,7 @@ def test_a_dream_with_pages_and_a_pointer_goes_on_from_where_it_was_saved() -> N
         model.reset(player, Scene("a", frames, actions), seed=player)
     for action in actions:
         model.step(np.stack([action, action[::-1]]))
-    assert model.known[1].memory.left.any(), "something is remembered"
+    assert (model.known[1].memory.slots != TINY.colours).any(), "something is remembered"
     saved = model.save(1)
     assert np.array_equal(model.load(1, saved), model._shown(1))
     first = [model.step(np.stack([action, action[::-1]]))[1].copy() for action in actions]

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from dreamloop.model import arch_mosaic
 from dreamloop.model.mosaic_config import mosaic_config
+from dreamloop.model.mosaic_net import Seen
 from dreamloop.model.mosaic_player import MosaicPlayer
 from dreamloop.model.mosaic_sprite import BEFORE, CLEAR, SIDE, Sprite, SpriteLooks, seen_next, uncover
 
@@ -141,7 +142,7 @@ def test_a_pointer_that_is_down_may_draw_in_the_colours_it_has_met() -> None:
 
     def tick(x: int, y: int, down: bool) -> list[int]:
         player.act(action(x, y) + np.array([0, 0, down, 0], np.float32))
-        inks = player.look()[6]
+        inks = player.look()[Seen._fields.index("inks")]
         player.show(cells.copy())
         return [int(ink) for ink in inks]
 

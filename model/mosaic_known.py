@@ -1,0 +1,272 @@
+"""What is known of layers from earlier play: how large they are, how they appear, how colours turn, what lies beneath.
+
+A window is as large as the window that began with the same title was, so it is found in a picture that has never been
+seen to change; it appears where it appeared before, and as it looked then; and when all colours turn at once, they
+turn as they did. Learnt from what was seen more than once, as the book of contents is. Knows no layers.
+"""
+
+from collections import Counter, defaultdict
+from functools import cache
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+MARKS = 4  # cells at the beginning of the top row that a thing is known by
+TELLING = 3  # of them that must differ: a bare desktop begins nothing
+SIZES, APPEARANCES, CASTS, GROUNDS = 768, 160, 64, 16  # of each that can be known
+CELLS = 128  # of an appearance, at most
+VOTES = 3  # times that something must have been seen
+ALIKE, SAME = 0.7, 0.94  # share of what is known of a ground that fits one that is known; that is of the same
+MET = 10  # times that a ground must have been seen
+PIXELS, MOSTLY = 32, 0.8  # pixels of a colour, and the share of them, that turn into one and the same
+
+Signs = NDArray[np.int64]  # (rows, columns), a number for every content of a cell
+Size = tuple[int, int]  # height and width in cells
+TABLES = ("sizes", "places", "looks", "casts", "grounds")  # as they lie in a checkpoint
+
+
+class Appearance(NamedTuple):
+    """Something that appears at once: where its corner lies, and its cells (height, width, pixels)."""
+
+    y: int
+    x: int
+    cells: NDArray[np.uint8]
+    share: float = 0.0  # of its different cells that a picture shows already
+
+
+class Known:
+    """Some tables; they grow while ``grows``.
+
+    Args:
+        sizes: (SIZES, 3) int64: number of a beginning, height, width; a height of 0: unused.
+        places: (APPEARANCES, 5) int64: number of a beginning, row, column, height, width.
+        looks: (APPEARANCES, CELLS, pixels) uint8: what appears there.
+        casts: (CASTS, colours) uint8: what every colour turns into, ``colours`` where that is not known.
+        grounds: (GROUNDS, rows, columns, pixels) uint8: what lies beneath all layers.
+    """
+
+    def __init__(
+        self,
+        sizes: NDArray[np.int64],
+        places: NDArray[np.int64],
+        looks: NDArray[np.uint8],
+        casts: NDArray[np.uint8],
+        grounds: NDArray[np.uint8],
+        grows: bool = False,
+    ) -> None:
+        self.sizes, self.places = np.array(sizes), np.array(places)
+        self.looks, self.casts, self.grounds = np.array(looks), np.array(casts), np.array(grounds)
+        self.grows, self.none = grows, casts.shape[1]
+        self._sizes = {int(begins): (int(h), int(w)) for begins, h, w in self.sizes if h}
+        self._order = np.sort(np.array(list(self._sizes), np.int64))
+        self._votes: defaultdict[int, Counter[Size]] = defaultdict(Counter)
+        self._met: Counter[tuple[int, ...]] = Counter()
+        self._casts = [np.array(cast) for cast in self.casts if (cast != self.none).any()]
+        self._seen = [VOTES] * len(self._casts)
+        used = [ground for ground in self.grounds if (ground != self.none).any()]
+        self._grounds = [_Ground(ground, self.none, MET + len(used) - i) for i, ground in enumerate(used)]
+        self._read()
+
+    @classmethod
+    def nothing(cls, grid: tuple[int, int], pixels: int, colours: int) -> "Known":
+        """Return empty tables that do not grow."""
+        return cls(*empty_tables(grid, pixels, colours))
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many of each are known."""
+        return {"sizes": len(self._sizes), "appearances": len(self._met_places), "casts": len(self.offered_casts)} | {
+            "grounds": len(self._often())
+        }
+
+    # --- sizes ---
+
+    def find(self, shown: Signs) -> list[tuple[int, int, int, int]]:
+        """Return row, column, height and width of what begins in a picture."""
+        if not len(self._order):
+            return []
+        begins = beginnings(shown)
+        at = np.searchsorted(self._order, begins).clip(max=len(self._order) - 1)
+        return [(int(y), int(x), *self._sizes[int(begins[y, x])]) for y, x in np.argwhere(self._order[at] == begins)]
+
+    def learn_size(self, top: Signs, height: int, width: int) -> None:
+        """Take a vote for the size of what begins with cells ``top`` (MARKS,), if these tell anything."""
+        if not self.grows or len(self._sizes) == SIZES or len(set(top.tolist())) < TELLING:
+            return
+        begins = beginning(top)
+        if begins in self._sizes:
+            return
+        votes = self._votes[begins]
+        votes[height, width] += 1
+        (size, most), total = votes.most_common(1)[0], votes.total()
+        if most >= VOTES and most > 0.6 * total:
+            self.sizes[len(self._sizes)] = begins, *size
+            self._sizes[begins] = size
+            self._order = np.sort(np.array(list(self._sizes), np.int64))
+            del self._votes[begins]
+
+    # --- appearances ---
+
+    def offer(self, shown: Signs) -> list[Appearance]:
+        """Return what may appear in a picture: of what has the same place and size, what shares most with it."""
+        if not self._met_places:
+            return []
+        share = (np.isin(self._look_signs, shown) & self._look_first).sum(1) / self._look_first.sum(1)
+        best: dict[tuple[int, ...], int] = {}
+        for i in np.argsort(-share, kind="stable").tolist():
+            best.setdefault(tuple(self.places[i, 1:].tolist()), i)
+        return [self._appearance(i, float(share[i])) for i in sorted(best.values())]
+
+    def learn_appearance(self, top: Signs, y: int, x: int, cells: NDArray[np.uint8]) -> None:
+        """Take note of what appeared."""
+        h, w = cells.shape[:2]
+        place = (beginning(top), y, x, h, w)
+        if not self.grows or h * w > CELLS or len(set(top.tolist())) < TELLING or place in self._met_places:
+            return
+        self._met[place] += 1
+        n = len(self._met_places)
+        if self._met[place] >= 2 and n < APPEARANCES:
+            self.places[n] = place
+            self.looks[n, : h * w] = cells.reshape(h * w, -1)
+            self._read()
+
+    # --- casts ---
+
+    def learn_cast(self, before: NDArray[np.uint8], after: NDArray[np.uint8]) -> None:
+        """Take note of how colours turned from one picture to the next."""
+        if not self.grows:
+            return
+        cast = self.cast_of(before, after)
+        moves = (cast != self.none) & (cast != np.arange(self.none))
+        if not moves.any():
+            return
+        for i, old in enumerate(self._casts):
+            both = (old != self.none) & (cast != self.none)
+            if (old[both] == cast[both]).all() and (moves & both).any():
+                self._casts[i] = np.where(old == self.none, cast, old)
+                self._seen[i] += 1
+                break
+        else:
+            if len(self._casts) < 4 * CASTS:
+                self._casts.append(cast)
+                self._seen.append(1)
+        for i, old in enumerate(self.offered_casts):
+            self.casts[i] = old
+
+    def cast_of(self, before: NDArray[np.uint8], after: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Return what every colour (colours,) turned into, ``none`` where that is not clear."""
+        known = (before < self.none) & (after < self.none)
+        pairs = np.bincount(before[known].astype(np.int64) * self.none + after[known], minlength=self.none**2)
+        pairs = pairs.reshape(self.none, self.none)
+        clear = (pairs.max(1) >= PIXELS) & (pairs.max(1) >= MOSTLY * pairs.sum(1))
+        return np.asarray(np.where(clear, pairs.argmax(1), self.none).astype(np.uint8))
+
+    @property
+    def offered_casts(self) -> list[NDArray[np.uint8]]:
+        """How all colours may turn."""
+        return [cast for cast, seen in zip(self._casts, self._seen, strict=True) if seen >= VOTES][:CASTS]
+
+    # --- grounds ---
+
+    def ground_like(self, cells: NDArray[np.uint8]) -> NDArray[np.uint8] | None:
+        """Return the ground (rows, columns, pixels) that fits what is known of one best, None: none does.
+
+        Of those that fit alike, the one that was met most.
+        """
+        shown = signs(cells, self.none)
+        fits = [(round(ground.fits(shown), 2), ground.met, i) for i, ground in enumerate(self._often())]
+        best, _, i = max(fits, default=(0.0, 0, -1))
+        return self._often()[i].cells if best >= ALIKE else None
+
+    def learn_ground(self, cells: NDArray[np.uint8]) -> None:
+        """Take note of a ground, ``none`` where it is not seen."""
+        if not self.grows:
+            return
+        shown = signs(cells, self.none)
+        fits = [(ground.fits(shown), i) for i, ground in enumerate(self._grounds)]
+        best, i = max(fits, default=(0.0, -1))
+        if best >= SAME:
+            self._grounds[i].learn(cells, shown)
+        elif len(self._grounds) < 4 * GROUNDS:
+            self._grounds.append(_Ground(cells, self.none, met=1))
+        for j, ground in enumerate(self._often()):
+            self.grounds[j] = ground.cells
+
+    def _often(self) -> list["_Ground"]:
+        """Return the grounds that are met often, and not just now and then with something on them."""
+        most = max((ground.met for ground in self._grounds), default=0)
+        met = [ground for ground in self._grounds if ground.met >= max(MET, most // 10)]
+        return sorted(met, key=lambda ground: -ground.met)[:GROUNDS]
+
+    # --- tables ---
+
+    def _read(self) -> None:
+        self._met_places = {tuple(place.tolist()) for place in self.places if place[3]}
+        n = len(self._met_places)
+        count = self.places[:n, 3] * self.places[:n, 4]
+        self._look_signs = signs(self.looks[:n], self.none)
+        self._look_first = np.zeros((n, CELLS), np.bool_)  # where a content stands that did not stand before
+        for i in range(n):
+            self._look_first[i, np.unique(self._look_signs[i, : count[i]], return_index=True)[1]] = True
+
+    def _appearance(self, i: int, share: float) -> Appearance:
+        _, y, x, h, w = self.places[i].tolist()
+        return Appearance(y, x, self.looks[i, : h * w].reshape(h, w, -1), share)
+
+
+class _Ground:
+    """A ground, every cell by majority (Boyer and Moore)."""
+
+    def __init__(self, cells: NDArray[np.uint8], none: int, met: int) -> None:
+        self.cells, self.none, self.met = np.array(cells), none, met
+        self.signs = signs(self.cells, none)
+        self.sure = (self.signs != 0).astype(np.int64)
+
+    def fits(self, shown: Signs) -> float:
+        """Return the share that fits of what is known of both."""
+        both = (shown != 0) & (self.signs != 0)
+        return float((shown == self.signs)[both].mean()) if both.any() else 0.0
+
+    def learn(self, cells: NDArray[np.uint8], shown: Signs) -> None:
+        self.met += 1
+        self.sure += np.where(shown == 0, 0, np.where(shown == self.signs, 1, -1))
+        anew = (shown != 0) & (self.sure <= 0)
+        self.cells[anew], self.signs[anew], self.sure[anew] = cells[anew], shown[anew], 1
+
+
+def empty_tables(
+    grid: tuple[int, int], pixels: int, colours: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint8]]:
+    """Return tables in which nothing is known."""
+    looks = np.full((APPEARANCES, CELLS, pixels), colours, np.uint8)
+    return (
+        np.zeros((SIZES, 3), np.int64),
+        np.zeros((APPEARANCES, 5), np.int64),
+        looks,
+        np.full((CASTS, colours), colours, np.uint8),
+        np.full((GROUNDS, *grid, pixels), colours, np.uint8),
+    )
+
+
+def beginning(top: Signs) -> int:
+    """Return a number for a run of ``MARKS`` cells."""
+    return int(beginnings(top[None, :MARKS])[0, 0])
+
+
+def beginnings(shown: Signs) -> Signs:
+    """Return (rows, columns - MARKS + 1) a number for every run of ``MARKS`` cells."""
+    columns = max(shown.shape[1] - MARKS + 1, 0)
+    runs = [shown[:, i : i + columns] * factor for i, factor in enumerate(_factors(MARKS).tolist())]
+    return np.asarray(np.sum(runs, 0))
+
+
+def signs(contents: NDArray[np.uint8], none: int) -> NDArray[np.int64]:
+    """Return (...) a number for each of ``contents`` (..., pixels), another for another content, 0 for none."""
+    told = (contents.astype(np.int64) + 1) @ _factors(contents.shape[-1])
+    return np.asarray(np.where(contents[..., 0] == none, 0, told | 1))
+
+
+@cache
+def _factors(n: int) -> NDArray[np.int64]:
+    return np.random.default_rng(7).integers(-(2**62), 2**62, n) | 1

@@ -1,0 +1,563 @@
+"""What lies over what: a picture of the mosaic model as layers, found from how it changes and from nothing else.
+
+Cells that appear together over others are a *layer*, a rectangle that from then on comes, goes and moves as one, with
+what lies beneath it kept (a layered representation: Wang & Adelson 1994; here of interfaces). From the layers follow
+*ideas* of what may happen next, each a whole picture: one comes to the front, one goes, one moves. Which idea comes
+true is for the net to say; what did come true is explained in hindsight, in true play and in dreams alike.
+
+Holds numbers of colours and knows no net.
+"""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dreamloop.model.mosaic_known import MARKS, Appearance, Known, signs
+
+MOST = 12  # layers, the ground aside
+IDEAS = 64  # at most
+RAISE, HIDE, CARRY, APPEAR, CAST, LEAP = range(6)  # kinds of ideas; to leap are four: left, right, up, down
+KINDS = LEAP + 4
+NEW_ONE = MOST + 1  # where a layer that may appear is put together
+FACTS = KINDS + 25  # numbers that are known of an idea
+TOLD, UNKNOWN, OF_IT, IN_FRONT = 1, 2, 3, 4  # what becomes of a cell
+LARGE = 6  # cells; where fewer change, an idea must explain them all to have come true
+CLEAR = 4.0  # how much better than nothing it must explain them
+MOSTLY = 0.5  # share of the cells that change that it must explain, if it says that something appears
+FRESH = 0.75  # share of a rectangle's cells that change where something appears
+NEW = 10.0  # how many more cells than not must change in a rectangle to make it a layer
+UNSURE = 0.05  # share of what changed that a move may leave open, or be wrong about, for the layer's size to be trusted
+OUTSIDE = 1.5  # how much a cell of it that does not change counts against it
+
+Rect = NDArray[np.int64]  # y, x, height, width in cells
+_KEPT = ("contents", "rects", "level", "since", "sure", "grip", "guessed")
+
+
+class Idea(NamedTuple):
+    """What may happen to one layer."""
+
+    kind: int
+    layer: int  # or the number of what appears, or of the cast
+    y: int = 0  # where its corner comes to lie
+    x: int = 0
+
+
+class Layers:
+    """One player's layers; number 0 is the ground.
+
+    Args:
+        grid: rows and columns of cells.
+        pixels: of a cell.
+        none: the number that stands for no colour.
+        known: what is known of layers from earlier play.
+        leap: cells that the front layer may move by at once.
+        floor: rows at the bottom of the picture over which no layer moves.
+    """
+
+    def __init__(
+        self, grid: tuple[int, int], pixels: int, none: int, known: Known, leap: int = 4, floor: int = 0
+    ) -> None:
+        self.grid, self.none, self.known, self.leap, self.floor = grid, none, known, leap, floor
+        self.contents = np.full((MOST + 2, *grid, pixels), none, np.uint8)  # of each in its own corner
+        self.rects = np.zeros((MOST + 2, 4), np.int64)  # one without a height is not in use
+        self.rects[0, 2:] = grid
+        self.level = np.zeros(MOST + 2, np.int64)  # the higher, the further in front; 0: not seen
+        self.since = np.zeros(MOST + 2, np.int64)  # tick in which each came, went or moved
+        self.sure = np.zeros(MOST + 2, np.bool_)  # whose size is no guess
+        self.grip = np.zeros(3, np.int64)  # the layer that was pressed, and where its corner lay then
+        self.guessed = np.zeros(grid, np.bool_)  # cells of the ground that were never seen
+        self.now = np.zeros(grid, np.int64)  # signs of what is seen
+        self._offered: tuple[Any, list[Appearance], Any] = (None, [], None)
+        self._refresh()
+
+    # --- what is there ---
+
+    @property
+    def front(self) -> int:
+        """The layer that lies over all others; 0 where there is none."""
+        return int(self.level.argmax()) if self.level.any() else 0
+
+    def compose(self, idea: Idea | None = None) -> NDArray[np.uint8]:
+        """Return the picture (rows, columns, pixels) after an idea; ``none`` where nothing is known."""
+        rects, owner, contents, _ = self._after(idea)
+        y, x = self._inside(owner, rects)
+        return contents[owner, y, x]
+
+    def foresee(self, idea: Idea | None) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+        """Return what an idea would change.
+
+        Returns:
+            cells (rows, columns, pixels), ``none`` where nothing is known or they stay what they are; and (rows,
+            columns) what becomes of every cell, ``TOLD``, ``UNKNOWN``, or it stays what it is and is ``OF_IT`` or not;
+            ``IN_FRONT`` is added for cells of the front layer of now.
+        """
+        rects, owner, contents, marks = self._after(idea)
+        y, x = self._inside(owner, rects)
+        told = marks[owner, y, x]
+        moved = (owner != self.owner) | (y != self._at[0]) | (x != self._at[1])
+        becomes = np.where(told == 0, UNKNOWN * moved, TOLD * (told != self.now))
+        if idea is not None and idea.kind != CAST:
+            becomes[(becomes == 0) & (owner == (NEW_ONE if idea.kind == APPEAR else idea.layer))] = OF_IT
+        cells = contents[owner, y, x]
+        cells[becomes != TOLD] = self.none
+        if self.front:
+            becomes[self.owner == self.front] += IN_FRONT
+        return cells, becomes.astype(np.uint8)
+
+    def press(self, row: int, column: int) -> None:
+        """Remember what is pressed."""
+        layer = int(self.owner[row, column])
+        self.grip[:] = layer, *self.rects[layer, :2]
+
+    def ideas(self, moved: NDArray[np.int64]) -> list[Idea]:
+        """Return what may happen, in an order that never changes.
+
+        Args:
+            moved: cells (across, down) that what was pressed has come along since; zero where nothing is held.
+        """
+        used, front = np.flatnonzero(self.rects[1:NEW_ONE, 2]) + 1, self.front
+        found = [Idea(RAISE, int(k), *self.rects[k, :2].tolist()) for k in used if k != front]
+        found += [Idea(HIDE, int(k), *self.rects[k, :2].tolist()) for k in used if self.level[k]]
+        held = int(self.grip[0])
+        if held and self.level[held] and moved.any():
+            found.append(self._moved(CARRY, held, int(self.grip[1] + moved[1]), int(self.grip[2] + moved[0])))
+        if front:
+            y, x = self.rects[front, :2].tolist()
+            for i, (down, across) in enumerate(((0, -1), (0, 1), (-1, 0), (1, 0))):
+                found.append(self._moved(LEAP + i, front, y + self.leap * down, x + self.leap * across))
+        found = [idea for idea in found if idea.kind < CARRY or (idea.y, idea.x) != tuple(self.rects[idea.layer, :2])]
+        found += [Idea(APPEAR, i, one.y, one.x) for i, one in enumerate(self._appearances())]
+        found += [Idea(CAST, i) for i, cast in enumerate(self.known.offered_casts) if self._turns(cast)]
+        return found[:IDEAS]
+
+    def facts(self, ideas: list[Idea], place: NDArray[np.int64], pressed: NDArray[np.int64], tick: int) -> "Facts":
+        """Return what the net is told of ideas.
+
+        Args:
+            place: column and row of the cell that is pointed at.
+            pressed: column and row of the cell in which the button went down.
+        """
+        numbers = np.zeros((IDEAS, FACTS), np.float32)
+        marks = np.full((IDEAS, MARKS, self.contents.shape[-1]), self.none, np.uint8)
+        front = self.front
+        for i, (kind, k, y, x) in enumerate(ideas):
+            numbers[i, kind] = 1.0
+            if kind == CAST:
+                cast = self.known.offered_casts[k]
+                marks[i, 0, : min(len(cast), marks.shape[-1])] = cast[: marks.shape[-1]]
+                continue
+            if kind == APPEAR:
+                one = self._appearances()[k]
+                h, w = one.cells.shape[:2]
+                there = (self.rects[:, 2:] == (h, w)).all(1) & (self.contents[:, 0, 0] == one.cells[0, 0]).all(-1)
+                numbers[i, KINDS + 15 : KINDS + 18] = one.share, there.any(), (there & (self.level > 0)).any()
+                numbers[i, KINDS + 21 : KINDS + 23] = h / 12, w / 12
+                marks[i, : min(w, MARKS)] = one.cells[0, :MARKS]
+                continue
+            rect = self.rects[k]
+            (across, down), (top, left) = (place, rect[:2]) if kind != CARRY else (pressed, self.grip[1:])
+            right, low = left + rect[3] - 1 - across, top + rect[2] - 1 - down
+            near = (np.clip((down - top, across - left, right, low), -1, 3) + 1).astype(int)
+            pointed = self.owner[place[1], place[0]] == k
+            for j, at in enumerate(near[:3]):
+                numbers[i, KINDS + 5 * j + at] = 1.0
+            numbers[i, KINDS + 15 :] = (
+                *(pointed, near[3] > 0, self.level[k] > 0, k == front, (self.level > self.level[k]).sum() / 4),
+                *(np.log1p(tick - self.since[k]) / 5, rect[2] / 12, rect[3] / 12, (y - rect[0]) / 8, (x - rect[1]) / 8),
+            )
+            marks[i] = self.contents[k, 0, :MARKS]
+        return Facts(numbers, marks)
+
+    # --- what happened ---
+
+    def explain(self, cells: NDArray[np.uint8], ideas: list[Idea]) -> int:
+        """Return the number of the idea that came true with a picture (rows, columns, pixels), -1: none did."""
+        return self._explain(self._signs_of(cells), ideas)
+
+    def show(self, cells: NDArray[np.uint8], moved: NDArray[np.int64], step: NDArray[np.int64], tick: int) -> None:
+        """Take the picture of a tick.
+
+        Args:
+            moved: as in :meth:`ideas`.
+            step: cells (across, down) of it in this tick.
+        """
+        shown = self._signs_of(cells)
+        if (shown == self.now).all():
+            return
+        ideas = self.ideas(moved)
+        true, changed = self._explain(shown, ideas), shown != self.now
+        before = self.compose() if self.known.grows and changed.sum() >= LARGE else None
+        if true >= 0:
+            self._apply(ideas[true], cells, tick)
+            if ideas[true].kind in (CARRY, *range(LEAP, KINDS)) and (shown != self.now).sum() <= UNSURE * changed.sum():
+                self.sure[ideas[true].layer] = True
+        if changed.sum() >= LARGE:
+            self._recognise(cells, shown, changed, tick)
+        self._rest(cells, shown, moved, step, tick, true >= 0)
+        if changed.sum() >= LARGE:
+            self._guess_ground()
+        self._teach()
+        if before is not None:
+            told = signs(turned(before, self.known.cast_of(before, cells)), self.none)
+            if (told != shown).sum() <= 0.2 * changed.sum():
+                self.known.learn_cast(before, cells)
+
+    def _rest(
+        self,
+        cells: NDArray[np.uint8],
+        shown: NDArray[np.int64],
+        moved: NDArray[np.int64],
+        step: NDArray[np.int64],
+        tick: int,
+        explained: bool,
+    ) -> None:
+        """Take in what no idea explains."""
+        rest = shown != self.now
+        many = int((rest & (self.now != 0)).sum())  # the others were not known
+        if many > rest.size // 2:
+            self._recast(cells)
+        elif many >= NEW:
+            rect = self._torn(shown, rest, step) if step.any() and not explained else None
+            if rect is not None:
+                self._tear(rect, cells, moved, step, tick)
+            elif (rect := self._appeared(rest & (self.now != 0))) is not None:
+                self._add(rect, cells, tick)
+            rest = shown != self.now
+        rows, columns = np.nonzero(rest)
+        owner = self.owner[rows, columns]
+        y, x = rows - self.rects[owner, 0], columns - self.rects[owner, 1]
+        self.contents[owner, y, x] = cells[rows, columns]
+        self._signs[owner, y, x] = shown[rows, columns]
+        self.guessed &= self.owner != 0  # what is seen is no guess
+        self.now = shown
+
+    def _recognise(
+        self, cells: NDArray[np.uint8], shown: NDArray[np.int64], changed: NDArray[np.bool_], tick: int
+    ) -> None:
+        """Make layers of what begins as something known does, and is none yet."""
+        rows, columns = self.grid
+        for y, x, h, w in self.known.find(shown):
+            same = np.flatnonzero((self.rects == (y, x, h, w)).all(1) & (self.level > 0))
+            if y + h > rows - self.floor or x + w > columns or len(same):
+                continue
+            for k in np.flatnonzero((self.rects[:, :2] == (y, x)).all(1) & (self.level > 0)):
+                self._drop(int(k))
+            came = changed[y : y + h, x : x + w]
+            if came.mean() < FRESH:  # it was there already, taken for what lies beneath
+                there = np.zeros(self.grid, np.bool_)
+                there[y : y + h, x : x + w] = ~came
+                self._unknow(there)
+            above = self._above(shown, y, x, h, w)
+            self.sure[self._add(np.array([y, x, h, w]), cells, tick, above)] = True
+            if came.mean() >= FRESH and not above and self.now.any():
+                self.known.learn_appearance(shown[y, x : x + MARKS], y, x, cells[y : y + h, x : x + w])
+
+    def _guess_ground(self) -> None:
+        """Take what lies beneath, where that was never seen, for what lay there before."""
+        seen = self.contents[0].copy()
+        seen[self.guessed] = self.none
+        self.known.learn_ground(seen)
+        unseen = seen[..., 0] == self.none
+        ground = self.known.ground_like(seen) if unseen.any() else None
+        if ground is not None:
+            self.guessed = unseen
+            self.contents[0][unseen] = ground[unseen]
+            self._signs[0][unseen] = signs(ground[unseen], self.none)
+
+    def _above(self, shown: NDArray[np.int64], y: int, x: int, h: int, w: int) -> list[int]:
+        """Return layers whose beginning is seen within a rectangle: they lie over what fills it."""
+        found = []
+        for k in np.flatnonzero(self.level):
+            top, left = self.rects[k, :2]
+            if not (y <= top < y + h and x <= left and left + MARKS <= x + w):
+                continue
+            seen = self.owner[top, left : left + MARKS] == k
+            if seen.all() and (shown[top, left : left + MARKS] == self._signs[k, 0, :MARKS]).all():
+                found.append(int(k))
+        return found
+
+    def _unknow(self, where: NDArray[np.bool_]) -> None:
+        """Forget what is seen at cells (rows, columns): it is of something else."""
+        rows, columns = np.nonzero(where)
+        owner = self.owner[rows, columns]
+        y, x = rows - self.rects[owner, 0], columns - self.rects[owner, 1]
+        self.contents[owner, y, x], self._signs[owner, y, x] = self.none, 0
+
+    def _drop(self, k: int) -> None:
+        self.rects[k], self.level[k], self.sure[k] = 0, 0, False
+        self._rank()
+
+    def _teach(self) -> None:
+        """Let what is sure of its size tell how it looks now."""
+        if not self.known.grows:
+            return
+        for k in np.flatnonzero(self.sure & (self.level > 0)):
+            y, x, h, w = self.rects[k].tolist()
+            if w > MARKS and (self.owner[y, x : x + MARKS] == k).all():
+                self.known.learn_size(self.now[y, x : x + MARKS], h, w)
+
+    def _explain(self, shown: NDArray[np.int64], ideas: list[Idea]) -> int:
+        changed = shown != self.now
+        count, best = int(changed.sum()), -1
+        much = count > changed.size // 2
+        titles = self._titles(changed)
+        scores = [
+            self._fits(idea, shown, changed) + (titles.get(idea.layer, 0.0) if idea.kind == RAISE else 0.0)
+            if idea.kind == CAST or not much  # no layer fills most of a picture
+            else -1.0
+            for idea in ideas
+        ]
+        if scores and count:
+            best = int(np.argmax(scores))
+            least = max(CLEAR, MOSTLY * count) if ideas[best].kind == APPEAR else CLEAR
+            best = best if scores[best] >= (least if count >= LARGE else count) else -1  # of few, it must explain all
+        return best
+
+    def _fits(self, idea: Idea, shown: NDArray[np.int64], changed: NDArray[np.bool_]) -> float:
+        """Return how many cells an idea explains, less those that it is wrong about."""
+        rects, owner, _, marks = self._after(idea)
+        y, x = self._inside(owner, rects)
+        told, moved = marks[owner, y, x], (owner != self.owner) | (y != self._at[0]) | (x != self._at[1])
+        known = told != 0
+        differs = np.where(known, told != self.now, moved)
+        right = int((known & differs & (told == shown)).sum())
+        open_, false = int((~known & differs & changed).sum()), int((differs & ~changed).sum())
+        other = int((differs & changed).sum()) - right - open_  # it changed, but to something else
+        return right + 0.5 * open_ + min(0.3 * other, right) - false
+
+    def _titles(self, changed: NDArray[np.bool_]) -> dict[int, float]:
+        """Return what speaks for a layer to have come to the front though nothing covered it: its top row changed.
+
+        So did that of the layer that was in front, and no other.
+        """
+        found: dict[int, float] = {}
+        for k in np.flatnonzero(self.level):
+            y, x, h, w = self.rects[k]
+            top = self.owner[y, x : x + w] == k
+            if top.sum() >= 3 and changed[y, x : x + w][top].mean() > 0.9:
+                body = self.owner[y + 1 : y + h, x : x + w] == k
+                still = not body.any() or changed[y + 1 : y + h, x : x + w][body].mean() < 0.3
+                found[int(k)] = 0.5 * float(top.sum()) if still else 0.0
+        return found if len(found) <= 2 and self.front in found else {}
+
+    def _appeared(self, rest: NDArray[np.bool_]) -> Rect | None:
+        """Return the rectangle of cells that changed together, None where there is none worth it."""
+        score, rect = densest(np.where(rest, 1.0, -OUTSIDE))
+        y, x, h, w = rect
+        if score < NEW or h < 2 or w < 2:
+            return None
+        within = self.owner[y : y + h, x : x + w]
+        k = int(within[0, 0])
+        if k and (within == k).all():  # something of a layer itself, if its top row is what it was
+            top = self.owner[self.rects[k, 0]] == k
+            if not top.any() or rest[self.rects[k, 0]][top].mean() < 0.9:
+                return None
+        return rect
+
+    def _torn(self, shown: NDArray[np.int64], rest: NDArray[np.bool_], step: NDArray[np.int64]) -> Rect | None:
+        """Return the rectangle, where it lies now, that came along by ``step`` and was no layer yet."""
+        before, inside = shift(self.now, step)
+        came, left = inside & (before == shown), shift(rest, step)[0]
+        worth = np.where(rest & left, 1.0, np.where(rest, -0.3, -0.05))  # what was uncovered came from nowhere
+        score, rect = densest(np.where(came, worth, -2.0))
+        return rect if score >= NEW / 2 and rect[2] >= 2 and rect[3] >= 2 else None
+
+    # --- bookkeeping ---
+
+    def _moved(self, kind: int, k: int, y: int, x: int) -> Idea:
+        (rows, columns), (h, w) = self.grid, self.rects[k, 2:]
+        return Idea(kind, k, int(np.clip(y, 0, max(rows - self.floor - h, 0))), int(np.clip(x, 0, columns - w)))
+
+    def _after(
+        self, idea: Idea | None
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.uint8], NDArray[np.int64]]:
+        """Return the rectangles, the layer that is seen at every cell (rows, columns), the contents and their signs."""
+        if idea is None:
+            return self.rects, self.owner, self.contents, self._signs
+        if idea.kind == CAST:
+            contents = turned(self.contents, self.known.offered_casts[idea.layer])
+            return self.rects, self.owner, contents, signs(contents, self.none)
+        rects, level, k = self.rects.copy(), self.level.copy(), idea.layer
+        if idea.kind == APPEAR:
+            cells, k = self._appearances()[k].cells, NEW_ONE
+            h, w = cells.shape[:2]
+            self.contents[k, :h, :w], self._signs[k, :h, :w], rects[k, 2:] = cells, signs(cells, self.none), (h, w)
+        rects[k, :2] = idea.y, idea.x
+        level[k] = 0 if idea.kind == HIDE else level.max() + 1
+        return rects, self._owner(rects, level), self.contents, self._signs
+
+    def _appearances(self) -> list[Appearance]:
+        """Return what may appear in the picture of now, of what fits into it."""
+        if self._offered[0] is not self.now:
+            rows, columns = self.grid
+            offered = self.known.offer(self.now)
+            inside = [
+                one for one in offered if one.y + len(one.cells) <= rows and one.x + one.cells.shape[1] <= columns
+            ]
+            colours = np.bincount(self.compose().ravel(), minlength=self.none + 1)[: self.none] > 0
+            self._offered = (self.now, inside, colours)
+        return self._offered[1]
+
+    def _turns(self, cast: NDArray[np.uint8]) -> bool:
+        """Say whether a cast would change the picture of now."""
+        moves = (cast != self.none) & (cast != np.arange(self.none))
+        self._appearances()
+        return bool((moves & self._offered[2]).any())
+
+    def _owner(self, rects: NDArray[np.int64], level: NDArray[np.int64]) -> NDArray[np.int64]:
+        owner = np.zeros(self.grid, np.int64)
+        for k in level.argsort(kind="stable")[int((level == 0).sum()) :]:
+            y, x, h, w = rects[k]
+            owner[y : y + h, x : x + w] = k
+        return owner
+
+    def _inside(
+        self, owner: NDArray[np.int64], rects: NDArray[np.int64]
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return row and column of every cell within the layer that is seen there."""
+        rows, columns = self.grid
+        return np.arange(rows)[:, None] - rects[owner, 0], np.arange(columns) - rects[owner, 1]
+
+    def _apply(self, idea: Idea, cells: NDArray[np.uint8], tick: int) -> None:
+        k = idea.layer
+        if idea.kind == CAST:
+            self.contents = self._after(idea)[2]
+            self._refresh()
+            return
+        if idea.kind == APPEAR:
+            h, w = self._appearances()[k].cells.shape[:2]
+            self._add(np.array([idea.y, idea.x, h, w]), cells, tick)
+            return
+        self.rects[k, :2], self.since[k] = (idea.y, idea.x), tick
+        self.level[k] = 0 if idea.kind == HIDE else self.level.max() + 1
+        self._rank()
+
+    def _add(self, rect: Rect, cells: NDArray[np.uint8], tick: int, above: list[int] | None = None) -> int:
+        """Put a new layer over all others, but those ``above``, and return its number."""
+        k = self._free()
+        y, x, h, w = rect
+        self.rects[k], self.since[k], self.sure[k], self.level[k] = rect, tick, False, 0
+        lowest = min((int(self.level[one]) for one in above or []), default=int(self.level.max()) + 1)
+        self.level[self.level >= lowest] += 1
+        self.level[k] = lowest
+        self.owner = self._owner(self.rects, self.level)
+        seen = self.owner[y : y + h, x : x + w] == k
+        self.contents[k] = self.none
+        self.contents[k, :h, :w][seen] = cells[y : y + h, x : x + w][seen]
+        self._signs[k] = signs(self.contents[k], self.none)
+        self._rank()
+        return k
+
+    def _tear(
+        self, rect: Rect, cells: NDArray[np.uint8], moved: NDArray[np.int64], step: NDArray[np.int64], tick: int
+    ) -> None:
+        """Take what moved off the ground: what lay beneath it is not known yet."""
+        y, x, h, w = rect
+        was = np.zeros(self.grid, np.bool_)
+        was[max(y - step[1], 0) : y - step[1] + h, max(x - step[0], 0) : x - step[0] + w] = True
+        self._unknow(was)
+        k = self._add(rect, cells, tick)
+        self.grip[:] = k, y - moved[1], x - moved[0]
+
+    def _free(self) -> int:
+        """Return a number that is in no use; the layer that was hidden longest, or else the lowest, gives way."""
+        unused = np.flatnonzero(self.rects[1:NEW_ONE, 2] == 0) + 1
+        if len(unused):
+            return int(unused[0])
+        hidden = np.flatnonzero(self.level[1:NEW_ONE] == 0) + 1
+        if len(hidden):
+            return int(hidden[self.since[hidden].argmin()])
+        k = int(self.level[1:NEW_ONE].argmin()) + 1
+        y, x, h, w = self.rects[k]
+        self.contents[0, y : y + h, x : x + w] = self.contents[k, :h, :w]
+        self._signs[0, y : y + h, x : x + w] = self._signs[k, :h, :w]
+        self.level[k] = 0
+        self._rank()
+        return k
+
+    def _rank(self) -> None:
+        """Number the levels anew, from 1."""
+        seen = self.level > 0
+        self.level[seen] = self.level[seen].argsort().argsort() + 1
+        self.owner = self._owner(self.rects, self.level)
+        self._at = self._inside(self.owner, self.rects)
+        self.now = self._signs[self.owner, self._at[0], self._at[1]]
+
+    def _recast(self, cells: NDArray[np.uint8]) -> None:
+        """Let colours turn in what is not seen as most pixels of theirs turn in what is."""
+        self.contents = turned(self.contents, self.known.cast_of(self.compose(), cells))
+        self._refresh()
+
+    def _refresh(self) -> None:
+        self._signs = signs(self.contents, self.none)
+        self._rank()
+
+    def _signs_of(self, cells: NDArray[np.uint8]) -> NDArray[np.int64]:
+        return signs(cells, self.none)
+
+    # --- state ---
+
+    def forget(self) -> None:
+        """Keep nothing but what is seen."""
+        cells = self.compose()
+        self.contents[:], self.rects[1:], self.level[:], self.since[:], self.grip[:] = self.none, 0, 0, 0, 0
+        self.contents[0] = cells
+        self._refresh()
+
+    def state(self) -> dict[str, Any]:
+        """Return copies of everything."""
+        state = {f"layer_{name}": getattr(self, name).copy() for name in _KEPT}
+        state["layer_contents"][NEW_ONE] = self.none  # whatever was tried there last
+        return state
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go back to what ``state()`` returned."""
+        for name in _KEPT:
+            setattr(self, name, np.array(state[f"layer_{name}"]))
+        self._refresh()
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of everything that is remembered."""
+        return sum(int(getattr(self, name).nbytes) for name in _KEPT)
+
+
+class Facts(NamedTuple):
+    """What is known of ideas, those that there are first."""
+
+    numbers: NDArray[np.float32]  # (IDEAS, FACTS); the kind of an idea is one of the first
+    marks: NDArray[np.uint8]  # (IDEAS, MARKS, pixels)
+
+
+def turned(contents: NDArray[np.uint8], cast: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return ``contents`` in the colours that a cast (colours,) turns theirs into; those it does not know stay."""
+    none = len(cast)
+    into = np.append(np.where(cast == none, np.arange(none), cast), none).astype(np.uint8)
+    return into[contents]
+
+
+def shift(values: NDArray[Any], step: NDArray[np.int64]) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+    """Return ``values`` (rows, columns) moved by ``step`` (across, down), and which of them lay inside."""
+    rows, columns = values.shape
+    y, x = np.arange(rows)[:, None] - step[1], np.arange(columns) - step[0]
+    inside = (y >= 0) & (y < rows) & (x >= 0) & (x < columns)
+    return values[y.clip(0, rows - 1), x.clip(0, columns - 1)], inside
+
+
+def densest(worth: NDArray[np.float64]) -> tuple[float, Rect]:
+    """Return the largest sum of a rectangle within ``worth`` (rows, columns), and it (Kadane, by columns)."""
+    rows, columns = worth.shape
+    above = np.concatenate([np.zeros((1, columns)), worth.cumsum(0)])
+    first, last = np.triu_indices(rows + 1, 1)
+    sums = above[last] - above[first]  # (pairs, columns)
+    best, run = np.full(len(sums), -np.inf), np.zeros(len(sums))
+    start, left, right = (np.zeros(len(sums), np.int64) for _ in range(3))
+    for column in range(columns):
+        anew = run <= 0
+        run, start = np.where(anew, sums[:, column], run + sums[:, column]), np.where(anew, column, start)
+        better = run > best
+        best, left, right = np.where(better, run, best), np.where(better, start, left), np.where(better, column, right)
+    i = int(best.argmax())
+    y, x = int(first[i]), int(left[i])
+    return float(best[i]), np.array([y, x, int(last[i]) - y, int(right[i]) + 1 - x])

@@ -1,0 +1,309 @@
+"""Layers: found from how a picture changes, they foresee whole pictures; what is known of them carries over."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from dreamloop.model.mosaic_known import MARKS, MET, VOTES, Known, beginnings, signs
+from dreamloop.model.mosaic_layers import (
+    APPEAR,
+    CARRY,
+    CAST,
+    FACTS,
+    HIDE,
+    IDEAS,
+    LEAP,
+    OF_IT,
+    RAISE,
+    TOLD,
+    UNKNOWN,
+    Idea,
+    Layers,
+    densest,
+    shift,
+)
+
+ROWS, COLUMNS, PIXELS, NONE = 12, 16, 4, 60
+REST = np.zeros(2, np.int64)
+SIZES = ((5, 6), (4, 7), (6, 5))  # of the windows
+ACTS = st.tuples(st.sampled_from("ohc"), st.integers(0, 2), st.integers(-4, 4), st.integers(-3, 3))
+PLACES = ((1, 1), (3, 7), (5, 4))
+
+
+class Desktop:
+    """Windows over a ground; a window's every cell shows something of its own."""
+
+    def __init__(self) -> None:
+        rng = np.random.default_rng(0)
+        self.ground = rng.integers(0, 10, (ROWS, COLUMNS, PIXELS)).astype(np.uint8)
+        self.contents = [
+            rng.integers(10 + 10 * i, 20 + 10 * i, (h, w, PIXELS)).astype(np.uint8) for i, (h, w) in enumerate(SIZES)
+        ]
+        self.places = [np.array(place) for place in PLACES]
+        self.order: list[int] = []
+
+    def cells(self) -> NDArray[np.uint8]:
+        picture = self.ground.copy()
+        for i in self.order:
+            (y, x), (h, w) = self.places[i], SIZES[i]
+            picture[y : y + h, x : x + w] = self.contents[i]
+        return picture
+
+    def open(self, i: int) -> None:
+        self.hide(i)
+        self.order.append(i)
+
+    def hide(self, i: int) -> None:
+        self.order = [one for one in self.order if one != i]
+
+
+def layers_of(desktop: Desktop, known: Known | None = None) -> Layers:
+    layers = Layers((ROWS, COLUMNS), PIXELS, NONE, known or Known.nothing((ROWS, COLUMNS), PIXELS, NONE), leap=2)
+    layers.show(desktop.cells(), REST, REST, 1)
+    return layers
+
+
+def kind_that_came(layers: Layers, cells: NDArray[np.uint8], moved: NDArray[np.int64] = REST) -> int:
+    """Return the kind of the idea that came true, -1: none; take the picture as shown."""
+    ideas = layers.ideas(moved)
+    came = layers.explain(cells, ideas)
+    layers.show(cells, moved, REST, 2)
+    return ideas[came].kind if came >= 0 else -1
+
+
+def test_what_appears_is_a_layer_that_goes_and_comes_back_with_what_lies_beneath() -> None:
+    desktop = Desktop()
+    layers = layers_of(desktop)
+    desktop.open(0)
+    assert kind_that_came(layers, desktop.cells()) == -1  # nobody could know
+    assert layers.rects[1].tolist() == [*PLACES[0], *SIZES[0]]
+    desktop.hide(0)
+    assert kind_that_came(layers, desktop.cells()) == HIDE
+    desktop.open(0)
+    assert kind_that_came(layers, desktop.cells()) == RAISE
+    assert layers.front == 1
+
+
+def test_what_is_held_is_carried_and_uncovers_what_it_hid() -> None:
+    desktop = Desktop()
+    layers = layers_of(desktop)
+    for i in (0, 1):
+        desktop.open(i)
+        layers.show(desktop.cells(), REST, REST, 2)
+    layers.press(3, 8)  # the second window
+    desktop.places[1] = desktop.places[1] + (4, 1)
+    moved = np.array([1, 4])  # across, down
+    idea = next(idea for idea in layers.ideas(moved) if idea.kind == CARRY)
+    assert np.array_equal(layers.compose(idea), desktop.cells())
+    assert kind_that_came(layers, desktop.cells(), moved) == CARRY
+    assert layers.sure[2]
+
+
+def test_a_layer_stays_inside_and_off_the_floor() -> None:
+    desktop = Desktop()
+    desktop_layers = Layers((ROWS, COLUMNS), PIXELS, NONE, Known.nothing((ROWS, COLUMNS), PIXELS, NONE), floor=2)
+    desktop_layers.show(desktop.cells(), REST, REST, 1)
+    desktop.open(0)
+    desktop_layers.show(desktop.cells(), REST, REST, 2)
+    desktop_layers.press(1, 1)
+    (idea,) = (idea for idea in desktop_layers.ideas(np.array([-9, 30])) if idea.kind == CARRY)
+    assert (idea.y, idea.x) == (ROWS - 2 - SIZES[0][0], 0)
+
+
+def test_what_moves_though_it_was_no_layer_becomes_one_and_what_it_hid_is_unknown() -> None:
+    desktop = Desktop()
+    desktop.open(2)
+    layers = layers_of(desktop)
+    layers.press(*PLACES[2])
+    desktop.places[2] = desktop.places[2] + (0, 2)
+    step = np.array([2, 0])
+    assert layers.explain(desktop.cells(), layers.ideas(step)) == -1
+    layers.show(desktop.cells(), step, step, 2)
+    assert layers.rects[1].tolist() == [5, 6, *SIZES[2]]
+    _, becomes = layers.foresee(Idea(HIDE, 1))
+    assert (becomes % 4)[5:11, 6:9].tolist() == [[UNKNOWN] * 3] * 6  # it hid them before and after
+    desktop.places[2] = desktop.places[2] + (1, 0)
+    assert kind_that_came(layers, desktop.cells(), np.array([2, 1])) == CARRY
+
+
+def test_what_is_foreseen_says_what_becomes_of_every_cell() -> None:
+    desktop = Desktop()
+    layers = layers_of(desktop)
+    for i in (0, 2):
+        desktop.open(i)
+        layers.show(desktop.cells(), REST, REST, 2)
+    cells, becomes = layers.foresee(Idea(RAISE, 1, *PLACES[0]))
+    y, x = PLACES[2]
+    inside = becomes % 4
+    assert inside[y, x] == TOLD  # hidden by the other one
+    assert cells[y, x].tolist() == desktop.contents[0][y - 1, x - 1].tolist()
+    assert inside[1, 1] == OF_IT
+    assert (cells[1, 1] == NONE).all()
+    assert inside[0, 0] == 0
+
+
+def test_all_colours_turn_at_once_also_of_what_is_hidden() -> None:
+    desktop, known = Desktop(), Known.nothing((ROWS, COLUMNS), PIXELS, NONE)
+    known.grows = True
+    desktop.ground = np.repeat(desktop.ground[:1], ROWS, 0)
+    plain = desktop.ground.copy()
+    for _ in range(VOTES):
+        layers = layers_of(desktop, known)
+        layers.show(59 - desktop.cells(), REST, REST, 2)
+    assert known.counts["casts"] == 1
+    desktop.ground = plain
+    layers = layers_of(desktop, known)
+    ideas = [idea for idea in layers.ideas(REST) if idea.kind == CAST]
+    assert [np.array_equal(layers.compose(idea), 59 - plain) for idea in ideas] == [True]
+    assert kind_that_came(layers, 59 - plain) == CAST
+
+
+def test_a_size_that_is_known_is_found_in_a_picture_that_never_changed() -> None:
+    desktop, known = Desktop(), Known.nothing((ROWS, COLUMNS), PIXELS, NONE)
+    known.grows = True
+    top = signs(desktop.contents[0], NONE)[0, :MARKS]
+    for _ in range(VOTES):
+        known.learn_size(top, *SIZES[0])
+    known.learn_size(top[:1].repeat(MARKS), 2, 2)  # tells nothing
+    assert known.counts["sizes"] == 1
+    desktop.open(0)
+    layers = layers_of(desktop, Known(known.sizes, known.places, known.looks, known.casts, known.grounds))
+    assert layers.rects[1].tolist() == [*PLACES[0], *SIZES[0]]
+    assert layers.rects[1].tolist() == [*PLACES[0], *SIZES[0]]
+
+
+def test_what_appeared_more_than_once_is_offered_again() -> None:
+    desktop, known = Desktop(), Known.nothing((ROWS, COLUMNS), PIXELS, NONE)
+    known.grows = True
+    top = signs(desktop.contents[0], NONE)[0, :MARKS]
+    for _ in range(VOTES):
+        known.learn_appearance(top, *PLACES[0], desktop.contents[0])
+    layers = layers_of(desktop, known)
+    (idea,) = (idea for idea in layers.ideas(REST) if idea.kind == APPEAR)
+    desktop.open(0)
+    assert np.array_equal(layers.compose(idea), desktop.cells())
+    assert kind_that_came(layers, desktop.cells()) == APPEAR
+    assert layers.rects[1].tolist() == [*PLACES[0], *SIZES[0]]
+
+
+def test_what_lies_beneath_is_taken_for_what_lay_there_before_until_it_is_seen() -> None:
+    desktop, known = Desktop(), Known.nothing((ROWS, COLUMNS), PIXELS, NONE)
+    known.grows = True
+    for _ in range(MET):
+        known.learn_ground(desktop.ground)
+    for _ in range(VOTES):
+        known.learn_size(signs(desktop.contents[0], NONE)[0, :MARKS], *SIZES[0])
+    assert known.counts["grounds"] == 1
+    desktop.open(0)
+    desktop.ground[1, 1] = 5  # it is another one there
+    layers = layers_of(desktop, Known(known.sizes, known.places, known.looks, known.casts, known.grounds))
+    desktop.hide(0)
+    (idea,) = (idea for idea in layers.ideas(REST) if idea.kind == HIDE)
+    wrong = (layers.compose(idea) != desktop.cells()).any(-1)
+    assert wrong.tolist() == [[(y, x) == (1, 1) for x in range(COLUMNS)] for y in range(ROWS)]
+    assert layers.guessed.sum() == SIZES[0][0] * SIZES[0][1]
+    layers.show(desktop.cells(), REST, REST, 2)
+    assert not layers.guessed.any()
+    assert np.array_equal(layers.compose(), desktop.cells())
+
+
+def test_the_state_is_all_there_is() -> None:
+    desktop = Desktop()
+    layers = layers_of(desktop)
+    for i in (0, 1, 2):
+        desktop.open(i)
+        layers.show(desktop.cells(), REST, REST, 2)
+    again = Layers((ROWS, COLUMNS), PIXELS, NONE, Known.nothing((ROWS, COLUMNS), PIXELS, NONE), leap=2)
+    again.restore(layers.state())
+    assert again.ideas(REST) == layers.ideas(REST)
+    for idea in layers.ideas(REST):
+        assert np.array_equal(again.compose(idea), layers.compose(idea))
+    layers.forget()
+    assert np.array_equal(layers.compose(), desktop.cells())
+    assert layers.ideas(REST) == []
+
+
+def test_ideas_are_told_to_the_net_as_numbers() -> None:
+    desktop = Desktop()
+    layers = layers_of(desktop)
+    desktop.open(1)
+    layers.show(desktop.cells(), REST, REST, 2)
+    ideas = layers.ideas(REST)
+    facts = layers.facts(ideas, np.array([7, 3]), np.array([0, 0]), 9)
+    assert facts.numbers.shape == (IDEAS, FACTS)
+    assert [int(row[: LEAP + 4].argmax()) for row in facts.numbers[: len(ideas)]] == [idea.kind for idea in ideas]
+    assert not facts.numbers[len(ideas) :].any()
+    assert np.array_equal(facts.marks[0], desktop.contents[1][0, :MARKS])
+
+
+@settings(deadline=None, max_examples=30)
+@given(
+    st.lists(st.tuples(st.sampled_from("ohc"), st.integers(0, 2), st.integers(-4, 4), st.integers(-3, 3)), max_size=12)
+)
+def test_whatever_windows_do_the_picture_is_kept_and_what_was_seen_is_foreseen(
+    acts: list[tuple[str, int, int, int]],
+) -> None:
+    """After every window was seen once, alone, whatever they do is an idea, to the last cell."""
+    desktop = Desktop()
+    layers = layers_of(desktop)
+    for i in range(3):
+        desktop.open(i)
+        layers.show(desktop.cells(), REST, REST, 2)
+        desktop.hide(i)
+        layers.show(desktop.cells(), REST, REST, 2)
+    for act, i, across, down in acts:
+        moved = REST
+        if act == "o":
+            desktop.open(i)
+        elif act == "h":
+            desktop.hide(i)
+        elif i in desktop.order:
+            desktop.open(i)
+            layers.show(desktop.cells(), REST, REST, 3)
+            y, x = desktop.places[i]
+            layers.press(int(y), int(x))
+            new = np.clip((y + down, x + across), 0, (ROWS - SIZES[i][0], COLUMNS - SIZES[i][1]))
+            moved, desktop.places[i] = np.array([across, down]), new
+        cells = desktop.cells()
+        pictures = [layers.compose(idea) for idea in (None, *layers.ideas(moved))]
+        assert any(np.array_equal(picture, cells) for picture in pictures)
+        layers.show(cells, moved, moved, 3)
+        assert np.array_equal(layers.compose(), cells)
+
+
+def test_more_things_than_layers_are_no_harm() -> None:
+    rng = np.random.default_rng(3)
+    layers = Layers((ROWS, COLUMNS), PIXELS, NONE, Known.nothing((ROWS, COLUMNS), PIXELS, NONE))
+    cells = np.zeros((ROWS, COLUMNS, PIXELS), np.uint8)
+    for _ in range(40):
+        (y, x), (h, w) = rng.integers(0, 7, 2), rng.integers(4, 6, 2)
+        cells = cells.copy()
+        cells[y : y + h, x : x + w] = rng.integers(1, NONE, (h, w, PIXELS))
+        layers.show(cells, REST, REST, 2)
+        assert np.array_equal(layers.compose(), cells)
+        assert len(layers.ideas(REST)) <= IDEAS
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_densest_rectangle_is_that_of_a_slow_search(seed: int) -> None:
+    worth = np.random.default_rng(seed).normal(-0.2, 1.0, (5, 6))
+    slow = max(
+        float(worth[y : y + h, x : x + w].sum())
+        for y in range(5)
+        for x in range(6)
+        for h in range(1, 6 - y)
+        for w in range(1, 7 - x)
+    )
+    score, (y, x, h, w) = densest(worth)
+    assert score == pytest.approx(slow)
+    assert float(worth[y : y + h, x : x + w].sum()) == pytest.approx(slow)
+
+
+def test_shift_and_beginnings() -> None:
+    values = np.arange(6).reshape(2, 3)
+    moved, inside = shift(values, np.array([1, 0]))
+    assert moved.tolist() == [[0, 0, 1], [3, 3, 4]]
+    assert inside.tolist() == [[False, True, True]] * 2
+    assert beginnings(np.zeros((2, MARKS - 1), np.int64)).shape == (2, 0)
