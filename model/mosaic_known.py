@@ -16,6 +16,7 @@ MARKS = 4  # cells at the beginning of the top row that a thing is known by
 TELLING = 3  # of them that must differ: a bare desktop begins nothing
 SIZES, APPEARANCES, CASTS, GROUNDS = 768, 160, 64, 16  # of each that can be known
 CELLS = 128  # of an appearance, at most
+LOOKS = 600  # in which things may appear, at most
 VOTES = 3  # times that something must have been seen
 ALIKE, SAME = 0.7, 0.94  # share of what is known of a ground that fits one that is known; that is of the same
 MET = 10  # times that a ground must have been seen
@@ -112,10 +113,11 @@ class Known:
         """Return what may appear in a picture: of what has the same place and size, what shares most with it."""
         if not self._met_places:
             return []
-        share = (np.isin(self._look_signs, shown) & self._look_first).sum(1) / self._look_first.sum(1)
+        there = np.isin(self._contents, shown)[self._look_contents]
+        share = (there & self._look_first).sum(1) / self._look_first.sum(1)
         best: dict[tuple[int, ...], int] = {}
         for i in np.argsort(-share, kind="stable").tolist():
-            best.setdefault(tuple(self.places[i, 1:].tolist()), i)
+            best.setdefault(self._looks[i][:4], i)
         return [self._appearance(i, float(share[i])) for i in sorted(best.values())]
 
     def learn_appearance(self, top: Signs, y: int, x: int, cells: NDArray[np.uint8]) -> None:
@@ -126,7 +128,7 @@ class Known:
             return
         self._met[place] += 1
         n = len(self._met_places)
-        if self._met[place] >= 2 and n < APPEARANCES:
+        if self._met[place] >= VOTES and n < APPEARANCES:
             self.places[n] = place
             self.looks[n, : h * w] = cells.reshape(h * w, -1)
             self._read()
@@ -151,8 +153,10 @@ class Known:
             if len(self._casts) < 4 * CASTS:
                 self._casts.append(cast)
                 self._seen.append(1)
-        for i, old in enumerate(self.offered_casts):
-            self.casts[i] = old
+        if any((self.casts[i] != old).any() for i, old in enumerate(self.offered_casts)):
+            for i, old in enumerate(self.offered_casts):
+                self.casts[i] = old
+            self._read()
 
     def cast_of(self, before: NDArray[np.uint8], after: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Return what every colour (colours,) turned into, ``none`` where that is not clear."""
@@ -202,17 +206,28 @@ class Known:
     # --- tables ---
 
     def _read(self) -> None:
+        """Make what may appear of what did: in all colours that the known casts give it."""
         self._met_places = {tuple(place.tolist()) for place in self.places if place[3]}
-        n = len(self._met_places)
-        count = self.places[:n, 3] * self.places[:n, 4]
-        self._look_signs = signs(self.looks[:n], self.none)
-        self._look_first = np.zeros((n, CELLS), np.bool_)  # where a content stands that did not stand before
-        for i in range(n):
-            self._look_first[i, np.unique(self._look_signs[i, : count[i]], return_index=True)[1]] = True
+        self._looks: list[tuple[int, int, int, int, NDArray[np.uint8]]] = []
+        met = set()
+        todo = [(y, x, h, w, self.looks[i, : h * w]) for i, (_, y, x, h, w) in enumerate(self.places.tolist()) if h]
+        while todo and len(self._looks) < LOOKS:
+            *place, cells = todo.pop(0)
+            if (key := (*place, cells.tobytes())) not in met:
+                met.add(key)
+                self._looks.append((*place, cells))
+                todo += [(*place, turned(cells, cast)) for cast in self.offered_casts]
+        told = np.zeros((len(self._looks), CELLS), np.int64)
+        self._look_first = np.zeros(told.shape, np.bool_)  # where a content stands that did not stand before
+        for i, (*_, cells) in enumerate(self._looks):
+            told[i, : len(cells)] = signs(cells, self.none)
+            self._look_first[i, np.unique(told[i, : len(cells)], return_index=True)[1]] = True
+        self._contents, self._look_contents = np.unique(told, return_inverse=True)
+        self._look_contents = self._look_contents.reshape(told.shape)
 
     def _appearance(self, i: int, share: float) -> Appearance:
-        _, y, x, h, w = self.places[i].tolist()
-        return Appearance(y, x, self.looks[i, : h * w].reshape(h, w, -1), share)
+        y, x, h, w, cells = self._looks[i]
+        return Appearance(y, x, cells.reshape(h, w, -1), share)
 
 
 class _Ground:
@@ -247,6 +262,13 @@ def empty_tables(
         np.full((CASTS, colours), colours, np.uint8),
         np.full((GROUNDS, *grid, pixels), colours, np.uint8),
     )
+
+
+def turned(contents: NDArray[np.uint8], cast: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return ``contents`` in the colours that a cast (colours,) turns theirs into; those it does not know stay."""
+    none = len(cast)
+    into = np.append(np.where(cast == none, np.arange(none), cast), none).astype(np.uint8)
+    return np.asarray(into[contents])
 
 
 def beginning(top: Signs) -> int:

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from dreamloop.model.mosaic_known import MARKS, Appearance, Known, signs
+from dreamloop.model.mosaic_known import MARKS, Appearance, Known, signs, turned
 
 MOST = 12  # layers, the ground aside
 IDEAS = 64  # at most
@@ -528,13 +528,6 @@ class Facts(NamedTuple):
 
     numbers: NDArray[np.float32]  # (IDEAS, FACTS); the kind of an idea is one of the first
     marks: NDArray[np.uint8]  # (IDEAS, MARKS, pixels)
-
-
-def turned(contents: NDArray[np.uint8], cast: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Return ``contents`` in the colours that a cast (colours,) turns theirs into; those it does not know stay."""
-    none = len(cast)
-    into = np.append(np.where(cast == none, np.arange(none), cast), none).astype(np.uint8)
-    return into[contents]
 
 
 def shift(values: NDArray[Any], step: NDArray[np.int64]) -> tuple[NDArray[Any], NDArray[np.bool_]]:

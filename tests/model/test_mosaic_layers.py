@@ -188,6 +188,23 @@ def test_what_appeared_more_than_once_is_offered_again() -> None:
     assert layers.rects[1].tolist() == [*PLACES[0], *SIZES[0]]
 
 
+def test_what_appeared_is_offered_in_the_colours_of_the_picture() -> None:
+    """It was seen in one look; a cast turns it into another, which shares more with what is there now."""
+    desktop, known = Desktop(), Known.nothing((ROWS, COLUMNS), PIXELS, NONE)
+    known.grows = True
+    desktop.contents[0][0, 0] = 7  # a content that another window shows, too
+    for _ in range(VOTES):
+        known.learn_appearance(signs(desktop.contents[0], NONE)[0, :MARKS], *PLACES[0], desktop.contents[0])
+    before = np.repeat(np.arange(NONE, dtype=np.uint8), 40)
+    for _ in range(VOTES):
+        known.learn_cast(before, NONE - 1 - before)
+    turned = NONE - 1 - desktop.contents[0]
+    for shown, expected in ((7, desktop.contents[0]), (NONE - 8, turned)):
+        desktop.ground[ROWS - 1] = shown
+        (one,) = known.offer(signs(desktop.ground, NONE))
+        assert np.array_equal(one.cells, expected)
+
+
 def test_what_lies_beneath_is_taken_for_what_lay_there_before_until_it_is_seen() -> None:
     desktop, known = Desktop(), Known.nothing((ROWS, COLUMNS), PIXELS, NONE)
     known.grows = True
