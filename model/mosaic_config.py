@@ -18,7 +18,7 @@ class MosaicTrainConfig:
     name: str = "mosaic-small"  # the name on the card
     minutes: float = 60.0  # time box of the whole run, over all resumes
     steps: int = 0  # end after so many steps instead of by the clock (0: by the clock)
-    batch: int = 16  # lessons per step
+    batch: int = 16  # lessons per step; 0: none, ideas alone are weighed
     fresh: int = 3  # new ones with every step: to play and to follow a tick costs as much as to learn from a lesson
     part: tuple[int, int] = (12, 12)  # rows and columns of cells that are seen where little changes
     cells: int = 32  # cells per lesson that are told, of those that change to a content that is known

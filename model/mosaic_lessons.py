@@ -63,8 +63,8 @@ class Lessons:
         self.rng = np.random.default_rng(config.seed)
         self.kept: list[Lesson] = []
         self.turns: deque[Lesson] = deque(maxlen=max(config.lessons // 2, 1))
-        self.happened: deque[Happened] = deque(maxlen=config.lessons)  # in which an idea came true
-        self.idle: deque[Happened] = deque(maxlen=config.lessons)  # in which none did
+        self.happened: deque[Happened] = deque(maxlen=4 * config.lessons)  # in which an idea came true
+        self.idle: deque[Happened] = deque(maxlen=4 * config.lessons)  # in which none did
         self._at = 0
         self._lessons = (lesson for episode in episodes for lesson in self._of(episode))
         self.add(max(config.lessons // 4, config.batch))

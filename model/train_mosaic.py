@@ -71,7 +71,8 @@ class MosaicTrainer:
             ideas = F.cross_entropy(self.net.weigh(moments[0]), moments[1])
             loss = loss + self.config.ideas * ideas
             total["ideas"], of["ideas"] = float(ideas.detach()), 1.0
-        self._descend(loss)
+        if loss.requires_grad:  # without lessons, there may be nothing to learn from yet
+            self._descend(loss)
         self.progress.step += 1
         self.progress.frames += lessons
         return {name: figure / of[name] for name, figure in total.items()}
