@@ -24,7 +24,7 @@ FACTS = KINDS + 25  # numbers that are known of an idea
 TOLD, UNKNOWN, OF_IT, IN_FRONT = 1, 2, 3, 4  # what becomes of a cell
 LARGE = 6  # cells; where fewer change, an idea must explain them all to have come true
 CLEAR = 4.0  # how much better than nothing it must explain them
-MOSTLY = 0.5  # share of the cells that change that it must explain, if it says that something appears
+MOSTLY = 0.35  # share of the cells that change that it must explain, if it says that something appears
 FRESH = 0.75  # share of a rectangle's cells that change where something appears
 NEW = 10.0  # how many more cells than not must change in a rectangle to make it a layer
 UNSURE = 0.05  # share of what changed that a move may leave open, or be wrong about, for the layer's size to be trusted
@@ -68,6 +68,7 @@ class Layers:
         self.grip = np.zeros(3, np.int64)  # the layer that was pressed, and where its corner lay then
         self.guessed = np.zeros(grid, np.bool_)  # cells of the ground that were never seen
         self.now = np.zeros(grid, np.int64)  # signs of what is seen
+        self._taught: set[tuple[int, ...]] = set()  # each has one vote in the life of these layers
         self._offered: tuple[Any, list[Appearance], Any] = (None, [], None)
         self._refresh()
 
@@ -221,12 +222,14 @@ class Layers:
             rect = self._torn(shown, rest, step) if step.any() and not explained else None
             if rect is not None:
                 self._tear(rect, cells, moved, step, tick)
-            elif (rect := self._appeared(rest & (self.now != 0))) is not None:
+            elif not step.any() and (rect := self._appeared(rest & (self.now != 0))) is not None:
                 self._add(rect, cells, tick)
             rest = shown != self.now
         rows, columns = np.nonzero(rest)
         owner = self.owner[rows, columns]
         y, x = rows - self.rects[owner, 0], columns - self.rects[owner, 1]
+        many = np.bincount(owner, minlength=len(self.rects)) > 0.5 * self.rects[:, 2:].prod(1)
+        self.sure &= ~many  # whatever it is, it is not what it was
         self.contents[owner, y, x] = cells[rows, columns]
         self._signs[owner, y, x] = shown[rows, columns]
         self.guessed &= self.owner != 0  # what is seen is no guess
@@ -250,7 +253,9 @@ class Layers:
                 self._unknow(there)
             above = self._above(shown, y, x, h, w)
             self.sure[self._add(np.array([y, x, h, w]), cells, tick, above)] = True
-            if came.mean() >= FRESH and not above and self.now.any():
+            vote = (*shown[y, x : x + MARKS].tolist(), y, x, h, w)
+            if came.mean() >= FRESH and not above and self.now.any() and vote not in self._taught:
+                self._taught.add(vote)
                 self.known.learn_appearance(shown[y, x : x + MARKS], y, x, cells[y : y + h, x : x + w])
 
     def _guess_ground(self) -> None:
@@ -294,7 +299,9 @@ class Layers:
             return
         for k in np.flatnonzero(self.sure & (self.level > 0)):
             y, x, h, w = self.rects[k].tolist()
-            if w > MARKS and (self.owner[y, x : x + MARKS] == k).all():
+            vote = (*self.now[y, x : x + MARKS].tolist(), h, w)
+            if w > MARKS and (self.owner[y, x : x + MARKS] == k).all() and vote not in self._taught:
+                self._taught.add(vote)
                 self.known.learn_size(self.now[y, x : x + MARKS], h, w)
 
     def _explain(self, shown: NDArray[np.int64], ideas: list[Idea]) -> int:
