@@ -129,10 +129,11 @@ class MosaicModel:
 
     def _ideas(self) -> list[Idea | None]:
         """Return the likeliest idea of every player, where it is likelier than all others together."""
-        moments = stack_moments([one.moment() for one in self.known], self.device)
+        ideas = [one.ideas for one in self.known]
+        moments = stack_moments([one.moment(told) for one, told in zip(self.known, ideas, strict=True)], self.device)
         likely, which = self.net.weigh(moments).softmax(1)[:, 1:].max(1)
-        told = zip(self.known, likely.tolist(), which.tolist(), strict=True)
-        return [one.ideas[i] if chance > BELIEVED else None for one, chance, i in told]
+        best = zip(ideas, likely.tolist(), which.tolist(), strict=True)
+        return [told[i] if chance > BELIEVED else None for told, chance, i in best]
 
     def _throw(self, logits: Tensor, players: Tensor) -> Tensor:
         luck = self.config.luck

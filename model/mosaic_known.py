@@ -77,8 +77,9 @@ class Known:
     @property
     def counts(self) -> dict[str, int]:
         """How many of each are known."""
-        return {"sizes": len(self._sizes), "appearances": len(self._met_places), "casts": len(self.offered_casts)} | {
-            "grounds": len(self._often())
+        return {
+            **{"sizes": len(self._sizes), "appearances": len(self._met_places)},
+            **{"casts": len(self.offered_casts), "grounds": len(self._often())},
         }
 
     # --- sizes ---
@@ -135,13 +136,10 @@ class Known:
 
     # --- casts ---
 
-    def learn_cast(self, before: NDArray[np.uint8], after: NDArray[np.uint8]) -> None:
-        """Take note of how colours turned from one picture to the next."""
-        if not self.grows:
-            return
-        cast = self.cast_of(before, after)
-        moves = (cast != self.none) & (cast != np.arange(self.none))
-        if not moves.any():
+    def learn_cast(self, cast: NDArray[np.uint8]) -> None:
+        """Take note of how colours (colours,) turned from one picture to the next."""
+        moves = moves_of(cast)
+        if not self.grows or not moves.any():
             return
         for i, old in enumerate(self._casts):
             both = (old != self.none) & (cast != self.none)
@@ -254,11 +252,10 @@ def empty_tables(
     grid: tuple[int, int], pixels: int, colours: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint8]]:
     """Return tables in which nothing is known."""
-    looks = np.full((APPEARANCES, CELLS, pixels), colours, np.uint8)
     return (
         np.zeros((SIZES, 3), np.int64),
         np.zeros((APPEARANCES, 5), np.int64),
-        looks,
+        np.full((APPEARANCES, CELLS, pixels), colours, np.uint8),
         np.full((CASTS, colours), colours, np.uint8),
         np.full((GROUNDS, *grid, pixels), colours, np.uint8),
     )
@@ -269,6 +266,11 @@ def turned(contents: NDArray[np.uint8], cast: NDArray[np.uint8]) -> NDArray[np.u
     none = len(cast)
     into = np.append(np.where(cast == none, np.arange(none), cast), none).astype(np.uint8)
     return np.asarray(into[contents])
+
+
+def moves_of(cast: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """Return which colours (colours,) a cast turns into others."""
+    return np.asarray((cast != len(cast)) & (cast != np.arange(len(cast))))
 
 
 def beginning(top: Signs) -> int:

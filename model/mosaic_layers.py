@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from dreamloop.model.mosaic_known import MARKS, Appearance, Known, signs, turned
+from dreamloop.model.mosaic_known import MARKS, Appearance, Known, moves_of, signs, turned
 
 MOST = 12  # layers, the ground aside
 IDEAS = 64  # at most
@@ -69,7 +69,7 @@ class Layers:
         self.guessed = np.zeros(grid, np.bool_)  # cells of the ground that were never seen
         self.now = np.zeros(grid, np.int64)  # signs of what is seen
         self._taught: set[tuple[int, ...]] = set()  # each has one vote in the life of these layers
-        self._offered: tuple[Any, list[Appearance], Any] = (None, [], None)
+        self._offered: tuple[Any, list[Appearance]] = (None, [])  # what was seen, and what may appear in it
         self._refresh()
 
     # --- what is there ---
@@ -96,8 +96,7 @@ class Layers:
         rects, owner, contents, marks = self._after(idea)
         y, x = self._inside(owner, rects)
         told = marks[owner, y, x]
-        moved = (owner != self.owner) | (y != self._at[0]) | (x != self._at[1])
-        becomes = np.where(told == 0, UNKNOWN * moved, TOLD * (told != self.now))
+        becomes = np.where(self._differs(told, owner, y, x), np.where(told == 0, UNKNOWN, TOLD), 0)
         if idea is not None and idea.kind != CAST:
             becomes[(becomes == 0) & (owner == (NEW_ONE if idea.kind == APPEAR else idea.layer))] = OF_IT
         cells = contents[owner, y, x]
@@ -129,7 +128,9 @@ class Layers:
                 found.append(self._moved(LEAP + i, front, y + self.leap * down, x + self.leap * across))
         found = [idea for idea in found if idea.kind < CARRY or (idea.y, idea.x) != tuple(self.rects[idea.layer, :2])]
         found += [Idea(APPEAR, i, one.y, one.x) for i, one in enumerate(self._appearances())]
-        found += [Idea(CAST, i) for i, cast in enumerate(self.known.offered_casts) if self._turns(cast)]
+        if casts := self.known.offered_casts:
+            seen = np.bincount(self.compose().ravel(), minlength=self.none + 1)[: self.none] > 0
+            found += [Idea(CAST, i) for i, cast in enumerate(casts) if (moves_of(cast) & seen).any()]
         return found[:IDEAS]
 
     def facts(self, ideas: list[Idea], place: NDArray[np.int64], pressed: NDArray[np.int64], tick: int) -> "Facts":
@@ -200,9 +201,9 @@ class Layers:
             self._guess_ground()
         self._teach()
         if before is not None:
-            told = signs(turned(before, self.known.cast_of(before, cells)), self.none)
-            if (told != shown).sum() <= 0.2 * changed.sum():
-                self.known.learn_cast(before, cells)
+            cast = self.known.cast_of(before, cells)
+            if (self._signs_of(turned(before, cast)) != shown).sum() <= 0.2 * changed.sum():
+                self.known.learn_cast(cast)
 
     def _rest(
         self,
@@ -225,13 +226,10 @@ class Layers:
             elif not step.any() and (rect := self._appeared(rest & (self.now != 0))) is not None:
                 self._add(rect, cells, tick)
             rest = shown != self.now
-        rows, columns = np.nonzero(rest)
-        owner = self.owner[rows, columns]
-        y, x = rows - self.rects[owner, 0], columns - self.rects[owner, 1]
+        owner, y, x = self._seen_at(rest)
         many = np.bincount(owner, minlength=len(self.rects)) > 0.5 * self.rects[:, 2:].prod(1)
         self.sure &= ~many  # whatever it is, it is not what it was
-        self.contents[owner, y, x] = cells[rows, columns]
-        self._signs[owner, y, x] = shown[rows, columns]
+        self.contents[owner, y, x], self._signs[owner, y, x] = cells[rest], shown[rest]
         self.guessed &= self.owner != 0  # what is seen is no guess
         self.now = shown
 
@@ -284,10 +282,12 @@ class Layers:
 
     def _unknow(self, where: NDArray[np.bool_]) -> None:
         """Forget what is seen at cells (rows, columns): it is of something else."""
-        rows, columns = np.nonzero(where)
-        owner = self.owner[rows, columns]
-        y, x = rows - self.rects[owner, 0], columns - self.rects[owner, 1]
-        self.contents[owner, y, x], self._signs[owner, y, x] = self.none, 0
+        at = self._seen_at(where)
+        self.contents[at], self._signs[at] = self.none, 0
+
+    def _seen_at(self, where: NDArray[np.bool_]) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+        """Return the layers that are seen at some cells (rows, columns), and row and column within them."""
+        return self.owner[where], self._at[0][where], self._at[1][where]
 
     def _drop(self, k: int) -> None:
         self.rects[k], self.level[k], self.sure[k] = 0, 0, False
@@ -325,13 +325,19 @@ class Layers:
         """Return how many cells an idea explains, less those that it is wrong about."""
         rects, owner, _, marks = self._after(idea)
         y, x = self._inside(owner, rects)
-        told, moved = marks[owner, y, x], (owner != self.owner) | (y != self._at[0]) | (x != self._at[1])
-        known = told != 0
-        differs = np.where(known, told != self.now, moved)
+        told = marks[owner, y, x]
+        known, differs = told != 0, self._differs(told, owner, y, x)
         right = int((known & differs & (told == shown)).sum())
         open_, false = int((~known & differs & changed).sum()), int((differs & ~changed).sum())
         other = int((differs & changed).sum()) - right - open_  # it changed, but to something else
         return right + 0.5 * open_ + min(0.3 * other, right) - false
+
+    def _differs(
+        self, told: NDArray[np.int64], owner: NDArray[np.int64], y: NDArray[np.int64], x: NDArray[np.int64]
+    ) -> NDArray[np.bool_]:
+        """Return which cells become others: what is told of them is, or if nothing is, they are of something else."""
+        moved = (owner != self.owner) | (y != self._at[0]) | (x != self._at[1])
+        return np.asarray(np.where(told == 0, moved, told != self.now))
 
     def _titles(self, changed: NDArray[np.bool_]) -> dict[int, float]:
         """Return what speaks for a layer to have come to the front though nothing covered it: its top row changed.
@@ -402,15 +408,8 @@ class Layers:
             inside = [
                 one for one in offered if one.y + len(one.cells) <= rows and one.x + one.cells.shape[1] <= columns
             ]
-            colours = np.bincount(self.compose().ravel(), minlength=self.none + 1)[: self.none] > 0
-            self._offered = (self.now, inside, colours)
+            self._offered = (self.now, inside)
         return self._offered[1]
-
-    def _turns(self, cast: NDArray[np.uint8]) -> bool:
-        """Say whether a cast would change the picture of now."""
-        moves = (cast != self.none) & (cast != np.arange(self.none))
-        self._appearances()
-        return bool((moves & self._offered[2]).any())
 
     def _owner(self, rects: NDArray[np.int64], level: NDArray[np.int64]) -> NDArray[np.int64]:
         owner = np.zeros(self.grid, np.int64)
@@ -538,8 +537,8 @@ class Facts(NamedTuple):
 
 
 def shift(values: NDArray[Any], step: NDArray[np.int64]) -> tuple[NDArray[Any], NDArray[np.bool_]]:
-    """Return ``values`` (rows, columns) moved by ``step`` (across, down), and which of them lay inside."""
-    rows, columns = values.shape
+    """Return ``values`` (rows, columns, ...) moved by ``step`` (across, down), and which of them lay inside."""
+    rows, columns = values.shape[:2]
     y, x = np.arange(rows)[:, None] - step[1], np.arange(columns) - step[0]
     inside = (y >= 0) & (y < rows) & (x >= 0) & (x < columns)
     return values[y.clip(0, rows - 1), x.clip(0, columns - 1)], inside

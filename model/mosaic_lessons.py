@@ -127,13 +127,13 @@ class Lessons:
             ideas = player.ideas if changes >= LARGE or self.rng.random() < worth else []
             came = 1 + player.layers.explain(truth, ideas)
             if ideas:
-                (self.happened if came else self.idle).append(Happened(player.moment(), came))
+                (self.happened if came else self.idle).append(Happened(player.moment(ideas), came))
             if player.memory.tick and self.rng.random() < worth:
                 turn = changes > self.config.much
                 whole = turn or self.rng.random() < self.config.wide
                 part = WHOLE if whole else self._part(changed, player.places[0] // self.config.net.cell)
                 ideas = ideas or player.ideas
-                idea = ([None, *ideas])[self._expected(came, len(ideas))]
+                idea = [None, *ideas][self._expected(came, len(ideas))]
                 yield Lesson(player.look(part, idea), truth[part].copy(), turn)
 
     def _expected(self, came: int, ideas: int) -> int:

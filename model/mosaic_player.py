@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from dreamloop.model.mosaic_known import Known
-from dreamloop.model.mosaic_layers import Idea, Layers
+from dreamloop.model.mosaic_layers import Idea, Layers, shift
 from dreamloop.model.mosaic_memory import CellMemory, from_cells, to_cells
 from dreamloop.model.mosaic_net import CARRIED, INKS, NEAR, Moment, MosaicConfig, Seen
 from dreamloop.model.mosaic_sprite import CLEAR, SIDE, Sprite, seen_next, uncover
@@ -172,55 +172,51 @@ class MosaicPlayer:
 
     def look(self, part: Part = WHOLE, idea: Idea | None = None) -> Look:
         """Return what the net sees of this player, of the whole picture or of ``part`` of it, if an idea comes true."""
-        memory, shift = self.memory, self.shift
-        carried = [page[part] for page in self._carried(shift // self.config.cell)]
+        memory, step = self.memory, self.shift
+        carried = [page[part] for page in self._carried(step // self.config.cell)]
         sources = np.stack([memory.now[part], *carried, *memory.slots[:, *part]], 2)
         corner = np.array([part[1].start, part[0].start])
         age = memory.age[part].copy()
         held = self._held(self.actions[-1])
         inks = np.array([self._colour_at(self.places[1]), *self.inks]) if held else np.full(INKS, self.config.colours)
         cells, becomes = self.layers.foresee(idea)
-        known = (sources, age, corner, self._near(), inks, self.actions, self.places, shift)
+        known = (sources, age, corner, self._near(), inks, self.actions, self.places, step)
         return *known, cells[part], becomes[part]
 
-    def moment(self) -> Look:
-        """Return what the ideas of this player are weighed by."""
+    def moment(self, ideas: list[Idea]) -> Look:
+        """Return what this player's ``ideas`` are weighed by."""
         (pointed, _, pressed), cell = self.places // self.config.cell, self.config.cell
         inside = (self.places[0] % cell / cell - 0.5).astype(np.float32)
-        return *self.layers.facts(self.ideas, pointed, pressed, self.memory.tick), self._near(), inside, self.actions
+        return *self.layers.facts(ideas, pointed, pressed, self.memory.tick), self._near(), inside, self.actions
 
     @property
     def moved(self) -> NDArray[np.int64]:
         """How far, in pixels (2,), a thing that is held has come along since the press."""
-        config = self.config
-        if config.button < 0 or not (self.actions[-2:, config.button] > 0.5).all():
-            return np.zeros(2, np.int64)
-        return np.asarray(config.snap * ((self.places[0] - self.places[2] + config.snap // 2) // config.snap))
+        return self._come(self.places[0])
 
     @property
     def shift(self) -> NDArray[np.int64]:
         """How far, in pixels (2,), a thing that is held since the press comes with the tick that is to be drawn."""
+        return self._come(self.places[0]) - self._come(self.places[1])
+
+    def _come(self, place: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return how far (2,) a thing that is held has come since the press when the pointer is at ``place``."""
         config = self.config
         if config.button < 0 or not (self.actions[-2:, config.button] > 0.5).all():
             return np.zeros(2, np.int64)
-        now, before = ((place - self.places[2] + config.snap // 2) // config.snap for place in self.places[:2])
-        return np.asarray(config.snap * (now - before))
+        return np.asarray(config.snap * ((place - self.places[2] + config.snap // 2) // config.snap))
 
     def _carried(self, steps: NDArray[np.int64]) -> list[NDArray[np.uint8]]:
         """Return what moves along with the pointer by ``steps`` cells: both ways, across, down."""
-        rows, columns = self.config.grid
-        y, x = np.arange(rows), np.arange(columns)
         pages = (self.memory.now, self.memory.now, self.memory.now, self.memory.slots[0])
         carried = []
         for (across, down), page in zip(((1, 1), (1, 0), (0, 1), (1, 1)), pages, strict=True):
-            dx, dy = int(steps[0]) * across, int(steps[1]) * down
-            from_y, from_x = y - dy, x - dx
-            inside = ((from_y >= 0) & (from_y < rows))[:, None] & ((from_x >= 0) & (from_x < columns))
-            if dx or dy:
-                fetched = page[from_y.clip(0, rows - 1)[:, None], from_x.clip(0, columns - 1)]
+            step = steps * (across, down)
+            if step.any():
+                fetched, inside = shift(page, step)
                 carried.append(np.where(inside[..., None], fetched, self.config.colours).astype(np.uint8))
             else:
-                carried.append(np.full((len(y), len(x), page.shape[-1]), self.config.colours, np.uint8))
+                carried.append(np.full(page.shape, self.config.colours, np.uint8))
         assert len(carried) == CARRIED
         return carried
 

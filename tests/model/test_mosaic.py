@@ -379,7 +379,7 @@ def test_ideas_alone_can_be_learnt() -> None:
     before = {name: value.clone() for name, value in trainer.net.named_parameters()}
     assert trainer.step([]) == {}, "there is nothing to learn from"
     assert lessons.moments(8) is None, "a picture without layers gives no ideas"
-    seen = stack_moments([MosaicPlayer(CONFIG.net).moment()] * 4)
+    seen = stack_moments([MosaicPlayer(CONFIG.net).moment([])] * 4)
     moments = seen._replace(facts=torch.rand_like(seen.facts)), torch.tensor([0, 1, 2, 3])
     assert trainer.step([], moments)["ideas"] > 0
     changed = {name for name, value in trainer.net.named_parameters() if not torch.equal(value, before[name])}

@@ -197,7 +197,7 @@ def test_what_appeared_is_offered_in_the_colours_of_the_picture() -> None:
         known.learn_appearance(signs(desktop.contents[0], NONE)[0, :MARKS], *PLACES[0], desktop.contents[0])
     before = np.repeat(np.arange(NONE, dtype=np.uint8), 40)
     for _ in range(VOTES):
-        known.learn_cast(before, NONE - 1 - before)
+        known.learn_cast(known.cast_of(before, NONE - 1 - before))
     turned = NONE - 1 - desktop.contents[0]
     for shown, expected in ((7, desktop.contents[0]), (NONE - 8, turned)):
         desktop.ground[ROWS - 1] = shown
