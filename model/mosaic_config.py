@@ -18,7 +18,7 @@ class MosaicTrainConfig:
     name: str = "mosaic-small"  # the name on the card
     minutes: float = 60.0  # time box of the whole run, over all resumes
     steps: int = 0  # end after so many steps instead of by the clock (0: by the clock)
-    batch: int = 16  # lessons per step; 0: none, ideas alone are weighed
+    batch: int = 16  # lessons per step
     fresh: int = 3  # new ones with every step: to play and to follow a tick costs as much as to learn from a lesson
     part: tuple[int, int] = (12, 12)  # rows and columns of cells that are seen where little changes
     cells: int = 32  # cells per lesson that are told, of those that change to a content that is known
@@ -28,14 +28,12 @@ class MosaicTrainConfig:
     moving: float = 0.2  # share of the ticks taken in which something changes, though the player began nothing
     turns: float = 0.25  # share of a batch in which much changes; of these the whole picture is seen
     wide: float = 0.2  # share of the lessons in which little changes that show the whole picture all the same
-    moments: int = 64  # moments per step in which ideas are weighed
     mistaken: float = 0.02  # share of the lessons in which not what came true is foreseen, but anything
     smudge: float = 0.01  # share of the cells that show something wrong, as a dream's own mistakes do
     much: int = 14  # cells; a tick in which more change is always taken, and shown whole
     gate: float = 1.0  # weight of the loss that says which cells change
     fair: float = 0.75  # how much alike lessons count in the next loss, whatever the number of their cells
     whole: float = 4.0  # ... of the one that says what a cell shows
-    ideas: float = 1.0  # ... of the one that says what happens to the layers
     pixels: float = 0.2  # ... of the one that draws what no book holds
     muon_lr: float = 2e-3  # matrices inside the residual blocks
     adam_lr: float = 2e-3  # everything else

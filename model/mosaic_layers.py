@@ -26,6 +26,7 @@ LARGE = 6  # cells; where fewer change, an idea must explain them all to have co
 CLEAR = 4.0  # how much better than nothing it must explain them
 MOSTLY = 0.35  # share of the cells that change that it must explain, if it says that something appears
 FRESH = 0.75  # share of a rectangle's cells that change where something appears
+GONE = 0.6  # share of what is seen of a layer that must change, for it to be no longer there
 NEW = 10.0  # how many more cells than not must change in a rectangle to make it a layer
 UNSURE = 0.05  # share of what changed that a move may leave open, or be wrong about, for the layer's size to be trusted
 OUTSIDE = 1.5  # how much a cell of it that does not change counts against it
@@ -70,6 +71,7 @@ class Layers:
         self.now = np.zeros(grid, np.int64)  # signs of what is seen
         self._taught: set[tuple[int, ...]] = set()  # each has one vote in the life of these layers
         self._offered: tuple[Any, list[Appearance]] = (None, [])  # what was seen, and what may appear in it
+        self._answer: tuple[Any, ...] = (None,) * 4  # what was explained last: what was seen, by what, and the answer
         self._refresh()
 
     # --- what is there ---
@@ -81,9 +83,7 @@ class Layers:
 
     def compose(self, idea: Idea | None = None) -> NDArray[np.uint8]:
         """Return the picture (rows, columns, pixels) after an idea; ``none`` where nothing is known."""
-        rects, owner, contents, _ = self._after(idea)
-        y, x = self._inside(owner, rects)
-        return contents[owner, y, x]
+        return self._cells(idea, *self._after(idea))
 
     def foresee(self, idea: Idea | None) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
         """Return what an idea would change.
@@ -93,13 +93,12 @@ class Layers:
             columns) what becomes of every cell, ``TOLD``, ``UNKNOWN``, or it stays what it is and is ``OF_IT`` or not;
             ``IN_FRONT`` is added for cells of the front layer of now.
         """
-        rects, owner, contents, marks = self._after(idea)
-        y, x = self._inside(owner, rects)
-        told = marks[owner, y, x]
+        owner, y, x = self._after(idea)
+        told = self._told(idea, owner, y, x)
         becomes = np.where(self._differs(told, owner, y, x), np.where(told == 0, UNKNOWN, TOLD), 0)
         if idea is not None and idea.kind != CAST:
             becomes[(becomes == 0) & (owner == (NEW_ONE if idea.kind == APPEAR else idea.layer))] = OF_IT
-        cells = contents[owner, y, x]
+        cells = self._cells(idea, owner, y, x)
         cells[becomes != TOLD] = self.none
         if self.front:
             becomes[self.owner == self.front] += IN_FRONT
@@ -198,6 +197,7 @@ class Layers:
             self._recognise(cells, shown, changed, tick)
         self._rest(cells, shown, moved, step, tick, true >= 0)
         if changed.sum() >= LARGE:
+            self._leave(cells, shown, changed, tick)
             self._guess_ground()
         self._teach()
         if before is not None:
@@ -256,6 +256,22 @@ class Layers:
                 self._taught.add(vote)
                 self.known.learn_appearance(shown[y, x : x + MARKS], y, x, cells[y : y + h, x : x + w])
 
+    def _leave(self, cells: NDArray[np.uint8], shown: NDArray[np.int64], changed: NDArray[np.bool_], tick: int) -> None:
+        """Give up layers that are no longer there: how one began is gone, and most of the rest that was seen of it."""
+        if changed.sum() > changed.size // 2:
+            return
+        for k in np.flatnonzero((self.level > 0) & (self.since < tick)):
+            y, x, h, w = self.rects[k].tolist()
+            top, seen = (slice(y, y + 1), slice(x, x + min(w, MARKS))), self.owner == k
+            begins = seen[top].all() and changed[top].all()
+            if not (begins or not self.sure[k]) or not changed[seen].sum() > GONE * seen.sum():
+                continue
+            if (y, x, h, w) not in self.known.find(shown):
+                self._drop(int(k))
+                at = self._seen_at(seen)
+                self.contents[at], self._signs[at] = cells[seen], shown[seen]
+                self.now = shown
+
     def _guess_ground(self) -> None:
         """Take what lies beneath, where that was never seen, for what lay there before."""
         seen = self.contents[0].copy()
@@ -305,6 +321,13 @@ class Layers:
                 self.known.learn_size(self.now[y, x : x + MARKS], h, w)
 
     def _explain(self, shown: NDArray[np.int64], ideas: list[Idea]) -> int:
+        before, then, of, answer = self._answer
+        if before is not self.now or of != ideas or (then != shown).any():
+            answer = self._explain_anew(shown, ideas)
+            self._answer = (self.now, shown, ideas, answer)
+        return int(answer)
+
+    def _explain_anew(self, shown: NDArray[np.int64], ideas: list[Idea]) -> int:
         changed = shown != self.now
         count, best = int(changed.sum()), -1
         much = count > changed.size // 2
@@ -317,15 +340,16 @@ class Layers:
         ]
         if scores and count:
             best = int(np.argmax(scores))
-            least = max(CLEAR, MOSTLY * count) if ideas[best].kind == APPEAR else CLEAR
-            best = best if scores[best] >= (least if count >= LARGE else count) else -1  # of few, it must explain all
+            least = CLEAR if count >= LARGE else count  # of few, it must explain all
+            if ideas[best].kind == APPEAR:
+                least = max(CLEAR, MOSTLY * count) if count >= LARGE else np.inf
+            best = best if scores[best] >= least else -1
         return best
 
     def _fits(self, idea: Idea, shown: NDArray[np.int64], changed: NDArray[np.bool_]) -> float:
         """Return how many cells an idea explains, less those that it is wrong about."""
-        rects, owner, _, marks = self._after(idea)
-        y, x = self._inside(owner, rects)
-        told = marks[owner, y, x]
+        owner, y, x = self._after(idea)
+        told = self._told(idea, owner, y, x)
         known, differs = told != 0, self._differs(told, owner, y, x)
         right = int((known & differs & (told == shown)).sum())
         open_, false = int((~known & differs & changed).sum()), int((differs & ~changed).sum())
@@ -360,6 +384,9 @@ class Layers:
         y, x, h, w = rect
         if score < NEW or h < 2 or w < 2:
             return None
+        tops, lows = self.rects[:, :2], self.rects[:, :2] + self.rects[:, 2:]
+        if (self.sure & (self.level > 0) & (tops <= (y, x)).all(1) & (lows >= (y + h, x + w)).all(1)).any():
+            return None  # something of a layer whose size is known
         within = self.owner[y : y + h, x : x + w]
         k = int(within[0, 0])
         if k and (within == k).all():  # something of a layer itself, if its top row is what it was
@@ -382,15 +409,10 @@ class Layers:
         (rows, columns), (h, w) = self.grid, self.rects[k, 2:]
         return Idea(kind, k, int(np.clip(y, 0, max(rows - self.floor - h, 0))), int(np.clip(x, 0, columns - w)))
 
-    def _after(
-        self, idea: Idea | None
-    ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.uint8], NDArray[np.int64]]:
-        """Return the rectangles, the layer that is seen at every cell (rows, columns), the contents and their signs."""
-        if idea is None:
-            return self.rects, self.owner, self.contents, self._signs
-        if idea.kind == CAST:
-            contents = turned(self.contents, self.known.offered_casts[idea.layer])
-            return self.rects, self.owner, contents, signs(contents, self.none)
+    def _after(self, idea: Idea | None) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+        """Return the layer that is seen at every cell (rows, columns), and row and column within it."""
+        if idea is None or idea.kind == CAST:
+            return self.owner, *self._at
         rects, level, k = self.rects.copy(), self.level.copy(), idea.layer
         if idea.kind == APPEAR:
             cells, k = self._appearances()[k].cells, NEW_ONE
@@ -398,7 +420,25 @@ class Layers:
             self.contents[k, :h, :w], self._signs[k, :h, :w], rects[k, 2:] = cells, signs(cells, self.none), (h, w)
         rects[k, :2] = idea.y, idea.x
         level[k] = 0 if idea.kind == HIDE else level.max() + 1
-        return rects, self._owner(rects, level), self.contents, self._signs
+        owner = self._owner(rects, level)
+        return owner, *self._inside(owner, rects)
+
+    def _cells(
+        self, idea: Idea | None, owner: NDArray[np.int64], y: NDArray[np.int64], x: NDArray[np.int64]
+    ) -> NDArray[np.uint8]:
+        """Return the contents (rows, columns, pixels) that are seen after an idea; the rest is from ``_after``."""
+        cells = self.contents[owner, y, x]
+        if idea is not None and idea.kind == CAST:
+            return turned(cells, self.known.offered_casts[idea.layer])
+        return cells
+
+    def _told(
+        self, idea: Idea | None, owner: NDArray[np.int64], y: NDArray[np.int64], x: NDArray[np.int64]
+    ) -> NDArray[np.int64]:
+        """Return the signs (rows, columns) of what is seen after an idea."""
+        if idea is not None and idea.kind == CAST:
+            return self._signs_of(self._cells(idea, owner, y, x))
+        return self._signs[owner, y, x]
 
     def _appearances(self) -> list[Appearance]:
         """Return what may appear in the picture of now, of what fits into it."""
@@ -428,7 +468,7 @@ class Layers:
     def _apply(self, idea: Idea, cells: NDArray[np.uint8], tick: int) -> None:
         k = idea.layer
         if idea.kind == CAST:
-            self.contents = self._after(idea)[2]
+            self.contents = turned(self.contents, self.known.offered_casts[k])
             self._refresh()
             return
         if idea.kind == APPEAR:
@@ -453,7 +493,24 @@ class Layers:
         self.contents[k, :h, :w][seen] = cells[y : y + h, x : x + w][seen]
         self._signs[k] = signs(self.contents[k], self.none)
         self._rank()
+        for other in self._others_like(k):
+            self._drop(other)
         return k
+
+    def _others_like(self, k: int) -> list[int]:
+        """Return layers that a new one has come in place of: they lay just there, or are as large and begin alike.
+
+        One that begins alike may be another of the same kind, if it is seen to begin so where it lies.
+        """
+        found, begins = [], self._signs[k, 0, :MARKS]
+        for j in np.flatnonzero((self.rects[:, 2:] == self.rects[k, 2:]).all(1)):
+            y, x, _, w = self.rects[j].tolist()
+            there = self.level[j] > 0 and (self.rects[j] == self.rects[k]).all()
+            alike = begins.all() and (self._signs[j, 0, :MARKS] == begins).all()
+            seen = self.level[j] > 0 and (self.owner[y, x : x + min(w, MARKS)] == j).all()
+            if j not in (0, k, NEW_ONE) and (there or (alike and not seen)):
+                found.append(int(j))
+        return found
 
     def _tear(
         self, rect: Rect, cells: NDArray[np.uint8], moved: NDArray[np.int64], step: NDArray[np.int64], tick: int

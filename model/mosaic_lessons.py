@@ -18,9 +18,8 @@ from dreamloop.model.dataset import DataError, Episode
 from dreamloop.model.mosaic_book import Book
 from dreamloop.model.mosaic_config import MosaicTrainConfig
 from dreamloop.model.mosaic_known import Known
-from dreamloop.model.mosaic_layers import LARGE
-from dreamloop.model.mosaic_net import Moment, Seen
-from dreamloop.model.mosaic_player import WHOLE, Look, MosaicPlayer, Palette, Part, stack, stack_moments
+from dreamloop.model.mosaic_net import Seen
+from dreamloop.model.mosaic_player import WHOLE, Look, MosaicPlayer, Palette, Part, stack
 from dreamloop.model.mosaic_sprite import Sprite, SpriteLooks
 
 LOOKED_AT = 4  # episodes in which a sprite is looked for, where none is known
@@ -32,13 +31,6 @@ class Lesson(NamedTuple):
     look: Look
     truth: NDArray[np.uint8]  # (rows, columns, pixels)
     turn: bool = False  # much changed, and the whole picture is seen
-
-
-class Happened(NamedTuple):
-    """A moment, and the number of the idea that came true, counted from 1; 0: none."""
-
-    moment: Look
-    came: int
 
 
 class Lessons:
@@ -63,8 +55,6 @@ class Lessons:
         self.rng = np.random.default_rng(config.seed)
         self.kept: list[Lesson] = []
         self.turns: deque[Lesson] = deque(maxlen=max(config.lessons // 2, 1))
-        self.happened: deque[Happened] = deque(maxlen=4 * config.lessons)  # in which an idea came true
-        self.idle: deque[Happened] = deque(maxlen=4 * config.lessons)  # in which none did
         self._at = 0
         self._lessons = (lesson for episode in episodes for lesson in self._of(episode))
         self.add(max(config.lessons // 4, config.batch))
@@ -98,18 +88,6 @@ class Lessons:
         batches = (self.batch_of(lessons, device) for lessons in alike(drawn, n))
         return [smudge(seen, truth, self.config.smudge) for seen, truth in batches]
 
-    def moments(self, n: int, device: torch.device | str = "cpu") -> tuple[Moment, Tensor] | None:
-        """Return n moments, in half of which an idea came true, and the numbers (n,) of these; None: there is none."""
-        drawn = [
-            kept[i]
-            for kept, share in ((self.happened, n // 2), (self.idle, n - n // 2))
-            for i in self.rng.integers(0, max(len(kept), 1), share if kept else 0)
-        ]
-        if not drawn:
-            return None
-        came = torch.tensor([one.came for one in drawn])
-        return stack_moments([one.moment for one in drawn], device), came.to(device)
-
     def batch_of(self, chosen: list[Lesson], device: torch.device | str = "cpu") -> tuple[Seen, Tensor]:
         """Return these lessons as a batch."""
         truth = torch.from_numpy(np.stack([one.truth for one in chosen])).to(device)
@@ -124,15 +102,12 @@ class Lessons:
             self.book.learn(truth[changed & ~player.covered])  # what was hidden in part is but guessed
             changes, began = int(changed.sum()), self._began(player.actions[-1], player.actions[-2])
             worth = self._worth(changes, began, player.actions[-1])
-            ideas = player.ideas if changes >= LARGE or self.rng.random() < worth else []
-            came = 1 + player.layers.explain(truth, ideas)
-            if ideas:
-                (self.happened if came else self.idle).append(Happened(player.moment(ideas), came))
             if player.memory.tick and self.rng.random() < worth:
                 turn = changes > self.config.much
                 whole = turn or self.rng.random() < self.config.wide
                 part = WHOLE if whole else self._part(changed, player.places[0] // self.config.net.cell)
-                ideas = ideas or player.ideas
+                ideas = player.ideas
+                came = 1 + player.layers.explain(truth, ideas)
                 idea = [None, *ideas][self._expected(came, len(ideas))]
                 yield Lesson(player.look(part, idea), truth[part].copy(), turn)
 

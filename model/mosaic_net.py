@@ -29,6 +29,7 @@ from torch.nn import functional as F
 
 from dreamloop.model.layers import Blocks, Conv, Linear, Shrink, unfold
 from dreamloop.model.mosaic_book import EMPTY, signs
+from dreamloop.model.mosaic_ideas import LOUD, NEAR, Ideas, Moment
 from dreamloop.model.mosaic_known import MARKS, TABLES, Known, empty_tables
 from dreamloop.model.mosaic_layers import FACTS, IDEAS, IN_FRONT, OF_IT, TOLD, UNKNOWN
 from dreamloop.model.mosaic_sprite import CLEAR, SIDE
@@ -37,8 +38,6 @@ CARRIED = 4  # sources that move along with the pointer: both ways, across, down
 INKS = 3  # colours that a pointer that is down may draw in: that of its last place, its last, that it was pressed on
 AGES = 32  # ages of a cell that are told apart, in ticks
 REACH = 16  # pixels on every side of the pointer that its stamps cover
-NEAR = 1  # cells on every side of the pointer that are looked at, wherever they are in the picture
-LOUD = 3.0  # how loudly actions are told to what chooses a content: one control among many is rarely down
 Chance = Callable[[Tensor, Tensor], Tensor]  # logits (n, ...) and the players (n,) they are of, to logits
 
 
@@ -97,16 +96,6 @@ class Seen(NamedTuple):
     shift: Tensor  # (b, 2) pixels that a thing held since the press has come with this tick
     foreseen: Tensor  # (b, rows, columns, pixels) uint8, what follows from an idea; ``colours`` where nothing does
     becomes: Tensor  # (b, rows, columns) uint8, what becomes of every cell (see mosaic_layers.py)
-
-
-class Moment(NamedTuple):
-    """What ideas of b players are weighed by."""
-
-    facts: Tensor  # (b, IDEAS, FACTS) what is known of every idea
-    marks: Tensor  # (b, IDEAS, MARKS, pixels) uint8, how the layer of every idea begins
-    near: Tensor  # (b, cells, pixels) what the cells around the pointer show
-    inside: Tensor  # (b, 2) where in its cell the pointer is, -0.5 to 0.5
-    actions: Tensor  # (b, action_ticks, a), oldest first
 
 
 class Drawn(NamedTuple):
@@ -383,37 +372,6 @@ class MosaicNet(nn.Module):
         return torch.stack(torch.meshgrid(*step, indexing="xy"), -1) + seen.corner[:, None, None]
 
 
-class Ideas(nn.Module):
-    """Weighs what may happen to the layers by what is done and what lies under the pointer: does it come true?"""
-
-    def __init__(self, config: MosaicConfig) -> None:
-        super().__init__()
-        wide, code, pixels = 2 * config.page, config.page, config.cell**2 * config.emb
-        self.code = Linear(pixels, code)
-        self.act = Linear(config.actions * config.action_ticks, wide)
-        self.under = nn.Sequential(Linear((2 * NEAR + 1) ** 2 * code + 2, wide), nn.SiLU(), Linear(wide, wide))
-        self.mix = nn.Sequential(nn.SiLU(), Linear(wide, wide), nn.SiLU())
-        self.bind = nn.Sequential(Linear(FACTS + MARKS * code, wide), nn.SiLU(), Linear(wide, wide))
-        self.seek = Linear(wide, wide)
-        self.weigh = nn.Sequential(Linear(3 * wide, wide), nn.SiLU(), Linear(wide, 1))
-        self.none = Linear(wide, 1)
-
-    def forward(self, moment: Moment, ink: Tensor) -> Tensor:
-        """Return logits (b, 1 + IDEAS): none comes true, or this one does; -inf where there is no idea.
-
-        Args:
-            ink: (colours + 1, emb) codes of colours, of the dtype of the arithmetic.
-        """
-        near, begins = (self.code(F.embedding(cells.int(), ink).flatten(-2)) for cells in (moment.near, moment.marks))
-        under = self.under(torch.cat([near.flatten(1), moment.inside.to(ink)], 1))
-        done = self.mix(self.act(LOUD * moment.actions.flatten(1).to(ink)) + under)
-        told = self.bind(torch.cat([moment.facts.to(ink), begins.flatten(2)], -1))
-        asked = self.seek(done)[:, None].expand_as(told)
-        logits = self.weigh(torch.cat([told, told * asked, asked], -1))[..., 0]
-        logits = logits.masked_fill(~moment.facts.any(-1), -torch.inf)
-        return torch.cat([self.none(done), logits], 1).float()
-
-
 class Attention(nn.Module):
     """Self-attention among the places of a small picture, added to it."""
 
@@ -495,8 +453,11 @@ def count_flop(net: MosaicNet, cells: int) -> float:
         *(torch.zeros(1, config.action_ticks, config.actions), two[:, None].expand(-1, 3, -1), two),
         *(sources[:, :, :, 0], sources[:, :, :, 0, 0]),
     )
-    marks = torch.zeros(1, IDEAS, MARKS, config.cell**2, dtype=torch.uint8)
-    moment = Moment(torch.zeros(1, IDEAS, FACTS), marks, seen.near, seen.places[:, 0].float(), seen.actions)
+    marks = torch.zeros(1, IDEAS, MARKS, dtype=torch.long)
+    moment = Moment(
+        *(torch.ones(1, IDEAS, FACTS), marks, marks[:, 0, :1].expand(-1, near), seen.places[:, 0].float()),
+        *(seen.actions, seen.near[0, :1].to(torch.uint8)),
+    )
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         net.weigh(moment)
         net.draw(net.look(seen), seen, torch.zeros(cells, 3, dtype=torch.long))

@@ -11,10 +11,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from dreamloop.model.mosaic_ideas import NEAR, Moment
 from dreamloop.model.mosaic_known import Known
 from dreamloop.model.mosaic_layers import Idea, Layers, shift
 from dreamloop.model.mosaic_memory import CellMemory, from_cells, to_cells
-from dreamloop.model.mosaic_net import CARRIED, INKS, NEAR, Moment, MosaicConfig, Seen
+from dreamloop.model.mosaic_net import CARRIED, INKS, MosaicConfig, Seen
 from dreamloop.model.mosaic_sprite import CLEAR, SIDE, Sprite, seen_next, uncover
 
 Look = tuple[NDArray[Any], ...]  # the fields of Seen or of Moment, of one player
@@ -184,7 +185,7 @@ class MosaicPlayer:
         return *known, cells[part], becomes[part]
 
     def moment(self, ideas: list[Idea]) -> Look:
-        """Return what this player's ``ideas`` are weighed by."""
+        """Return what this player's ``ideas`` are weighed by, contents themselves in place of their numbers."""
         (pointed, _, pressed), cell = self.places // self.config.cell, self.config.cell
         inside = (self.places[0] % cell / cell - 0.5).astype(np.float32)
         return *self.layers.facts(ideas, pointed, pressed, self.memory.tick), self._near(), inside, self.actions
@@ -248,7 +249,14 @@ class MosaicPlayer:
 
 def stack_moments(moments: Sequence[Look], device: torch.device | str = "cpu") -> Moment:
     """Put the moments of b players together as the net takes them."""
-    return Moment(*(torch.from_numpy(np.stack(part)).to(device) for part in zip(*moments, strict=True)))
+    facts, marks, near, inside, actions = (np.stack(part) for part in zip(*moments, strict=True))
+    pixels = marks.shape[-1]
+    contents = np.concatenate([marks.reshape(-1, pixels), near.reshape(-1, pixels)])
+    which = np.arange(len(contents))
+    split = len(contents) - near.size // pixels
+    numbers = which[:split].reshape(marks.shape[:-1]), which[split:].reshape(near.shape[:-1])
+    parts = (facts, *numbers, inside, actions, contents)
+    return Moment(*(torch.from_numpy(part).to(device) for part in parts))
 
 
 def stack(looks: Sequence[Look], device: torch.device | str = "cpu") -> Seen:

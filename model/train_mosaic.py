@@ -1,5 +1,7 @@
 """Training of the mosaic model: which cells change, and what every pixel of those is made of. One time box.
 
+Which ideas come true is taught apart, by train_ideas.py: here the true one is given.
+
 Resumes after kill -9 from the last atomic checkpoint. Episodes come in as arrays. Runs on a CPU or a GPU.
 """
 
@@ -18,7 +20,7 @@ from dreamloop.model.mosaic_book import Book
 from dreamloop.model.mosaic_config import MosaicTrainConfig
 from dreamloop.model.mosaic_known import TABLES, Known
 from dreamloop.model.mosaic_lessons import Lessons, alike, find_sprite
-from dreamloop.model.mosaic_net import Drawn, Moment, MosaicNet, Seen, sources_of, surprise, with_inks
+from dreamloop.model.mosaic_net import Drawn, MosaicNet, Seen, sources_of, surprise, with_inks
 from dreamloop.model.mosaic_player import Palette
 from dreamloop.model.mosaic_sprite import Sprite
 from dreamloop.model.train import Every, Log, Progress, Report
@@ -48,14 +50,11 @@ class MosaicTrainer:
             for name in TABLES:
                 getattr(net, name).copy_(torch.from_numpy(getattr(lore, name)))
 
-    def step(
-        self, batches: Sequence[tuple[Seen, Tensor]], moments: tuple[Moment, Tensor] | None = None
-    ) -> dict[str, float]:
+    def step(self, batches: Sequence[tuple[Seen, Tensor]]) -> dict[str, float]:
         """Learn from batches and return the losses, each of the whole.
 
         Args:
             batches: what is seen, and the true cells (b, rows, columns, pixels) it led to; of any sizes.
-            moments: what ideas are weighed by, and the numbers (n,) of those that came true.
         """
         lessons = sum(len(truth) for _, truth in batches)
         total: dict[str, float] = {}
@@ -67,12 +66,7 @@ class MosaicTrainer:
             loss = loss + share * part
             for name, figure in figures.items():
                 total[name], of[name] = total.get(name, 0.0) + share * figure, of.get(name, 0.0) + share
-        if moments is not None:
-            ideas = F.cross_entropy(self.net.weigh(moments[0]), moments[1])
-            loss = loss + self.config.ideas * ideas
-            total["ideas"], of["ideas"] = float(ideas.detach()), 1.0
-        if loss.requires_grad:  # without lessons, there may be nothing to learn from yet
-            self._descend(loss)
+        self._descend(loss)
         self.progress.step += 1
         self.progress.frames += lessons
         return {name: figure / of[name] for name, figure in total.items()}
@@ -217,18 +211,12 @@ def held_out_figures(net: MosaicNet, lessons: Lessons, ticks: int) -> dict[str, 
         drawn_cells += len(rows)
         telling += int(changed.flatten(1).any(1).sum())
         ticks_right += int((good.flatten(1).all(1) & changed.flatten(1).any(1)).sum())
-    figures = {
+    return {
         "changed_cells_right": right / max(changes, 1),
         "changed_cells_found": found / max(changes, 1),
         "cells_drawn_per_change": drawn_cells / max(changes, 1),
         "ticks_right": ticks_right / max(telling, 1),
     }
-    if (happened := lessons.moments(2 * ticks, device)) is not None:
-        moment, came = happened
-        good = net.weigh(moment).argmax(1) == came
-        figures["ideas_right"] = float((good & (came > 0)).sum() / (came > 0).sum().clamp(min=1))
-        figures["idle_right"] = float((good & (came == 0)).sum() / (came == 0).sum().clamp(min=1))
-    return figures
 
 
 def train_mosaic(
@@ -272,8 +260,7 @@ def train_mosaic(
     while share_of(progress, config) < 1:
         lessons.add(config.fresh)
         trainer.know(palette, book, sprite, lore)
-        moments = lessons.moments(config.moments, trainer.device)
-        figures = trainer.step(lessons.batch(config.batch, trainer.device), moments)
+        figures = trainer.step(lessons.batch(config.batch, trainer.device))
         progress.elapsed_s = now_s = time.monotonic() - started_s
         share = share_of(progress, config)
         report({"share": share, "step": progress.step, "frames": progress.frames, **figures})

@@ -54,6 +54,9 @@ def train(
     walk: Annotated[
         bool, typer.Option("--walk", help="Teach the net of --start what stops a player, and nothing else.")
     ] = False,
+    ideas: Annotated[
+        bool, typer.Option("--ideas", help="Teach the net of --start what windows do, and nothing else.")
+    ] = False,
     stage: Annotated[str | None, typer.Option(help="Train a stage that draws the frames once more: upsample.")] = None,
 ) -> None:
     """Train the world's weights, from its simulator or from recordings; or one of the small nets beside them."""
@@ -90,6 +93,15 @@ def train(
         with _progress() as progress:
             figures = train_walk(
                 find_world(world), minutes or 15.0, start, out, device=device, config_path=config, progress=progress
+            )
+        _print(figures)
+        return
+    if ideas:
+        from dreamloop.runtime.ideas_world import train_ideas
+
+        with _progress() as progress:
+            figures = train_ideas(
+                find_world(world), minutes or 30.0, start, out, device=device, workers=workers, progress=progress
             )
         _print(figures)
         return

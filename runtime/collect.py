@@ -7,7 +7,7 @@ count, half ones are replaced. Knows nothing about models or windows.
 import os
 import signal
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
@@ -125,12 +125,18 @@ def episodes(
     maps: str = "train",
     ticks: int = EPISODE_TICKS,
     workers: int = 1,
+    first: int = 0,
     limit: int | None = None,
     env_options: Mapping[str, Any] | None = None,
-) -> Iterator[Episode]:
+    then: Callable[[Episode], Any] | None = None,
+) -> Generator[Any, None, None]:
     """Play episodes and hand them over in memory, without end unless ``limit`` says how many.
 
     The same arguments give the same episodes in the same order, whatever ``workers`` is.
+
+    Args:
+        first: number of the first episode.
+        then: what a worker makes of an episode, to be handed over in its place; has to be picklable.
 
     Yields:
         frames (t, h, w, 3) uint8, actions (t, a) float32 and poses (t, 4) float32 (x, y, angle and pitch in
@@ -138,11 +144,11 @@ def episodes(
         it does. actions[i] led to frames[i]; frames[0] is the reset's.
     """
     job_of = _Jobs(world, seed, maps, ticks, env_options or {})
-    numbers = iter(count() if limit is None else range(limit))
-    waiting: deque[Future[Episode]] = deque()
+    numbers = iter(count(first) if limit is None else range(first, first + limit))
+    waiting: deque[Future[Any]] = deque()
     with Pool(workers) as pool:
         for number in numbers:
-            waiting.append(pool.start(_play_episode, job_of(number)))
+            waiting.append(pool.start(_play_episode, job_of(number), then))
             if len(waiting) > pool.size:
                 yield pool.result(waiting.popleft())
         while waiting:
@@ -295,15 +301,16 @@ def _close_simulators() -> None:
     _simulators.clear()
 
 
-def _play_episode(job: Job) -> Episode:
+def _play_episode(job: Job, then: Callable[[Episode], Any] | None) -> Any:
     world, env, explorer = simulator_of(job)
     steps = list(simulate(env, explorer, world.schema.neutral, job))
     nowhere = (np.nan,) * 4
     poses = np.array([step.info.get("pose", nowhere) for step in steps], np.float32)
     frames, actions = np.stack([step.frame for step in steps]), np.stack([step.action for step in steps])
+    episode: Episode = frames, actions, poses
     if all("distance" in step.info for step in steps):
-        return frames, actions, poses, np.stack([step.info["distance"] for step in steps])
-    return frames, actions, poses
+        episode = (*episode, np.stack([step.info["distance"] for step in steps]))
+    return episode if then is None else then(episode)
 
 
 def _write_episode(job: Job, path: Path, keep: FrameMode) -> tuple[Path, int]:

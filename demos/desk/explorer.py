@@ -37,6 +37,7 @@ from dreamloop.demos.desk.state import (
 )
 
 Acts = Iterator[Act]
+LIKING = 0.8  # how differently people like to do things: deviation of the log of a habit's weight
 
 
 def make_explorer(seed: int = 0) -> "Explorer":
@@ -54,6 +55,7 @@ class Explorer:
         """Forget what it was doing; with a seed, start the random stream over."""
         if seed is not None:
             self.rng = np.random.default_rng([seed, 0xDE])
+        self.patience = float(self.rng.uniform(0.1, 1.0))  # no two people work alike
         self.desk = Desk()
         self.at: tuple[float, float] = (WIDTH / 2, HEIGHT / 2)
         self.life = self._live()
@@ -70,6 +72,7 @@ class Explorer:
     def _live(self) -> Acts:
         names = list(HABITS)
         weights = np.array([HABITS[name][0] for name in names])
+        weights = weights * np.exp(self.rng.normal(0, LIKING, len(weights)))
         while True:
             habit = HABITS[str(self.rng.choice(names, p=weights / weights.sum()))][1]
             yield from habit(self)
@@ -251,7 +254,7 @@ class Explorer:
 
     def wait(self, low: int, high: int, held: bool = False) -> Acts:
         """Do nothing for a while."""
-        for _ in range(int(self.rng.integers(low, high + 1))):
+        for _ in range(round(self.patience * self.rng.integers(low, high + 1))):
             yield self._act(held=held)
 
     def _press_key(self, key: str, quick: bool) -> Acts:

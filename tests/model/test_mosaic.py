@@ -17,7 +17,7 @@ from dreamloop.model.mosaic_known import Known
 from dreamloop.model.mosaic_lessons import Lessons, smudge
 from dreamloop.model.mosaic_memory import OLDEST, STABLE, CellMemory, from_cells, to_cells
 from dreamloop.model.mosaic_net import CARRIED, MosaicConfig, MosaicNet, chosen, surprise
-from dreamloop.model.mosaic_player import MosaicPlayer, Palette, stack, stack_moments
+from dreamloop.model.mosaic_player import MosaicPlayer, Palette, stack
 from dreamloop.model.mosaic_sprite import CLEAR, SIDE, Sprite
 from dreamloop.model.train_mosaic import (
     MosaicTrainer,
@@ -369,19 +369,3 @@ def test_a_dream_with_a_memory_and_a_pointer_goes_on_from_where_it_was_saved() -
     again = [model.step(np.stack([action[::-1], action[::-1]])).copy() for action in actions]
     assert all(np.array_equal(a, b[1]) for a, b in zip(first, again, strict=True))
     assert all(np.array_equal(b[0], b[1]) for b in again), "whichever player it is loaded into"
-
-
-def test_ideas_alone_can_be_learnt() -> None:
-    """Without lessons nothing but what weighs the ideas changes."""
-    trainer, palette = MosaicTrainer(replace(CONFIG, batch=0)), Palette(np.zeros((8, 3), np.uint8), grows=True)
-    lessons = Lessons(trainer.config, [blinking(200, 1)], palette, blank_book(), no_sprite(), nothing_known())
-    assert lessons.batch(0) == []
-    before = {name: value.clone() for name, value in trainer.net.named_parameters()}
-    assert trainer.step([]) == {}, "there is nothing to learn from"
-    assert lessons.moments(8) is None, "a picture without layers gives no ideas"
-    seen = stack_moments([MosaicPlayer(CONFIG.net).moment([])] * 4)
-    moments = seen._replace(facts=torch.rand_like(seen.facts)), torch.tensor([0, 1, 2, 3])
-    assert trainer.step([], moments)["ideas"] > 0
-    changed = {name for name, value in trainer.net.named_parameters() if not torch.equal(value, before[name])}
-    assert changed
-    assert all(name.startswith("ideas.") for name in changed)

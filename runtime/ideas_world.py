@@ -1,0 +1,155 @@
+"""Teaching a world's net which ideas come true (model/train_ideas.py): play from the simulator in, a checkpoint out."""
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from dreamloop.model.checkpoint import check_tensors, load_for, save_checkpoint
+from dreamloop.model.dataset import DataError
+from dreamloop.model.device import choose_device
+from dreamloop.model.mosaic_config import mosaic_config
+from dreamloop.model.mosaic_moments import Eyes, Moments
+from dreamloop.model.mosaic_net import MosaicNet
+from dreamloop.model.train_ideas import idea_figures, teach
+from dreamloop.runtime.clock import Clock, SystemClock
+from dreamloop.runtime.collect import episodes
+from dreamloop.runtime.world import World
+
+TAUGHT = "ideas."  # how the weights begin that are taught
+A_FILE = 16  # episodes that are kept in a file together
+UNTAUGHT = 16  # one file in so many is looked at while teaching, and not taught
+
+
+def train_ideas(
+    world: World,
+    minutes: float,
+    start: Path | None = None,
+    out: Path | None = None,
+    *,
+    held_out: int = 24,
+    device: str = "auto",
+    workers: int = 0,
+    seed: int = 0,
+    clock: Clock | None = None,
+    progress: Callable[[str, float], None] = lambda what, share: None,
+) -> dict[str, Any]:
+    """Teach the net of a checkpoint which ideas come true, write it, and return how good it is on unseen desks.
+
+    Following play takes two thirds of the time. What was seen is kept beside the checkpoint: run it again, and more
+    comes to it.
+
+    Args:
+        world: with a simulator, and weights of the architecture "mosaic".
+        minutes: of following and teaching; the check on unseen play comes on top.
+        start: the checkpoint; default the world's own.
+        out: file of the new one, or a folder for ``ideas.safetensors``; default ``runs/<world>``.
+        held_out: episodes of unseen play that the figures are of.
+        workers: processes that play and follow; 0: one per core.
+
+    Raises:
+        CheckpointError: no checkpoint, or one of another architecture.
+        DataError: play in which nothing ever happens to a layer.
+    """
+    clock, begun_s = clock or SystemClock(), (clock or SystemClock()).now_s()
+    end = out or Path("runs") / world.name
+    end = end if end.suffix == ".safetensors" else end / "ideas.safetensors"
+    path, tensors, card = load_for(world.name, start or world.weights, "mosaic")
+    net = _net_of(path, tensors, MosaicNet(mosaic_config(card.config))).to(choose_device(device))
+    eyes = Eyes.of(net)
+
+    def left() -> float:
+        return max(1 - (clock.now_s() - begun_s) / (60 * minutes * 2 / 3), 0.0)
+
+    files = _follow(world, eyes, end.parent / "moments", seed, workers, left, progress)
+    parts = [Moments.load(file) for file in files]
+    if not any((part.came > 0).any() for part in parts):
+        raise DataError(f"nothing ever comes, goes or moves in the play of '{world.name}' that was followed")
+    unseen = [part for i, part in enumerate(parts) if i % UNTAUGHT == UNTAUGHT - 1] or parts[-1:]
+    seen = [part for i, part in enumerate(parts) if i % UNTAUGHT != UNTAUGHT - 1]
+    moments = Moments.join(seen)
+    steps = teach(
+        net,
+        moments,
+        Moments.join(unseen),
+        minutes=max(minutes - (clock.now_s() - begun_s) / 60, minutes / 4),
+        now_s=clock.now_s,
+        seed=seed,
+        report=lambda figures: progress(f"teaching, {figures['right']:.1%} right", figures["share"]),
+    )
+    test = [one for one in episodes(world, seed, maps="test", workers=workers, limit=held_out, then=eyes) if one]
+    figures = idea_figures(net, Moments.join(test)) | {"happened": int(sum((one.came > 0).sum() for one in test))}
+    about = {
+        "ideas": {
+            "command": f"dreamloop train {world.name} --ideas --minutes {minutes:g} --start {path.name}",
+            "date": clock.stamp().partition("_")[0],
+            "moments": len(moments.came),
+            "happened": int((moments.came > 0).sum()),
+            "steps": steps,
+            "held_out": figures,
+            "started_from": card.weights_hash,
+        }
+    }
+    own = net.state_dict()
+    taught = {
+        name: own[name].to(tensors[name].dtype if name in tensors else own["ideas.none.weight"].dtype).cpu()
+        for name in own
+        if name.startswith(TAUGHT)
+    }
+    card = save_checkpoint(end, {**_rest(tensors), **taught}, replace(card, provenance={**card.provenance, **about}))
+    return figures | {"weights_hash": card.weights_hash, "path": str(end)}
+
+
+def _follow(
+    world: World,
+    eyes: Eyes,
+    folder: Path,
+    seed: int,
+    workers: int,
+    left: Callable[[], float],
+    progress: Callable[[str, float], None],
+) -> list[Path]:
+    """Follow play as long as time is left, at least an episode for every file; return all files there are."""
+    folder.mkdir(parents=True, exist_ok=True)
+    name = f"{_sign(eyes)}-s{seed}"
+    done = sorted(folder.glob(f"{name}-*.safetensors"))
+    played = episodes(world, seed, workers=workers, first=A_FILE * len(done), then=eyes)
+    try:
+        while left() or len(done) < 2:
+            parts: list[Moments] = []
+            for moments in played:
+                progress("following play", 1 - left())
+                parts += [moments] if moments is not None else []
+                if len(parts) == A_FILE or not left():
+                    break
+            if parts:
+                done.append(folder / f"{name}-{len(done):06d}.safetensors")
+                Moments.join(parts).save(done[-1])
+    finally:
+        played.close()
+    return done
+
+
+def _sign(eyes: Eyes) -> str:
+    """Return a word for what eyes know: with other tables the same play looks different."""
+    told = hashlib.sha256()
+    for name in sorted(eyes.learnt):
+        told.update(np.ascontiguousarray(eyes.learnt[name]).tobytes())
+    return told.hexdigest()[:12]
+
+
+def _net_of(path: Path, tensors: Mapping[str, Tensor], net: MosaicNet) -> MosaicNet:
+    """Put weights into a net, all but those that are taught, which may be of another shape; return it."""
+    own = net.state_dict()
+    check_tensors(path, _rest(tensors), _rest(own))
+    fits = all(name in tensors and tensors[name].shape == own[name].shape for name in own)
+    net.load_state_dict({**own, **(tensors if fits else _rest(tensors))})
+    return net.requires_grad_(False)
+
+
+def _rest(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name: tensor for name, tensor in tensors.items() if not name.startswith(TAUGHT)}
