@@ -102,6 +102,38 @@ def measure_play(
     return figures_of(tally)
 
 
+def measure_at_once(
+    model: WorldModel,
+    plays: Sequence[Sequence[Told]],
+    judge: Judge,
+    *,
+    history: int,
+    most: int = 2 * MANY,
+    seed: int = 0,
+    progress: Callable[[float], None] = lambda share: None,
+) -> dict[str, Any]:
+    """Judge transitions one by one, each in a dream that starts from the true history just before it.
+
+    So no mistake made before is held against it: beside the figures of a dream that goes on, it tells what is not
+    known from what is known but lost.
+
+    Args:
+        model: for one player.
+        most: transitions of a kind that are judged; the first ones.
+    """
+    tally = Tally(right={kind: [] for kind in judge.kinds})
+    for number, play in enumerate(plays):
+        for tick in range(history, len(play) - LATER):
+            if not any(len(tally.right.get(kind, [0] * most)) < most for kind in play[tick].kinds):
+                continue
+            truth = play[tick : tick + LATER + 1]
+            dreamed = dream_along(model, [play[tick - history : tick + LATER + 1]], history, seed)[0]
+            _judge_transition(tally, truth, dreamed, 0)
+        progress((number + 1) / len(plays))
+    figures = figures_of(tally)
+    return {name: figures[name] for name in ("transitions", "transitions_right", "worst_kind", "ticks_to_change")}
+
+
 def dream_along(model: WorldModel, plays: Sequence[Sequence[Told]], history: int, seed: int) -> Frames:
     """Return the dreamed frames (n, t, h, w, 3) of plays, from tick ``history`` on."""
     for player in range(model.players):

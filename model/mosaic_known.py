@@ -6,25 +6,26 @@ turn as they did. Learnt from what was seen more than once, as the book of conte
 """
 
 from collections import Counter, defaultdict
+from collections.abc import Mapping
 from functools import cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 MARKS = 4  # cells at the beginning of the top row that a thing is known by
 TELLING = 3  # of them that must differ: a bare desktop begins nothing
-SIZES, APPEARANCES, CASTS, GROUNDS = 768, 160, 64, 16  # of each that can be known
+SIZES, APPEARANCES, CASTS, GROUNDS, TURNS = 768, 160, 64, 16, 16  # of each that can be known
 CELLS = 128  # of an appearance, at most
 LOOKS = 600  # in which things may appear, at most
 VOTES = 3  # times that something must have been seen
 ALIKE, SAME = 0.7, 0.94  # share of what is known of a ground that fits one that is known; that is of the same
 MET = 10  # times that a ground must have been seen
-PIXELS, MOSTLY = 32, 0.8  # pixels of a colour, and the share of them, that turn into one and the same
+PIXELS, FEW, MOSTLY = 32, 6, 0.8  # pixels of a colour, and the share of them, that turn into one and the same
 
 Signs = NDArray[np.int64]  # (rows, columns), a number for every content of a cell
 Size = tuple[int, int]  # height and width in cells
-TABLES = ("sizes", "places", "looks", "casts", "grounds")  # as they lie in a checkpoint
+TABLES = ("sizes", "places", "looks", "casts", "grounds", "turns")  # as they lie in a checkpoint
 
 
 class Appearance(NamedTuple):
@@ -40,31 +41,25 @@ class Known:
     """Some tables; they grow while ``grows``.
 
     Args:
-        sizes: (SIZES, 3) int64: number of a beginning, height, width; a height of 0: unused.
-        places: (APPEARANCES, 5) int64: number of a beginning, row, column, height, width.
-        looks: (APPEARANCES, CELLS, pixels) uint8: what appears there.
-        casts: (CASTS, colours) uint8: what every colour turns into, ``colours`` where that is not known.
-        grounds: (GROUNDS, rows, columns, pixels) uint8: what lies beneath all layers.
+        tables: by their names ``TABLES``:
+            sizes (SIZES, 3) int64: number of a beginning, height, width; a height of 0: unused.
+            places (APPEARANCES, 5) int64: number of a beginning, row, column, height, width.
+            looks (APPEARANCES, CELLS, pixels) uint8: what appears there.
+            casts (CASTS, colours) uint8: what every colour turns into, ``colours`` where that is not known.
+            grounds (GROUNDS, rows, columns, pixels) uint8: what lies beneath all layers.
+            turns (TURNS, colours) uint8: as casts, but of what is the front layer's when it is that no longer.
     """
 
-    def __init__(
-        self,
-        sizes: NDArray[np.int64],
-        places: NDArray[np.int64],
-        looks: NDArray[np.uint8],
-        casts: NDArray[np.uint8],
-        grounds: NDArray[np.uint8],
-        grows: bool = False,
-    ) -> None:
-        self.sizes, self.places = np.array(sizes), np.array(places)
-        self.looks, self.casts, self.grounds = np.array(looks), np.array(casts), np.array(grounds)
-        self.grows, self.none = grows, casts.shape[1]
+    def __init__(self, tables: Mapping[str, NDArray[Any]], *, grows: bool = False) -> None:
+        tables = {name: np.array(tables[name]) for name in TABLES}
+        self.sizes, self.places, self.looks = tables["sizes"], tables["places"], tables["looks"]
+        self.casts, self.grounds, self.turns = tables["casts"], tables["grounds"], tables["turns"]
+        self.grows, self.none = grows, self.casts.shape[1]
         self._sizes = {int(begins): (int(h), int(w)) for begins, h, w in self.sizes if h}
         self._order = np.sort(np.array(list(self._sizes), np.int64))
         self._votes: defaultdict[int, Counter[Size]] = defaultdict(Counter)
         self._met: Counter[tuple[int, ...]] = Counter()
-        self._casts = [np.array(cast) for cast in self.casts if (cast != self.none).any()]
-        self._seen = [VOTES] * len(self._casts)
+        self._casts, self._turns = _Casts(self.casts), _Casts(self.turns)
         used = [ground for ground in self.grounds if (ground != self.none).any()]
         self._grounds = [_Ground(ground, self.none, MET + len(used) - i) for i, ground in enumerate(used)]
         self._read()
@@ -72,14 +67,14 @@ class Known:
     @classmethod
     def nothing(cls, grid: tuple[int, int], pixels: int, colours: int) -> "Known":
         """Return empty tables that do not grow."""
-        return cls(*empty_tables(grid, pixels, colours))
+        return cls(empty_tables(grid, pixels, colours))
 
     @property
     def counts(self) -> dict[str, int]:
         """How many of each are known."""
         return {
             **{"sizes": len(self._sizes), "appearances": len(self._met_places)},
-            **{"casts": len(self.offered_casts), "grounds": len(self._often())},
+            **{"casts": len(self.offered_casts), "grounds": len(self._often()), "turns": len(self._turns.offered)},
         }
 
     # --- sizes ---
@@ -138,36 +133,45 @@ class Known:
 
     def learn_cast(self, cast: NDArray[np.uint8]) -> None:
         """Take note of how colours (colours,) turned from one picture to the next."""
-        moves = moves_of(cast)
-        if not self.grows or not moves.any():
-            return
-        for i, old in enumerate(self._casts):
-            both = (old != self.none) & (cast != self.none)
-            if (old[both] == cast[both]).all() and (moves & both).any():
-                self._casts[i] = np.where(old == self.none, cast, old)
-                self._seen[i] += 1
-                break
-        else:
-            if len(self._casts) < 4 * CASTS:
-                self._casts.append(cast)
-                self._seen.append(1)
-        if any((self.casts[i] != old).any() for i, old in enumerate(self.offered_casts)):
-            for i, old in enumerate(self.offered_casts):
-                self.casts[i] = old
+        if self.grows and self._casts.learn(cast):
             self._read()
 
-    def cast_of(self, before: NDArray[np.uint8], after: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """Return what every colour (colours,) turned into, ``none`` where that is not clear."""
+    def learn_turn(self, before: NDArray[np.uint8], after: NDArray[np.uint8]) -> None:
+        """Take note of how the colours of cells (n, pixels) turned when their layer was no longer the front one."""
+        if self.grows:
+            self._turns.learn(self.cast_of(before, after, FEW))
+
+    def turn_for(self, front: NDArray[np.bool_], shown: NDArray[np.bool_]) -> tuple[NDArray[np.uint8], ...] | None:
+        """Return what colours turn into when a layer leaves the front, and when it comes there; None: unknown.
+
+        Args:
+            front: (colours,) which the top row of the front layer shows.
+            shown: (colours,) which are seen anywhere.
+        """
+        best, chosen = 0, None
+        for turn in self._turns.offered:
+            moves = moves_of(turn) & front
+            count = int(moves.sum()) + int(shown[turn[moves]].sum())
+            if moves.any() and count > best:
+                best, chosen = count, turn
+        if chosen is None:
+            return None
+        back, moved = np.full_like(chosen, self.none), np.flatnonzero(moves_of(chosen) & front)
+        back[chosen[moved]] = moved
+        return chosen, back
+
+    def cast_of(self, before: NDArray[np.uint8], after: NDArray[np.uint8], least: int = PIXELS) -> NDArray[np.uint8]:
+        """Return what every colour (colours,) of so many pixels turned into, ``none`` where that is not clear."""
         known = (before < self.none) & (after < self.none)
         pairs = np.bincount(before[known].astype(np.int64) * self.none + after[known], minlength=self.none**2)
         pairs = pairs.reshape(self.none, self.none)
-        clear = (pairs.max(1) >= PIXELS) & (pairs.max(1) >= MOSTLY * pairs.sum(1))
+        clear = (pairs.max(1) >= least) & (pairs.max(1) >= MOSTLY * pairs.sum(1))
         return np.asarray(np.where(clear, pairs.argmax(1), self.none).astype(np.uint8))
 
     @property
     def offered_casts(self) -> list[NDArray[np.uint8]]:
         """How all colours may turn."""
-        return [cast for cast, seen in zip(self._casts, self._seen, strict=True) if seen >= VOTES][:CASTS]
+        return self._casts.offered
 
     # --- grounds ---
 
@@ -228,6 +232,40 @@ class Known:
         return Appearance(y, x, cells.reshape(h, w, -1), share)
 
 
+class _Casts:
+    """Ways in which colours turn, those in the table met often enough."""
+
+    def __init__(self, table: NDArray[np.uint8]) -> None:
+        self.table, self.none = table, table.shape[1]
+        self.all = [np.array(cast) for cast in table if (cast != self.none).any()]
+        self.votes = [VOTES] * len(self.all)
+
+    @property
+    def offered(self) -> list[NDArray[np.uint8]]:
+        """Those that were met often."""
+        return [cast for cast, votes in zip(self.all, self.votes, strict=True) if votes >= VOTES][: len(self.table)]
+
+    def learn(self, cast: NDArray[np.uint8]) -> bool:
+        """Take a vote for a cast (colours,) and return whether the table is another now."""
+        moves = moves_of(cast)
+        if not moves.any():
+            return False
+        for i, old in enumerate(self.all):
+            both = (old != self.none) & (cast != self.none)
+            if (old[both] == cast[both]).all() and (moves & both).any():
+                self.all[i] = np.where(old == self.none, cast, old)
+                self.votes[i] += 1
+                break
+        else:
+            if len(self.all) < 4 * len(self.table):
+                self.all.append(cast)
+                self.votes.append(1)
+        changed = any((self.table[i] != old).any() for i, old in enumerate(self.offered))
+        for i, old in enumerate(self.offered):
+            self.table[i] = old
+        return changed
+
+
 class _Ground:
     """A ground, every cell by majority (Boyer and Moore)."""
 
@@ -248,17 +286,16 @@ class _Ground:
         self.cells[anew], self.signs[anew], self.sure[anew] = cells[anew], shown[anew], 1
 
 
-def empty_tables(
-    grid: tuple[int, int], pixels: int, colours: int
-) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint8]]:
+def empty_tables(grid: tuple[int, int], pixels: int, colours: int) -> dict[str, NDArray[Any]]:
     """Return tables in which nothing is known."""
-    return (
-        np.zeros((SIZES, 3), np.int64),
-        np.zeros((APPEARANCES, 5), np.int64),
-        np.full((APPEARANCES, CELLS, pixels), colours, np.uint8),
-        np.full((CASTS, colours), colours, np.uint8),
-        np.full((GROUNDS, *grid, pixels), colours, np.uint8),
-    )
+    return {
+        "sizes": np.zeros((SIZES, 3), np.int64),
+        "places": np.zeros((APPEARANCES, 5), np.int64),
+        "looks": np.full((APPEARANCES, CELLS, pixels), colours, np.uint8),
+        "casts": np.full((CASTS, colours), colours, np.uint8),
+        "grounds": np.full((GROUNDS, *grid, pixels), colours, np.uint8),
+        "turns": np.full((TURNS, colours), colours, np.uint8),
+    }
 
 
 def turned(contents: NDArray[np.uint8], cast: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -8,6 +8,7 @@ true is for the net to say; what did come true is explained in hindsight, in tru
 Holds numbers of colours and knows no net.
 """
 
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -71,6 +72,7 @@ class Layers:
         self.now = np.zeros(grid, np.int64)  # signs of what is seen
         self._taught: set[tuple[int, ...]] = set()  # each has one vote in the life of these layers
         self._offered: tuple[Any, list[Appearance]] = (None, [])  # what was seen, and what may appear in it
+        self._tops: tuple[Any, dict[int, Any]] = (None, {})  # what was seen, and top rows in other colours
         self._answer: tuple[Any, ...] = (None,) * 4  # what was explained last: what was seen, by what, and the answer
         self._refresh()
 
@@ -104,6 +106,26 @@ class Layers:
             becomes[self.owner == self.front] += IN_FRONT
         return cells, becomes.astype(np.uint8)
 
+    def begins(self, layer: int) -> NDArray[np.uint8]:
+        """Return how a layer begins (MARKS, pixels), ``none`` for the ground."""
+        return self.contents[layer, 0, :MARKS] if layer else np.full_like(self.contents[0, 0, :MARKS], self.none)
+
+    def turned_looks(self) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+        """Return what is seen as it looks when it leaves the front, and when it comes there.
+
+        ``none`` in cells (rows, columns, pixels) in which no colour would be another.
+        """
+        cells, turn = self.compose(), self._turn()
+        if turn is None:
+            nothing = np.full_like(cells, self.none)
+            return nothing, nothing
+        looks = (turned(cells, one) for one in turn)
+        out, back = (np.where((look != cells).any(-1, keepdims=True), look, np.uint8(self.none)) for look in looks)
+        return out, back
+
+    def _colours_in(self, cells: NDArray[np.uint8]) -> NDArray[np.bool_]:
+        return np.asarray(np.bincount(cells.ravel(), minlength=self.none + 1)[: self.none] > 0)
+
     def press(self, row: int, column: int) -> None:
         """Remember what is pressed."""
         layer = int(self.owner[row, column])
@@ -128,7 +150,7 @@ class Layers:
         found = [idea for idea in found if idea.kind < CARRY or (idea.y, idea.x) != tuple(self.rects[idea.layer, :2])]
         found += [Idea(APPEAR, i, one.y, one.x) for i, one in enumerate(self._appearances())]
         if casts := self.known.offered_casts:
-            seen = np.bincount(self.compose().ravel(), minlength=self.none + 1)[: self.none] > 0
+            seen = self._colours_in(self.compose())
             found += [Idea(CAST, i) for i, cast in enumerate(casts) if (moves_of(cast) & seen).any()]
         return found[:IDEAS]
 
@@ -189,6 +211,7 @@ class Layers:
         ideas = self.ideas(moved)
         true, changed = self._explain(shown, ideas), shown != self.now
         before = self.compose() if self.known.grows and changed.sum() >= LARGE else None
+        first, seen = self.front, self.owner == self.front
         if true >= 0:
             self._apply(ideas[true], cells, tick)
             if ideas[true].kind in (CARRY, *range(LEAP, KINDS)) and (shown != self.now).sum() <= UNSURE * changed.sum():
@@ -204,6 +227,9 @@ class Layers:
             cast = self.known.cast_of(before, cells)
             if (self._signs_of(turned(before, cast)) != shown).sum() <= 0.2 * changed.sum():
                 self.known.learn_cast(cast)
+            elif first and self.front != first and self.level[first]:
+                stays = seen & (self.owner == first) & changed
+                self.known.learn_turn(before[stays], cells[stays])
 
     def _rest(
         self,
@@ -430,6 +456,8 @@ class Layers:
         cells = self.contents[owner, y, x]
         if idea is not None and idea.kind == CAST:
             return turned(cells, self.known.offered_casts[idea.layer])
+        for where, tops, _ in self._turned_tops(idea, owner, y):
+            cells[where] = tops[x[where]]
         return cells
 
     def _told(
@@ -438,7 +466,50 @@ class Layers:
         """Return the signs (rows, columns) of what is seen after an idea."""
         if idea is not None and idea.kind == CAST:
             return self._signs_of(self._cells(idea, owner, y, x))
-        return self._signs[owner, y, x]
+        told = self._signs[owner, y, x]
+        for where, _, tops in self._turned_tops(idea, owner, y):
+            told[where] = tops[x[where]]
+        return told
+
+    def _turned_tops(
+        self, idea: Idea | None, owner: NDArray[np.int64], y: NDArray[np.int64]
+    ) -> Iterator[tuple[NDArray[np.bool_], NDArray[np.uint8], NDArray[np.int64]]]:
+        """Yield where top rows turn their colours with an idea (rows, columns), and what these rows show then.
+
+        The layer that comes to the front and the one that was there do so, as far as it is known how.
+        """
+        front = self._front_after(idea)
+        if front == self.front:
+            return
+        if self._tops[0] is not self.now:
+            self._tops = (self.now, self._turn_tops())
+        for k in {front, self.front} & self._tops[1].keys():
+            yield (owner == k) & (y == 0), *self._tops[1][k]
+
+    def _turn_tops(self) -> dict[int, tuple[NDArray[np.uint8], NDArray[np.int64]]]:
+        """Return the top rows of layers as they look when each comes to the front, or leaves it, and their signs."""
+        turn = self._turn()
+        if turn is None:
+            return {}
+        used = np.flatnonzero(self.rects[1:NEW_ONE, 2]) + 1
+        tops = {int(k): turned(self.contents[k, 0], turn[int(k != self.front)]) for k in used}
+        return {k: (top, self._signs_of(top)) for k, top in tops.items()}
+
+    def _turn(self) -> tuple[NDArray[np.uint8], ...] | None:
+        """Return how colours turn when a layer leaves the front, and when it comes there; None: unknown."""
+        front = self.front
+        top = self.contents[front, 0, : self.rects[front, 3]]
+        return self.known.turn_for(*(self._colours_in(part) for part in (top, self.compose()))) if front else None
+
+    def _front_after(self, idea: Idea | None) -> int:
+        """Return the layer in front after an idea."""
+        if idea is None or idea.kind == CAST:
+            return self.front
+        if idea.kind == HIDE:
+            level = self.level.copy()
+            level[idea.layer] = 0
+            return int(level.argmax()) if level.any() else 0
+        return NEW_ONE if idea.kind == APPEAR else idea.layer
 
     def _appearances(self) -> list[Appearance]:
         """Return what may appear in the picture of now, of what fits into it."""

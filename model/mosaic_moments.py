@@ -100,7 +100,7 @@ class Eyes:
         """Follow an episode; keep every tick in which somebody begins something or much changes, and few others."""
         learnt, kept = self.learnt, list[tuple[Look, int, float]]()
         palette, book = Palette(learnt["palette"]), learnt["book"][learnt["book"][:, 0] != EMPTY]
-        player = MosaicPlayer(self.config, Sprite(learnt["sprite"]), Known(*(learnt[name] for name in TABLES)))
+        player = MosaicPlayer(self.config, Sprite(learnt["sprite"]), Known(learnt))
         pictures = [palette.numbers(frame) for frame in episode[0]]
         rng = np.random.default_rng(int(pictures[-1].sum(dtype=np.int64)))
         for truth in player.watch(pictures, list(episode[1]), lambda: book):

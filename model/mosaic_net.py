@@ -11,9 +11,8 @@ Both choices are trained as mixtures (a pointer network): whatever option holds 
 part of the picture (see mosaic_sprite.py): where it is enters as maps over the cells, as learned stamps laid where it
 is, and as a look at what lies under it.
 
-Two more things are foreseen for the picture as a whole. Which *page* comes back: what once gave way together (a window
-that was closed) is weighed by what it shows, and found or left as one, as memory is routed by keys elsewhere. And how
-colours turn into others (all of a look at once): the picture so *recast* is one more source of every cell.
+What is foreseen for the picture as a whole (see mosaic_layers.py) is one more source of every cell, and the idea that
+it follows from is told with the actions.
 
 Knows nothing about players, files or training.
 """
@@ -35,6 +34,8 @@ from dreamloop.model.mosaic_layers import FACTS, IDEAS, IN_FRONT, OF_IT, TOLD, U
 from dreamloop.model.mosaic_sprite import CLEAR, SIDE
 
 CARRIED = 4  # sources that move along with the pointer: both ways, across, down; and what was seen there before
+TURNED = 2  # ... that are the picture of now in other colours: as what leaves the front, as what comes there
+AROUND = 4  # ... that the cells around show: to the right, to the left, below, above
 INKS = 3  # colours that a pointer that is down may draw in: that of its last place, its last, that it was pressed on
 AGES = 32  # ages of a cell that are told apart, in ticks
 REACH = 16  # pixels on every side of the pointer that its stamps cover
@@ -76,6 +77,11 @@ class MosaicConfig:
     luck: float = 0.0  # how much chance there is in what is chosen; 0: the likeliest, whatever the seed
 
     @property
+    def sources(self) -> int:
+        """How many contents of each cell the picture itself offers."""
+        return 1 + CARRIED + self.slots + TURNED + AROUND
+
+    @property
     def grid(self) -> tuple[int, int]:
         """Rows and columns of cells."""
         return self.height_px // self.cell, self.width_px // self.cell
@@ -85,7 +91,8 @@ class Seen(NamedTuple):
     """What the net sees of b players: the whole picture in play, a part of it in some lessons."""
 
     sources: (
-        Tensor  # (b, rows, columns, 1 + CARRIED + slots, pixels) uint8, ``colours`` where there is none; first: now
+        Tensor  # (b, rows, columns, sources, pixels) uint8, ``colours`` where there is none: now, carried, remembered,
+        # turned, around
     )
     age: Tensor  # (b, rows, columns) int64, ticks since the cell changed, at most AGES - 1
     corner: Tensor  # (b, 2) column and row of the first cell
@@ -96,6 +103,8 @@ class Seen(NamedTuple):
     shift: Tensor  # (b, 2) pixels that a thing held since the press has come with this tick
     foreseen: Tensor  # (b, rows, columns, pixels) uint8, what follows from an idea; ``colours`` where nothing does
     becomes: Tensor  # (b, rows, columns) uint8, what becomes of every cell (see mosaic_layers.py)
+    facts: Tensor  # (b, FACTS) what is known of the idea; zeros where there is none
+    begins: Tensor  # (b, 2, MARKS, pixels) uint8, how the idea's layer begins, and that which is in front now
 
 
 class Drawn(NamedTuple):
@@ -120,7 +129,7 @@ class MosaicNet(nn.Module):
         k, w, pixels = config.colours, config.widths, config.cell**2
         self.register_buffer("palette", torch.zeros(k, 3, dtype=torch.uint8))
         self.register_buffer("book", torch.full((config.book, pixels), EMPTY, dtype=torch.uint8))
-        for name, table in zip(TABLES, empty_tables(config.grid, pixels, k), strict=True):
+        for name, table in empty_tables(config.grid, pixels, k).items():
             self.register_buffer(name, torch.from_numpy(table))
         self.register_buffer("sprite", torch.full((SIDE, SIDE), CLEAR, dtype=torch.uint8))
         codes = torch.randn(k + 1, config.emb, generator=torch.Generator().manual_seed(1))
@@ -131,6 +140,7 @@ class MosaicNet(nn.Module):
         self.mix = nn.Sequential(
             Linear(2 * config.cond + k, 2 * config.cond), nn.SiLU(), Linear(2 * config.cond, config.cond), nn.SiLU()
         )
+        self.idea = Linear(FACTS + 2 * MARKS * config.code, config.cond)
         rows, columns = config.grid
         self.ideas = Ideas(config)
         inputs = (2 + config.looks) * pixels * config.emb + AGES + 3 * 3 + rows + columns
@@ -146,7 +156,7 @@ class MosaicNet(nn.Module):
         self.change = Conv(w[0], 1, 1)
         self.straight = Conv(more, 1, 1)
         self.straight.weight.data[:, -2:] = 4.0  # what is foreseen happens,
-        sources = 1 + CARRIED + config.slots + 1
+        sources = config.sources + 1
         self.trust = nn.Parameter(torch.tensor(3.0))  # and so as it is foreseen
         self.code = Linear(pixels * config.emb, config.code)
         self.page = nn.Parameter(torch.zeros(config.book, config.code))
@@ -176,8 +186,7 @@ class MosaicNet(nn.Module):
 
     def known(self, grows: bool = False) -> Known:
         """Return what is known of layers."""
-        sizes, places, looks, casts, grounds = (getattr(self, name).cpu().numpy() for name in TABLES)
-        return Known(sizes, places, looks, casts, grounds, grows)
+        return Known({name: getattr(self, name).cpu().numpy() for name in TABLES}, grows=grows)
 
     def freeze(self) -> "MosaicNet":
         """Look at the book once and for all, and return self: for play only."""
@@ -335,8 +344,10 @@ class MosaicNet(nn.Module):
         acted = self.know(torch.cat([seen.actions.flatten(1), moved], 1).to(dtype))
         inside = (seen.places[:, 0] % cell).float() / cell - 0.5
         under = self.under(torch.cat([F.embedding(seen.near, self.ink).flatten(1), inside], 1).to(dtype))
+        begins = self.code(F.embedding(seen.begins.int(), self.ink).flatten(3).to(dtype)).flatten(1)
+        idea: Tensor = self.idea(torch.cat([seen.facts.to(dtype), begins], 1))
         mixed: Tensor = self.mix(torch.cat([acted, under, self._colours(seen).to(dtype)], 1))
-        return mixed
+        return mixed + idea
 
     def _colours(self, seen: Seen) -> Tensor:
         """Return (b, colours): the root of the share that every colour has in the picture."""
@@ -445,13 +456,14 @@ def count_flop(net: MosaicNet, cells: int) -> float:
 
     config = net.config
     rows, columns = config.grid
-    sources = torch.zeros(1, rows, columns, 1 + CARRIED + config.slots, config.cell**2, dtype=torch.uint8)
+    sources = torch.zeros(1, rows, columns, config.sources, config.cell**2, dtype=torch.uint8)
     two, near = torch.zeros(1, 2, dtype=torch.long), (2 * NEAR + 1) ** 2
     seen = Seen(
         *(sources, sources[:, :, :, 0, 0].long(), two, sources[:, 0, :1, 0].long().expand(-1, near, -1)),
         torch.zeros(1, INKS, dtype=torch.long),
         *(torch.zeros(1, config.action_ticks, config.actions), two[:, None].expand(-1, 3, -1), two),
         *(sources[:, :, :, 0], sources[:, :, :, 0, 0]),
+        *(torch.zeros(1, FACTS), sources[:, :1, :MARKS, 0].expand(-1, 2, -1, -1)),
     )
     marks = torch.zeros(1, IDEAS, MARKS, dtype=torch.long)
     moment = Moment(

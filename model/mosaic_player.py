@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from dreamloop.model.mosaic_ideas import NEAR, Moment
 from dreamloop.model.mosaic_known import Known
-from dreamloop.model.mosaic_layers import Idea, Layers, shift
+from dreamloop.model.mosaic_layers import Facts, Idea, Layers, shift
 from dreamloop.model.mosaic_memory import CellMemory, from_cells, to_cells
-from dreamloop.model.mosaic_net import CARRIED, INKS, MosaicConfig, Seen
+from dreamloop.model.mosaic_net import AROUND, CARRIED, INKS, MosaicConfig, Seen
 from dreamloop.model.mosaic_sprite import CLEAR, SIDE, Sprite, seen_next, uncover
 
 Look = tuple[NDArray[Any], ...]  # the fields of Seen or of Moment, of one player
@@ -174,21 +174,30 @@ class MosaicPlayer:
     def look(self, part: Part = WHOLE, idea: Idea | None = None) -> Look:
         """Return what the net sees of this player, of the whole picture or of ``part`` of it, if an idea comes true."""
         memory, step = self.memory, self.shift
-        carried = [page[part] for page in self._carried(step // self.config.cell)]
-        sources = np.stack([memory.now[part], *carried, *memory.slots[:, *part]], 2)
+        beside = (*self.layers.turned_looks(), *self._around())
+        carried = self._carried(step // self.config.cell)
+        pages = [page[part] for page in (memory.now, *carried, *memory.slots, *beside)]
         corner = np.array([part[1].start, part[0].start])
         age = memory.age[part].copy()
         held = self._held(self.actions[-1])
         inks = np.array([self._colour_at(self.places[1]), *self.inks]) if held else np.full(INKS, self.config.colours)
         cells, becomes = self.layers.foresee(idea)
-        known = (sources, age, corner, self._near(), inks, self.actions, self.places, step)
-        return *known, cells[part], becomes[part]
+        known = (np.stack(pages, 2), age, corner, self._near(), inks, self.actions, self.places, step)
+        return *known, cells[part], becomes[part], *self._about(idea)
+
+    def _about(self, idea: Idea | None) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
+        """Return what is known of an idea, and how its layer and that in front begin."""
+        facts = self._facts([] if idea is None else [idea])
+        return facts.numbers[0], np.stack([facts.marks[0], self.layers.begins(self.layers.front)])
+
+    def _facts(self, ideas: list[Idea]) -> Facts:
+        pointed, _, pressed = self.places // self.config.cell
+        return self.layers.facts(ideas, pointed, pressed, self.memory.tick)
 
     def moment(self, ideas: list[Idea]) -> Look:
         """Return what this player's ``ideas`` are weighed by, contents themselves in place of their numbers."""
-        (pointed, _, pressed), cell = self.places // self.config.cell, self.config.cell
-        inside = (self.places[0] % cell / cell - 0.5).astype(np.float32)
-        return *self.layers.facts(ideas, pointed, pressed, self.memory.tick), self._near(), inside, self.actions
+        inside = (self.places[0] % self.config.cell / self.config.cell - 0.5).astype(np.float32)
+        return *self._facts(ideas), self._near(), inside, self.actions
 
     @property
     def moved(self) -> NDArray[np.int64]:
@@ -220,6 +229,15 @@ class MosaicPlayer:
                 carried.append(np.full(page.shape, self.config.colours, np.uint8))
         assert len(carried) == CARRIED
         return carried
+
+    def _around(self) -> list[NDArray[np.uint8]]:
+        """Return what the cells to the right, to the left, below and above show; none beyond the edge."""
+        found = []
+        for step in ((-1, 0), (1, 0), (0, -1), (0, 1)):
+            fetched, inside = shift(self.memory.now, np.array(step))
+            found.append(np.where(inside[..., None], fetched, self.config.colours).astype(np.uint8))
+        assert len(found) == AROUND
+        return found
 
     def _near(self) -> NDArray[np.uint8]:
         """Return the contents (cells, pixels) of the cells around the pointer; none beyond the edge."""

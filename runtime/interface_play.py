@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dreamloop.model.album import Album
-from dreamloop.model.eval_interface import Told, measure_play, measure_recall, measure_stillness
+from dreamloop.model.eval_interface import Told, measure_at_once, measure_play, measure_recall, measure_stillness
 from dreamloop.model.world_model import Scene, WorldModel
 from dreamloop.runtime.world import World
 
@@ -79,6 +79,7 @@ def run_interface(
     model = opened(min(players, plays))
     figures = measure_play(model, found, judge, history=history, seed=seed, album=album, progress=progress)
     one = opened(1)
+    figures["at_once"] = measure_at_once(one, found, judge, history=history, seed=seed)
     figures["recall"] = {}
     for seconds in away_s:
         hidden = [

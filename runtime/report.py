@@ -216,8 +216,12 @@ def _control(f: Figures) -> str:
 
 
 def _interface(f: Figures) -> str:
-    rows = [[escape(kind), _n(of["right"], 3), str(of["n"])] for kind, of in f["transitions"].items()]
-    rows.append(["all", _n(f["transitions_right"], 3), str(sum(of["n"] for of in f["transitions"].values()))])
+    dreamed, fresh = f, f.get("at_once", {"transitions": {}, "transitions_right": None})
+    rows = [
+        [escape(kind), *(cell for of in (dreamed, fresh) for cell in _right(of["transitions"].get(kind)))]
+        for kind in {**dreamed["transitions"], **fresh["transitions"]}
+    ]
+    rows.append(["all", *(cell for of in (dreamed, fresh) for cell in _right(_all_of(of)))])
     recall = [
         [f"{away} s", _n(of["right"], 3), _n(of["hid"], 3), _n(of["pixels"], 3), str(of["n"])]
         for away, of in f["recall"].items()
@@ -228,10 +232,22 @@ def _interface(f: Figures) -> str:
         f"<p>The pointer is {_n(f['pointer_error_px']['mean'])} px off; a change shows after "
         f"{_n(f['ticks_to_change']['mean'])} ticks; {_n(f['letters_right'], 3)} of "
         f"{f['letters']} letters are read back right.</p>"
-        + _table(["transition", "right", "how many"], rows, numbers=(1, 2))
+        + _table(
+            ["transition", "right in the dream", "how many", "right from true history", "how many"],
+            rows,
+            numbers=(1, 2, 3, 4),
+        )
         + _table(["hidden for", "right again", "hidden at all", "pixels", "how many"], recall, numbers=(1, 2, 3, 4))
         + _table(["nobody touched it for", "same bytes"], still, numbers=(1,))
     )
+
+
+def _right(of: Figures | None) -> list[str]:
+    return ["-", "0"] if of is None else [_n(of["right"], 3), str(of["n"])]
+
+
+def _all_of(f: Figures) -> Figures:
+    return {"right": f["transitions_right"], "n": sum(of["n"] for of in f["transitions"].values())}
 
 
 def _latency(f: Figures) -> str:

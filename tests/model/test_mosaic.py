@@ -16,7 +16,7 @@ from dreamloop.model.mosaic_config import MosaicTrainConfig, mosaic_config
 from dreamloop.model.mosaic_known import Known
 from dreamloop.model.mosaic_lessons import Lessons, smudge
 from dreamloop.model.mosaic_memory import OLDEST, STABLE, CellMemory, from_cells, to_cells
-from dreamloop.model.mosaic_net import CARRIED, MosaicConfig, MosaicNet, chosen, surprise
+from dreamloop.model.mosaic_net import AROUND, CARRIED, MosaicConfig, MosaicNet, chosen, surprise
 from dreamloop.model.mosaic_player import MosaicPlayer, Palette, stack
 from dreamloop.model.mosaic_sprite import CLEAR, SIDE, Sprite
 from dreamloop.model.train_mosaic import (
@@ -242,8 +242,11 @@ def test_what_nothing_shows_is_nobodys_choice() -> None:
     player.memory.now[:] = 1
     seen = stack([player.look()])
     options = net.whole(net.look(seen), seen, torch.tensor([[0, 1, 2], [0, 3, 7]]))
-    assert options.shape == (2, 1 + 1 + CARRIED + TINY.slots + 1 + TINY.book)
+    assert options.shape == (2, 1 + TINY.sources + 1 + TINY.book)
+    around = slice(1 + TINY.sources - AROUND, 1 + TINY.sources)
     assert options[:, :2].isfinite().all()
+    assert options[:, around].isfinite().any(1).all(), "what the cells around show"
+    options[:, around] = -torch.inf
     assert (options[:, 2:] == -torch.inf).all()
 
 

@@ -169,7 +169,7 @@ def test_a_size_that_is_known_is_found_in_a_picture_that_never_changed() -> None
     known.learn_size(top[:1].repeat(MARKS), 2, 2)  # tells nothing
     assert known.counts["sizes"] == 1
     desktop.open(0)
-    layers = layers_of(desktop, Known(known.sizes, known.places, known.looks, known.casts, known.grounds))
+    layers = layers_of(desktop, Known(vars(known)))
     assert layers.rects[1].tolist() == [*PLACES[0], *SIZES[0]]
     assert layers.rects[1].tolist() == [*PLACES[0], *SIZES[0]]
 
@@ -215,7 +215,7 @@ def test_what_lies_beneath_is_taken_for_what_lay_there_before_until_it_is_seen()
     assert known.counts["grounds"] == 1
     desktop.open(0)
     desktop.ground[1, 1] = 5  # it is another one there
-    layers = layers_of(desktop, Known(known.sizes, known.places, known.looks, known.casts, known.grounds))
+    layers = layers_of(desktop, Known(vars(known)))
     desktop.hide(0)
     (idea,) = (idea for idea in layers.ideas(REST) if idea.kind == HIDE)
     wrong = (layers.compose(idea) != desktop.cells()).any(-1)

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from dreamloop.input.errors import MissingPartError
 from dreamloop.model.album import Album
-from dreamloop.model.eval_interface import AWAIT, Told, measure_play, measure_recall, measure_stillness
+from dreamloop.model.eval_interface import AWAIT, Told, measure_at_once, measure_play, measure_recall, measure_stillness
 from dreamloop.model.world_model import Card, Frame, ModelState, Scene
 from dreamloop.runtime.evaluate_world import choose_suites
 from dreamloop.runtime.interface_play import given_play, told_play
@@ -122,3 +122,28 @@ def test_all_suites_are_those_that_go_with_the_world(world: World) -> None:
     assert "interface" not in choose_suites(["all"])
     with pytest.raises(MissingPartError, match="judge"):
         find_world("echo").make_judge()
+
+
+class Anywhere(Puppet):
+    """A puppet that goes on from wherever in its play a scene ends."""
+
+    def reset(self, player: int, scene: Scene | None, seed: int) -> Frame:
+        assert scene is not None
+        n, actions = len(scene.actions), [told.action for told in self.plays[0]]
+        ends = [i for i in range(n, len(actions)) if np.array_equal(actions[i - n : i], scene.actions)]
+        self.tick = self.began = ends[0]
+        return self.plays[0][self.tick - 1].frame
+
+
+def test_transitions_are_judged_one_by_one_from_the_truth_before_them(world: World, plays: list[list[Told]]) -> None:
+    perfect, frozen = (Anywhere(world, plays[:1], frozen=frozen) for frozen in (False, True))
+    judge = world.make_judge()
+    right = measure_at_once(perfect, plays[:1], judge, history=HISTORY)
+    wrong = measure_at_once(frozen, plays[:1], judge, history=HISTORY)
+    assert right["transitions_right"] == 1.0
+    assert wrong["transitions_right"] == 0.0, "unlike in a long dream nothing can come right by coming back"
+    assert {kind: of["n"] for kind, of in right["transitions"].items()} == {
+        kind: of["n"] for kind, of in wrong["transitions"].items()
+    }
+    few = measure_at_once(perfect, plays[:1], judge, history=HISTORY, most=2)
+    assert max(of["n"] for of in few["transitions"].values()) <= 3, "one tick may bring several"
