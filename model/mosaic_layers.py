@@ -401,7 +401,7 @@ class Layers:
             if top.sum() >= 3 and changed[y, x : x + w][top].mean() > 0.9:
                 body = self.owner[y + 1 : y + h, x : x + w] == k
                 still = not body.any() or changed[y + 1 : y + h, x : x + w][body].mean() < 0.3
-                found[int(k)] = 0.5 * float(top.sum()) if still else 0.0
+                found[int(k)] = max(0.5 * float(top.sum()), CLEAR) if still else 0.0
         return found if len(found) <= 2 and self.front in found else {}
 
     def _appeared(self, rest: NDArray[np.bool_]) -> Rect | None:

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from dreamloop.model.mosaic_known import MARKS, MET, VOTES, Known, beginnings, signs
+from dreamloop.model.mosaic_known import MARKS, MET, VOTES, Known, beginnings, empty_tables, signs
 from dreamloop.model.mosaic_layers import (
     APPEAR,
     CARRY,
@@ -240,6 +240,80 @@ def test_the_state_is_all_there_is() -> None:
     layers.forget()
     assert np.array_equal(layers.compose(), desktop.cells())
     assert layers.ideas(REST) == []
+
+
+class Titled(Desktop):
+    """The top row of the window in front is in two other colours than that of the others."""
+
+    def cells(self) -> NDArray[np.uint8]:
+        picture = super().cells()
+        for i in self.order:
+            (y, x), (_, w) = self.places[i], SIZES[i]
+            title = np.random.default_rng(i).integers(0, 2, (w, PIXELS)) + (50 if i == self.order[-1] else 52)
+            if all(i == self.seen_at(y, x + j) for j in range(w)):
+                picture[y, x : x + w] = title
+        return picture
+
+    def seen_at(self, y: int, x: int) -> int:
+        """Return the window that is seen at a cell."""
+        inside = [i for i in self.order if self.places[i][0] <= y < self.places[i][0] + SIZES[i][0]]
+        return [i for i in inside if self.places[i][1] <= x < self.places[i][1] + SIZES[i][1]][-1]
+
+
+def test_how_titles_turn_with_the_front_is_learnt_and_foreseen_to_the_last_cell() -> None:
+    known = Known(empty_tables((ROWS, COLUMNS), PIXELS, NONE), grows=True)
+    desktop = Titled()
+    desktop.places = [np.array(place) for place in ((0, 0), (0, 8), (6, 6))]
+    layers = layers_of(desktop, known)
+    for tick, i in enumerate((0, 1, 2, 1, 0, 2, 1, 0)):
+        desktop.open(i)
+        layers.show(desktop.cells(), REST, REST, tick)
+    assert known.counts["turns"] == 1
+    for i in (2, 0, 1, 2):
+        desktop.open(i)
+        raised = [layers.compose(idea) for idea in layers.ideas(REST) if idea.kind == RAISE]
+        assert any(np.array_equal(picture, desktop.cells()) for picture in raised)
+        layers.show(desktop.cells(), REST, REST, 20 + i)
+    out, back = layers.turned_looks()
+    y, x = desktop.places[2]
+    assert (out[y, x : x + SIZES[2][1]] >= 52).all(), "that of the front layer, as it will look behind others"
+    y, x = desktop.places[0]
+    assert (back[y, x : x + SIZES[0][1]] < 52).all(), "that of another, as it will look in front"
+    assert (back[5] == NONE).all(), "no colour of it would be another"
+    desktop.hide(2)
+    hidden = [layers.compose(idea) for idea in layers.ideas(REST) if idea.kind == HIDE]
+    assert any(np.array_equal(picture, desktop.cells()) for picture in hidden), "the next one comes to the front"
+
+
+def test_a_layer_that_is_gone_is_given_up() -> None:
+    """Something else fills its place at once, and then nothing does: no idea tells of it."""
+    desktop = Desktop()
+    layers = layers_of(desktop)
+    desktop.open(0)
+    layers.show(desktop.cells(), REST, REST, 2)
+    assert layers.rects[1, 2]
+    desktop.hide(0)
+    cells = desktop.cells()
+    (y, x), (h, w) = PLACES[0], SIZES[0]
+    cells[y : y + h, x : x + w] = np.random.default_rng(5).integers(40, 50, (h, w, PIXELS))
+    layers.show(cells, REST, REST, 3)
+    layers.show(desktop.cells(), REST, REST, 4)
+    assert np.array_equal(layers.compose(), desktop.cells())
+    assert not layers.level[1:].any()
+
+
+def test_what_comes_back_elsewhere_or_changed_is_one_layer_and_not_two() -> None:
+    desktop = Desktop()
+    layers = layers_of(desktop)
+    desktop.open(0)
+    layers.show(desktop.cells(), REST, REST, 2)
+    desktop.hide(0)
+    layers.show(desktop.cells(), REST, REST, 3)
+    desktop.places[0] = np.array((6, 9))
+    desktop.contents[0][2:] = 59
+    desktop.open(0)
+    layers.show(desktop.cells(), REST, REST, 4)
+    assert [tuple(rect[2:]) for rect in layers.rects[1:] if rect[2]] == [SIZES[0]]
 
 
 def test_ideas_are_told_to_the_net_as_numbers() -> None:
