@@ -1,28 +1,22 @@
-"""What lies over what: a picture of the mosaic model as layers, found from how it changes and from nothing else.
+"""What may happen to the layers of a picture, and what did: found from how the picture changes and from nothing else.
 
-Cells that appear together over others are a *layer*, a rectangle that from then on comes, goes and moves as one, with
-what lies beneath it kept (a layered representation: Wang & Adelson 1994; here of interfaces). From the layers follow
-*ideas* of what may happen next, each a whole picture: one comes to the front, one goes, one moves. Which idea comes
-true is for the net to say; what did come true is explained in hindsight, in true play and in dreams alike.
+Cells that appear together over others become a layer of the pile (see mosaic_pile.py). From the layers follow *ideas*
+of what may happen next: one comes to the front, one goes, one moves. Which idea comes true is for the net to say; what
+did come true is explained in hindsight, in true play and in dreams alike.
 
-Holds numbers of colours and knows no net.
+Knows no net.
 """
 
-from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dreamloop.model.mosaic_known import MARKS, Appearance, Known, moves_of, signs, turned
+from dreamloop.model.mosaic_known import MARKS, Known, moves_of, signs, turned
+from dreamloop.model.mosaic_pile import APPEAR, CARRY, CAST, HIDE, KINDS, LEAP, NEW_ONE, RAISE, Idea, Pile, Rect
 
-MOST = 12  # layers, the ground aside
 IDEAS = 64  # at most
-RAISE, HIDE, CARRY, APPEAR, CAST, LEAP = range(6)  # kinds of ideas; to leap are four: left, right, up, down
-KINDS = LEAP + 4
-NEW_ONE = MOST + 1  # where a layer that may appear is put together
 FACTS = KINDS + 25  # numbers that are known of an idea
-TOLD, UNKNOWN, OF_IT, IN_FRONT = 1, 2, 3, 4  # what becomes of a cell
 LARGE = 6  # cells; where fewer change, an idea must explain them all to have come true
 CLEAR = 4.0  # how much better than nothing it must explain them
 MOSTLY = 0.35  # share of the cells that change that it must explain, if it says that something appears
@@ -32,27 +26,12 @@ NEW = 10.0  # how many more cells than not must change in a rectangle to make it
 UNSURE = 0.05  # share of what changed that a move may leave open, or be wrong about, for the layer's size to be trusted
 OUTSIDE = 1.5  # how much a cell of it that does not change counts against it
 
-Rect = NDArray[np.int64]  # y, x, height, width in cells
-_KEPT = ("contents", "rects", "level", "since", "sure", "grip", "guessed")
 
-
-class Idea(NamedTuple):
-    """What may happen to one layer."""
-
-    kind: int
-    layer: int  # or the number of what appears, or of the cast
-    y: int = 0  # where its corner comes to lie
-    x: int = 0
-
-
-class Layers:
-    """One player's layers; number 0 is the ground.
+class Layers(Pile):
+    """One player's layers, told of every picture that is shown.
 
     Args:
-        grid: rows and columns of cells.
-        pixels: of a cell.
-        none: the number that stands for no colour.
-        known: what is known of layers from earlier play.
+        grid, pixels, none, known: as of a pile.
         leap: cells that the front layer may move by at once.
         floor: rows at the bottom of the picture over which no layer moves.
     """
@@ -60,71 +39,12 @@ class Layers:
     def __init__(
         self, grid: tuple[int, int], pixels: int, none: int, known: Known, leap: int = 4, floor: int = 0
     ) -> None:
-        self.grid, self.none, self.known, self.leap, self.floor = grid, none, known, leap, floor
-        self.contents = np.full((MOST + 2, *grid, pixels), none, np.uint8)  # of each in its own corner
-        self.rects = np.zeros((MOST + 2, 4), np.int64)  # one without a height is not in use
-        self.rects[0, 2:] = grid
-        self.level = np.zeros(MOST + 2, np.int64)  # the higher, the further in front; 0: not seen
-        self.since = np.zeros(MOST + 2, np.int64)  # tick in which each came, went or moved
-        self.sure = np.zeros(MOST + 2, np.bool_)  # whose size is no guess
-        self.grip = np.zeros(3, np.int64)  # the layer that was pressed, and where its corner lay then
-        self.guessed = np.zeros(grid, np.bool_)  # cells of the ground that were never seen
-        self.now = np.zeros(grid, np.int64)  # signs of what is seen
+        super().__init__(grid, pixels, none, known)
+        self.leap, self.floor = leap, floor
         self._taught: set[tuple[int, ...]] = set()  # each has one vote in the life of these layers
-        self._offered: tuple[Any, list[Appearance]] = (None, [])  # what was seen, and what may appear in it
-        self._tops: tuple[Any, dict[int, Any]] = (None, {})  # what was seen, and top rows in other colours
         self._answer: tuple[Any, ...] = (None,) * 4  # what was explained last: what was seen, by what, and the answer
-        self._refresh()
 
-    # --- what is there ---
-
-    @property
-    def front(self) -> int:
-        """The layer that lies over all others; 0 where there is none."""
-        return int(self.level.argmax()) if self.level.any() else 0
-
-    def compose(self, idea: Idea | None = None) -> NDArray[np.uint8]:
-        """Return the picture (rows, columns, pixels) after an idea; ``none`` where nothing is known."""
-        return self._cells(idea, *self._after(idea))
-
-    def foresee(self, idea: Idea | None) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-        """Return what an idea would change.
-
-        Returns:
-            cells (rows, columns, pixels), ``none`` where nothing is known or they stay what they are; and (rows,
-            columns) what becomes of every cell, ``TOLD``, ``UNKNOWN``, or it stays what it is and is ``OF_IT`` or not;
-            ``IN_FRONT`` is added for cells of the front layer of now.
-        """
-        owner, y, x = self._after(idea)
-        told = self._told(idea, owner, y, x)
-        becomes = np.where(self._differs(told, owner, y, x), np.where(told == 0, UNKNOWN, TOLD), 0)
-        if idea is not None and idea.kind != CAST:
-            becomes[(becomes == 0) & (owner == (NEW_ONE if idea.kind == APPEAR else idea.layer))] = OF_IT
-        cells = self._cells(idea, owner, y, x)
-        cells[becomes != TOLD] = self.none
-        if self.front:
-            becomes[self.owner == self.front] += IN_FRONT
-        return cells, becomes.astype(np.uint8)
-
-    def begins(self, layer: int) -> NDArray[np.uint8]:
-        """Return how a layer begins (MARKS, pixels), ``none`` for the ground."""
-        return self.contents[layer, 0, :MARKS] if layer else np.full_like(self.contents[0, 0, :MARKS], self.none)
-
-    def turned_looks(self) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-        """Return what is seen as it looks when it leaves the front, and when it comes there.
-
-        ``none`` in cells (rows, columns, pixels) in which no colour would be another.
-        """
-        cells, turn = self.compose(), self._turn()
-        if turn is None:
-            nothing = np.full_like(cells, self.none)
-            return nothing, nothing
-        looks = (turned(cells, one) for one in turn)
-        out, back = (np.where((look != cells).any(-1, keepdims=True), look, np.uint8(self.none)) for look in looks)
-        return out, back
-
-    def _colours_in(self, cells: NDArray[np.uint8]) -> NDArray[np.bool_]:
-        return np.asarray(np.bincount(cells.ravel(), minlength=self.none + 1)[: self.none] > 0)
+    # --- what may happen ---
 
     def press(self, row: int, column: int) -> None:
         """Remember what is pressed."""
@@ -327,14 +247,6 @@ class Layers:
         at = self._seen_at(where)
         self.contents[at], self._signs[at] = self.none, 0
 
-    def _seen_at(self, where: NDArray[np.bool_]) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-        """Return the layers that are seen at some cells (rows, columns), and row and column within them."""
-        return self.owner[where], self._at[0][where], self._at[1][where]
-
-    def _drop(self, k: int) -> None:
-        self.rects[k], self.level[k], self.sure[k] = 0, 0, False
-        self._rank()
-
     def _teach(self) -> None:
         """Let what is sure of its size tell how it looks now."""
         if not self.known.grows:
@@ -382,13 +294,6 @@ class Layers:
         other = int((differs & changed).sum()) - right - open_  # it changed, but to something else
         return right + 0.5 * open_ + min(0.3 * other, right) - false
 
-    def _differs(
-        self, told: NDArray[np.int64], owner: NDArray[np.int64], y: NDArray[np.int64], x: NDArray[np.int64]
-    ) -> NDArray[np.bool_]:
-        """Return which cells become others: what is told of them is, or if nothing is, they are of something else."""
-        moved = (owner != self.owner) | (y != self._at[0]) | (x != self._at[1])
-        return np.asarray(np.where(told == 0, moved, told != self.now))
-
     def _titles(self, changed: NDArray[np.bool_]) -> dict[int, float]:
         """Return what speaks for a layer to have come to the front though nothing covered it: its top row changed.
 
@@ -429,112 +334,9 @@ class Layers:
         score, rect = densest(np.where(came, worth, -2.0))
         return rect if score >= NEW / 2 and rect[2] >= 2 and rect[3] >= 2 else None
 
-    # --- bookkeeping ---
-
     def _moved(self, kind: int, k: int, y: int, x: int) -> Idea:
         (rows, columns), (h, w) = self.grid, self.rects[k, 2:]
         return Idea(kind, k, int(np.clip(y, 0, max(rows - self.floor - h, 0))), int(np.clip(x, 0, columns - w)))
-
-    def _after(self, idea: Idea | None) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-        """Return the layer that is seen at every cell (rows, columns), and row and column within it."""
-        if idea is None or idea.kind == CAST:
-            return self.owner, *self._at
-        rects, level, k = self.rects.copy(), self.level.copy(), idea.layer
-        if idea.kind == APPEAR:
-            cells, k = self._appearances()[k].cells, NEW_ONE
-            h, w = cells.shape[:2]
-            self.contents[k, :h, :w], self._signs[k, :h, :w], rects[k, 2:] = cells, signs(cells, self.none), (h, w)
-        rects[k, :2] = idea.y, idea.x
-        level[k] = 0 if idea.kind == HIDE else level.max() + 1
-        owner = self._owner(rects, level)
-        return owner, *self._inside(owner, rects)
-
-    def _cells(
-        self, idea: Idea | None, owner: NDArray[np.int64], y: NDArray[np.int64], x: NDArray[np.int64]
-    ) -> NDArray[np.uint8]:
-        """Return the contents (rows, columns, pixels) that are seen after an idea; the rest is from ``_after``."""
-        cells = self.contents[owner, y, x]
-        if idea is not None and idea.kind == CAST:
-            return turned(cells, self.known.offered_casts[idea.layer])
-        for where, tops, _ in self._turned_tops(idea, owner, y):
-            cells[where] = tops[x[where]]
-        return cells
-
-    def _told(
-        self, idea: Idea | None, owner: NDArray[np.int64], y: NDArray[np.int64], x: NDArray[np.int64]
-    ) -> NDArray[np.int64]:
-        """Return the signs (rows, columns) of what is seen after an idea."""
-        if idea is not None and idea.kind == CAST:
-            return self._signs_of(self._cells(idea, owner, y, x))
-        told = self._signs[owner, y, x]
-        for where, _, tops in self._turned_tops(idea, owner, y):
-            told[where] = tops[x[where]]
-        return told
-
-    def _turned_tops(
-        self, idea: Idea | None, owner: NDArray[np.int64], y: NDArray[np.int64]
-    ) -> Iterator[tuple[NDArray[np.bool_], NDArray[np.uint8], NDArray[np.int64]]]:
-        """Yield where top rows turn their colours with an idea (rows, columns), and what these rows show then.
-
-        The layer that comes to the front and the one that was there do so, as far as it is known how.
-        """
-        front = self._front_after(idea)
-        if front == self.front:
-            return
-        if self._tops[0] is not self.now:
-            self._tops = (self.now, self._turn_tops())
-        for k in {front, self.front} & self._tops[1].keys():
-            yield (owner == k) & (y == 0), *self._tops[1][k]
-
-    def _turn_tops(self) -> dict[int, tuple[NDArray[np.uint8], NDArray[np.int64]]]:
-        """Return the top rows of layers as they look when each comes to the front, or leaves it, and their signs."""
-        turn = self._turn()
-        if turn is None:
-            return {}
-        used = np.flatnonzero(self.rects[1:NEW_ONE, 2]) + 1
-        tops = {int(k): turned(self.contents[k, 0], turn[int(k != self.front)]) for k in used}
-        return {k: (top, self._signs_of(top)) for k, top in tops.items()}
-
-    def _turn(self) -> tuple[NDArray[np.uint8], ...] | None:
-        """Return how colours turn when a layer leaves the front, and when it comes there; None: unknown."""
-        front = self.front
-        top = self.contents[front, 0, : self.rects[front, 3]]
-        return self.known.turn_for(*(self._colours_in(part) for part in (top, self.compose()))) if front else None
-
-    def _front_after(self, idea: Idea | None) -> int:
-        """Return the layer in front after an idea."""
-        if idea is None or idea.kind == CAST:
-            return self.front
-        if idea.kind == HIDE:
-            level = self.level.copy()
-            level[idea.layer] = 0
-            return int(level.argmax()) if level.any() else 0
-        return NEW_ONE if idea.kind == APPEAR else idea.layer
-
-    def _appearances(self) -> list[Appearance]:
-        """Return what may appear in the picture of now, of what fits into it."""
-        if self._offered[0] is not self.now:
-            rows, columns = self.grid
-            offered = self.known.offer(self.now)
-            inside = [
-                one for one in offered if one.y + len(one.cells) <= rows and one.x + one.cells.shape[1] <= columns
-            ]
-            self._offered = (self.now, inside)
-        return self._offered[1]
-
-    def _owner(self, rects: NDArray[np.int64], level: NDArray[np.int64]) -> NDArray[np.int64]:
-        owner = np.zeros(self.grid, np.int64)
-        for k in level.argsort(kind="stable")[int((level == 0).sum()) :]:
-            y, x, h, w = rects[k]
-            owner[y : y + h, x : x + w] = k
-        return owner
-
-    def _inside(
-        self, owner: NDArray[np.int64], rects: NDArray[np.int64]
-    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Return row and column of every cell within the layer that is seen there."""
-        rows, columns = self.grid
-        return np.arange(rows)[:, None] - rects[owner, 0], np.arange(columns) - rects[owner, 1]
 
     def _apply(self, idea: Idea, cells: NDArray[np.uint8], tick: int) -> None:
         k = idea.layer
@@ -550,39 +352,6 @@ class Layers:
         self.level[k] = 0 if idea.kind == HIDE else self.level.max() + 1
         self._rank()
 
-    def _add(self, rect: Rect, cells: NDArray[np.uint8], tick: int, above: list[int] | None = None) -> int:
-        """Put a new layer over all others, but those ``above``, and return its number."""
-        k = self._free()
-        y, x, h, w = rect
-        self.rects[k], self.since[k], self.sure[k], self.level[k] = rect, tick, False, 0
-        lowest = min((int(self.level[one]) for one in above or []), default=int(self.level.max()) + 1)
-        self.level[self.level >= lowest] += 1
-        self.level[k] = lowest
-        self.owner = self._owner(self.rects, self.level)
-        seen = self.owner[y : y + h, x : x + w] == k
-        self.contents[k] = self.none
-        self.contents[k, :h, :w][seen] = cells[y : y + h, x : x + w][seen]
-        self._signs[k] = signs(self.contents[k], self.none)
-        self._rank()
-        for other in self._others_like(k):
-            self._drop(other)
-        return k
-
-    def _others_like(self, k: int) -> list[int]:
-        """Return layers that a new one has come in place of: they lay just there, or are as large and begin alike.
-
-        One that begins alike may be another of the same kind, if it is seen to begin so where it lies.
-        """
-        found, begins = [], self._signs[k, 0, :MARKS]
-        for j in np.flatnonzero((self.rects[:, 2:] == self.rects[k, 2:]).all(1)):
-            y, x, _, w = self.rects[j].tolist()
-            there = self.level[j] > 0 and (self.rects[j] == self.rects[k]).all()
-            alike = begins.all() and (self._signs[j, 0, :MARKS] == begins).all()
-            seen = self.level[j] > 0 and (self.owner[y, x : x + min(w, MARKS)] == j).all()
-            if j not in (0, k, NEW_ONE) and (there or (alike and not seen)):
-                found.append(int(j))
-        return found
-
     def _tear(
         self, rect: Rect, cells: NDArray[np.uint8], moved: NDArray[np.int64], step: NDArray[np.int64], tick: int
     ) -> None:
@@ -594,67 +363,10 @@ class Layers:
         k = self._add(rect, cells, tick)
         self.grip[:] = k, y - moved[1], x - moved[0]
 
-    def _free(self) -> int:
-        """Return a number that is in no use; the layer that was hidden longest, or else the lowest, gives way."""
-        unused = np.flatnonzero(self.rects[1:NEW_ONE, 2] == 0) + 1
-        if len(unused):
-            return int(unused[0])
-        hidden = np.flatnonzero(self.level[1:NEW_ONE] == 0) + 1
-        if len(hidden):
-            return int(hidden[self.since[hidden].argmin()])
-        k = int(self.level[1:NEW_ONE].argmin()) + 1
-        y, x, h, w = self.rects[k]
-        self.contents[0, y : y + h, x : x + w] = self.contents[k, :h, :w]
-        self._signs[0, y : y + h, x : x + w] = self._signs[k, :h, :w]
-        self.level[k] = 0
-        self._rank()
-        return k
-
-    def _rank(self) -> None:
-        """Number the levels anew, from 1."""
-        seen = self.level > 0
-        self.level[seen] = self.level[seen].argsort().argsort() + 1
-        self.owner = self._owner(self.rects, self.level)
-        self._at = self._inside(self.owner, self.rects)
-        self.now = self._signs[self.owner, self._at[0], self._at[1]]
-
     def _recast(self, cells: NDArray[np.uint8]) -> None:
         """Let colours turn in what is not seen as most pixels of theirs turn in what is."""
         self.contents = turned(self.contents, self.known.cast_of(self.compose(), cells))
         self._refresh()
-
-    def _refresh(self) -> None:
-        self._signs = signs(self.contents, self.none)
-        self._rank()
-
-    def _signs_of(self, cells: NDArray[np.uint8]) -> NDArray[np.int64]:
-        return signs(cells, self.none)
-
-    # --- state ---
-
-    def forget(self) -> None:
-        """Keep nothing but what is seen."""
-        cells = self.compose()
-        self.contents[:], self.rects[1:], self.level[:], self.since[:], self.grip[:] = self.none, 0, 0, 0, 0
-        self.contents[0] = cells
-        self._refresh()
-
-    def state(self) -> dict[str, Any]:
-        """Return copies of everything."""
-        state = {f"layer_{name}": getattr(self, name).copy() for name in _KEPT}
-        state["layer_contents"][NEW_ONE] = self.none  # whatever was tried there last
-        return state
-
-    def restore(self, state: dict[str, Any]) -> None:
-        """Go back to what ``state()`` returned."""
-        for name in _KEPT:
-            setattr(self, name, np.array(state[f"layer_{name}"]))
-        self._refresh()
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes of everything that is remembered."""
-        return sum(int(getattr(self, name).nbytes) for name in _KEPT)
 
 
 class Facts(NamedTuple):

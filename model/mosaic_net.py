@@ -11,7 +11,7 @@ Both choices are trained as mixtures (a pointer network): whatever option holds 
 part of the picture (see mosaic_sprite.py): where it is enters as maps over the cells, as learned stamps laid where it
 is, and as a look at what lies under it.
 
-What is foreseen for the picture as a whole (see mosaic_layers.py) is one more source of every cell, and the idea that
+What is foreseen for the picture as a whole (see mosaic_pile.py) is one more source of every cell, and the idea that
 it follows from is told with the actions.
 
 Knows nothing about players, files or training.
@@ -30,7 +30,8 @@ from dreamloop.model.layers import Blocks, Conv, Linear, Shrink, unfold
 from dreamloop.model.mosaic_book import EMPTY, signs
 from dreamloop.model.mosaic_ideas import LOUD, NEAR, Ideas, Moment
 from dreamloop.model.mosaic_known import MARKS, TABLES, Known, empty_tables
-from dreamloop.model.mosaic_layers import FACTS, IDEAS, IN_FRONT, OF_IT, TOLD, UNKNOWN
+from dreamloop.model.mosaic_layers import FACTS, IDEAS
+from dreamloop.model.mosaic_pile import IN_FRONT, OF_IT, TOLD, UNKNOWN
 from dreamloop.model.mosaic_sprite import CLEAR, SIDE
 
 CARRIED = 4  # sources that move along with the pointer: both ways, across, down; and what was seen there before

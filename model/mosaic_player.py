@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 
 from dreamloop.model.mosaic_ideas import NEAR, Moment
 from dreamloop.model.mosaic_known import Known
-from dreamloop.model.mosaic_layers import Facts, Idea, Layers, shift
+from dreamloop.model.mosaic_layers import Facts, Layers, shift
 from dreamloop.model.mosaic_memory import CellMemory, from_cells, to_cells
 from dreamloop.model.mosaic_net import AROUND, CARRIED, INKS, MosaicConfig, Seen
+from dreamloop.model.mosaic_pile import Idea
 from dreamloop.model.mosaic_sprite import CLEAR, SIDE, Sprite, seen_next, uncover
 
 Look = tuple[NDArray[Any], ...]  # the fields of Seen or of Moment, of one player

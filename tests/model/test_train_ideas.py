@@ -11,7 +11,7 @@ import torch
 from dreamloop.model.mosaic_config import mosaic_config
 from dreamloop.model.mosaic_ideas import NEAR
 from dreamloop.model.mosaic_known import MARKS
-from dreamloop.model.mosaic_layers import FACTS, RAISE
+from dreamloop.model.mosaic_layers import FACTS
 from dreamloop.model.mosaic_moments import Eyes, Moments
 from dreamloop.model.mosaic_net import MosaicConfig, MosaicNet
 from dreamloop.model.train_ideas import idea_figures, teach
@@ -109,4 +109,3 @@ def test_without_ideas_there_is_nothing_to_keep() -> None:
     assert (
         Eyes.of(MosaicNet(replace(NET, pointer=-1, button=-1)))((np.zeros_like(frames), np.zeros_like(actions))) is None
     )
-    assert RAISE == 0, "kinds are the first facts"
