@@ -18,6 +18,7 @@ from dreamloop.model.checkpoint import load_net
 from dreamloop.model.device import choose_engine
 from dreamloop.model.mosaic_book import EMPTY
 from dreamloop.model.mosaic_config import mosaic_config
+from dreamloop.model.mosaic_ideas import believe
 from dreamloop.model.mosaic_net import MosaicNet
 from dreamloop.model.mosaic_pile import Idea
 from dreamloop.model.mosaic_player import MosaicPlayer, Palette, stack, stack_moments
@@ -33,8 +34,6 @@ from dreamloop.model.world_model import (
     check_scene,
     check_state,
 )
-
-BELIEVED = 0.5  # chance above which an idea is expected to come true
 
 
 def build(card: Card, weights: Path | None, options: OpenOptions) -> "MosaicModel":
@@ -128,12 +127,11 @@ class MosaicModel:
         return cells.cpu().numpy()
 
     def _ideas(self) -> list[Idea | None]:
-        """Return the likeliest idea of every player, where it is likelier than all others together."""
+        """Return the idea that is believed of every player."""
         ideas = [one.ideas for one in self.known]
         moments = stack_moments([one.moment(told) for one, told in zip(self.known, ideas, strict=True)], self.device)
-        likely, which = self.net.weigh(moments).softmax(1)[:, 1:].max(1)
-        best = zip(ideas, likely.tolist(), which.tolist(), strict=True)
-        return [told[i] if chance > BELIEVED else None for told, chance, i in best]
+        believed = zip(ideas, believe(self.net.weigh(moments)).tolist(), strict=True)
+        return [told[which - 1] if which else None for told, which in believed]
 
     def _throw(self, logits: Tensor, players: Tensor) -> Tensor:
         luck = self.config.luck

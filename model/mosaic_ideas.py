@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from dreamloop.model.mosaic_net import MosaicConfig
 
 NEAR = 1  # cells on every side of the pointer that are looked at, wherever they are in the picture
+BELIEVED = 0.5  # chance that none comes true, below which one is believed
 LOUD = 3.0  # how loudly actions are told: one control among many is rarely down
 
 
@@ -30,6 +31,18 @@ class Moment(NamedTuple):
     inside: Tensor  # (b, 2) where in its cell the pointer is, -0.5 to 0.5
     actions: Tensor  # (b, action_ticks, a), oldest first
     contents: Tensor  # (k, pixels) uint8, colours of the contents
+
+
+def believe(logits: Tensor) -> Tensor:
+    """Return the number (b,) of the idea that is believed, counted from 1; 0: none.
+
+    The likeliest, where it is likelier than not that any comes true: several may be nearly the same.
+
+    Args:
+        logits: (b, 1 + i) as :class:`Ideas` gives them.
+    """
+    chances = logits.softmax(1)
+    return torch.where(chances[:, 0] < BELIEVED, 1 + chances[:, 1:].argmax(1), 0)
 
 
 class Ideas(nn.Module):
@@ -46,8 +59,8 @@ class Ideas(nn.Module):
         self.mix = nn.Sequential(nn.SiLU(), Linear(wide, wide), nn.SiLU())
         self.bind = nn.Sequential(Linear(FACTS + MARKS * code, wide), nn.SiLU(), Linear(wide, wide))
         self.seek = Linear(wide, wide)
-        self.weigh = nn.Sequential(Linear(3 * wide, wide), nn.SiLU(), Linear(wide, 1))
-        self.none = Linear(wide, 1)
+        self.weigh = nn.Sequential(Linear(4 * wide, wide), nn.SiLU(), Linear(wide, 1))
+        self.none = nn.Sequential(Linear(2 * wide, wide), nn.SiLU(), Linear(wide, 1))
 
     def forward(self, moment: Moment, ink: Tensor) -> Tensor:
         """Return logits (b, 1 + i): none comes true, or this one does; -inf where there is no idea.
@@ -61,10 +74,13 @@ class Ideas(nn.Module):
         done = self.mix(act + under + self._at(moment.actions[:, -1], ink))
         there = moment.facts.any(-1)
         told = self.bind(torch.cat([moment.facts[there].to(ink), codes[moment.marks[there]].flatten(1)], 1))
-        asked = self.seek(done)[there.nonzero()[:, 0]]
-        weighed = self.weigh(torch.cat([told, told * asked, asked], 1))[:, 0].float()
+        player = there.nonzero()[:, 0]
+        every = told.new_zeros(*there.shape, told.shape[1]).index_put((there,), told)
+        among = every.amax(1)  # which of them lies lowest, say, is told by the others
+        asked = self.seek(done)[player]
+        weighed = self.weigh(torch.cat([told, told * asked, asked, among[player]], 1))[:, 0].float()
         logits = weighed.new_full(there.shape, -torch.inf).index_put((there,), weighed)
-        return torch.cat([self.none(done).float(), logits], 1)
+        return torch.cat([self.none(torch.cat([done, among], 1)).float(), logits], 1)
 
     def _at(self, action: Tensor, ink: Tensor) -> Tensor:
         """Return (b, wide): in which row and column of cells the pointer is."""

@@ -68,7 +68,12 @@ class Layers(Pile):
             for i, (down, across) in enumerate(((0, -1), (0, 1), (-1, 0), (1, 0))):
                 found.append(self._moved(LEAP + i, front, y + self.leap * down, x + self.leap * across))
         found = [idea for idea in found if idea.kind < CARRY or (idea.y, idea.x) != tuple(self.rects[idea.layer, :2])]
-        found += [Idea(APPEAR, i, one.y, one.x) for i, one in enumerate(self._appearances())]
+        there = {tuple(rect) for rect in self.rects[self.level > 0].tolist()}
+        found += [
+            Idea(APPEAR, i, one.y, one.x)
+            for i, one in enumerate(self._appearances())
+            if (one.y, one.x, *one.cells.shape[:2]) not in there
+        ]
         if casts := self.known.offered_casts:
             seen = self._colours_in(self.compose())
             found += [Idea(CAST, i) for i, cast in enumerate(casts) if (moves_of(cast) & seen).any()]

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from dreamloop.model.mosaic_ideas import believe
 from dreamloop.model.mosaic_moments import Moments
 from dreamloop.model.mosaic_net import MosaicNet
 
@@ -20,7 +21,6 @@ LEARNING_RATE, DECAY = 2e-3, 0.02
 AVERAGE = 0.998  # of the weights
 MOST = 5.0  # ticks, of those that a moment stands for, that count
 LOOK_STEPS = 250  # between two looks at what is not taught
-BELIEVED = 0.5
 
 
 def teach(
@@ -79,8 +79,7 @@ def idea_figures(net: MosaicNet, moments: Moments) -> dict[str, float]:
         moment, came = moments.batch(chosen, device)
         stands = torch.from_numpy(moments.stands[chosen]).to(device)
         logits = net.weigh(moment)
-        likely, which = logits.softmax(1)[:, 1:].max(1)
-        told = torch.where(likely > BELIEVED, which + 1, 0)
+        told = believe(logits)
         right += int(((told == came) & (came > 0)).sum())
         happened += int((came > 0).sum())
         false += float((stands * ((told > 0) & (came == 0))).sum())

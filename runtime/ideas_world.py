@@ -35,12 +35,13 @@ def train_ideas(
     device: str = "auto",
     workers: int = 0,
     seed: int = 0,
+    following: float = 2 / 3,
     clock: Clock | None = None,
     progress: Callable[[str, float], None] = lambda what, share: None,
 ) -> dict[str, Any]:
     """Teach the net of a checkpoint which ideas come true, write it, and return how good it is on unseen desks.
 
-    Following play takes two thirds of the time. What was seen is kept beside the checkpoint: run it again, and more
+    What was seen is kept beside the checkpoint: run it again, and more
     comes to it.
 
     Args:
@@ -50,6 +51,7 @@ def train_ideas(
         out: file of the new one, or a folder for ``ideas.safetensors``; default ``runs/<world>``.
         held_out: episodes of unseen play that the figures are of.
         workers: processes that play and follow; 0: one per core.
+        following: share of the time in which play is followed.
 
     Raises:
         CheckpointError: no checkpoint, or one of another architecture.
@@ -63,7 +65,7 @@ def train_ideas(
     eyes = Eyes.of(net)
 
     def left() -> float:
-        return max(1 - (clock.now_s() - begun_s) / (60 * minutes * 2 / 3), 0.0)
+        return max(1 - (clock.now_s() - begun_s) / (60 * minutes * following), 0.0)
 
     files = _follow(world, eyes, end.parent / "moments", seed, workers, left, progress)
     parts = [Moments.load(file) for file in files]
@@ -119,7 +121,7 @@ def _follow(
     done = sorted(folder.glob(f"{name}-*.safetensors"))
     played = episodes(world, seed, workers=workers, first=A_FILE * len(done), then=eyes)
     try:
-        while left() or len(done) < 2:
+        while left() > 0 or len(done) < 2:
             parts: list[Moments] = []
             for moments in played:
                 progress("following play", 1 - left())
