@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from dreamloop.model.mosaic_net import MosaicConfig
 
 NEAR = 1  # cells on every side of the pointer that are looked at, wherever they are in the picture
-BELIEVED = 0.5  # chance that none comes true, below which one is believed
+BELIEVED = 0.1  # chance that none comes true, below which one is believed: half of what is taught are such moments
 LOUD = 3.0  # how loudly actions are told: one control among many is rarely down
 
 
@@ -36,7 +36,7 @@ class Moment(NamedTuple):
 def believe(logits: Tensor) -> Tensor:
     """Return the number (b,) of the idea that is believed, counted from 1; 0: none.
 
-    The likeliest, where it is likelier than not that any comes true: several may be nearly the same.
+    The likeliest, where it is likely enough that any comes true: several may be nearly the same.
 
     Args:
         logits: (b, 1 + i) as :class:`Ideas` gives them.

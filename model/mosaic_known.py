@@ -58,10 +58,13 @@ class Known:
         self._sizes = {int(begins): (int(h), int(w)) for begins, h, w in self.sizes if h}
         self._order = np.sort(np.array(list(self._sizes), np.int64))
         self._votes: defaultdict[int, Counter[Size]] = defaultdict(Counter)
-        self._met: Counter[tuple[int, ...]] = Counter()
+        self._rows = {tuple(place): i for i, place in enumerate(self.places.tolist()) if place[3]}
+        self._met = {
+            place: _Majority(self.looks[i, : place[3] * place[4]], self.none, VOTES) for place, i in self._rows.items()
+        }
         self._casts, self._turns = _Casts(self.casts), _Casts(self.turns)
         used = [ground for ground in self.grounds if (ground != self.none).any()]
-        self._grounds = [_Ground(ground, self.none, MET + len(used) - i) for i, ground in enumerate(used)]
+        self._grounds = [_Majority(ground, self.none, MET + len(used) - i) for i, ground in enumerate(used)]
         self._read()
 
     @classmethod
@@ -73,7 +76,7 @@ class Known:
     def counts(self) -> dict[str, int]:
         """How many of each are known."""
         return {
-            **{"sizes": len(self._sizes), "appearances": len(self._met_places)},
+            **{"sizes": len(self._sizes), "appearances": len(self._rows)},
             **{"casts": len(self.offered_casts), "grounds": len(self._often()), "turns": len(self._turns.offered)},
         }
 
@@ -106,8 +109,8 @@ class Known:
     # --- appearances ---
 
     def offer(self, shown: Signs) -> list[Appearance]:
-        """Return what may appear in a picture: of what has the same place and size, what shares most with it."""
-        if not self._met_places:
+        """Return what may appear: of what has the same place and size, what shares most with contents ``shown``."""
+        if not self._rows:
             return []
         there = np.isin(self._contents, shown)[self._look_contents]
         share = (there & self._look_first).sum(1) / self._look_first.sum(1)
@@ -117,16 +120,21 @@ class Known:
         return [self._appearance(i, float(share[i])) for i in sorted(best.values())]
 
     def learn_appearance(self, top: Signs, y: int, x: int, cells: NDArray[np.uint8]) -> None:
-        """Take note of what appeared."""
+        """Take note of what appeared: at each place what it showed most often."""
         h, w = cells.shape[:2]
-        place = (beginning(top), y, x, h, w)
-        if not self.grows or h * w > CELLS or len(set(top.tolist())) < TELLING or place in self._met_places:
+        if not self.grows or h * w > CELLS or len(set(top.tolist())) < TELLING:
             return
-        self._met[place] += 1
-        n = len(self._met_places)
-        if self._met[place] >= VOTES and n < APPEARANCES:
-            self.places[n] = place
-            self.looks[n, : h * w] = cells.reshape(h * w, -1)
+        place, cells = (beginning(top), y, x, h, w), cells.reshape(h * w, -1)
+        if place in self._met:
+            self._met[place].learn(cells, signs(cells, self.none))
+        elif len(self._met) < 4 * APPEARANCES:
+            self._met[place] = _Majority(cells, self.none, met=1)
+        met = self._met[place].met if place in self._met else 0
+        if met < VOTES or not (met == VOTES or met.bit_count() == 1):  # it settles; to read it again takes time
+            return
+        row = self._rows.setdefault(place, len(self._rows)) if len(self._rows) < APPEARANCES else self._rows.get(place)
+        if row is not None:
+            self.places[row], self.looks[row, : h * w] = place, self._met[place].cells
             self._read()
 
     # --- casts ---
@@ -195,11 +203,11 @@ class Known:
         if best >= SAME:
             self._grounds[i].learn(cells, shown)
         elif len(self._grounds) < 4 * GROUNDS:
-            self._grounds.append(_Ground(cells, self.none, met=1))
+            self._grounds.append(_Majority(cells, self.none, met=1))
         for j, ground in enumerate(self._often()):
             self.grounds[j] = ground.cells
 
-    def _often(self) -> list["_Ground"]:
+    def _often(self) -> list["_Majority"]:
         """Return the grounds that are met often, and not just now and then with something on them."""
         most = max((ground.met for ground in self._grounds), default=0)
         met = [ground for ground in self._grounds if ground.met >= max(MET, most // 10)]
@@ -209,7 +217,6 @@ class Known:
 
     def _read(self) -> None:
         """Make what may appear of what did: in all colours that the known casts give it."""
-        self._met_places = {tuple(place.tolist()) for place in self.places if place[3]}
         self._looks: list[tuple[int, int, int, int, NDArray[np.uint8]]] = []
         met = set()
         todo = [(y, x, h, w, self.looks[i, : h * w]) for i, (_, y, x, h, w) in enumerate(self.places.tolist()) if h]
@@ -266,8 +273,8 @@ class _Casts:
         return changed
 
 
-class _Ground:
-    """A ground, every cell by majority (Boyer and Moore)."""
+class _Majority:
+    """Cells that were met more than once, each by majority (Boyer and Moore)."""
 
     def __init__(self, cells: NDArray[np.uint8], none: int, met: int) -> None:
         self.cells, self.none, self.met = np.array(cells), none, met

@@ -196,7 +196,8 @@ class Pile:
         """Return what may appear in the picture of now, of what fits into it."""
         if self._offered[0] is not self.now:
             rows, columns = self.grid
-            offered = self.known.offer(self.now)
+            used = self.rects[:, 2] > 0
+            offered = self.known.offer(np.append(self._signs[used], self.now.ravel()))
             inside = [
                 one for one in offered if one.y + len(one.cells) <= rows and one.x + one.cells.shape[1] <= columns
             ]

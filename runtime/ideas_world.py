@@ -17,7 +17,7 @@ from dreamloop.model.mosaic_moments import Eyes, Moments
 from dreamloop.model.mosaic_net import MosaicNet
 from dreamloop.model.train_ideas import idea_figures, teach
 from dreamloop.runtime.clock import Clock, SystemClock
-from dreamloop.runtime.collect import episodes
+from dreamloop.runtime.collect import EPISODE_TICKS, episodes
 from dreamloop.runtime.world import World
 
 TAUGHT = "ideas."  # how the weights begin that are taught
@@ -32,6 +32,7 @@ def train_ideas(
     out: Path | None = None,
     *,
     held_out: int = 24,
+    ticks: int = EPISODE_TICKS,
     device: str = "auto",
     workers: int = 0,
     seed: int = 0,
@@ -50,6 +51,7 @@ def train_ideas(
         start: the checkpoint; default the world's own.
         out: file of the new one, or a folder for ``ideas.safetensors``; default ``runs/<world>``.
         held_out: episodes of unseen play that the figures are of.
+        ticks: of an episode.
         workers: processes that play and follow; 0: one per core.
         following: share of the time in which play is followed.
 
@@ -65,9 +67,9 @@ def train_ideas(
     eyes = Eyes.of(net)
 
     def left() -> float:
-        return max(1 - (clock.now_s() - begun_s) / (60 * minutes * following), 0.0)
+        return max(1 - (clock.now_s() - begun_s) / max(60 * minutes * following, 1e-9), 0.0)
 
-    files = _follow(world, eyes, end.parent / "moments", seed, workers, left, progress)
+    files = _follow(world, eyes, end.parent / "moments", ticks, seed, workers, left, progress)
     parts = [Moments.load(file) for file in files]
     if not any((part.came > 0).any() for part in parts):
         raise DataError(f"nothing ever comes, goes or moves in the play of '{world.name}' that was followed")
@@ -83,7 +85,8 @@ def train_ideas(
         seed=seed,
         report=lambda figures: progress(f"teaching, {figures['right']:.1%} right", figures["share"]),
     )
-    test = [one for one in episodes(world, seed, maps="test", workers=workers, limit=held_out, then=eyes) if one]
+    played = episodes(world, seed, maps="test", ticks=ticks, workers=workers, limit=held_out, then=eyes)
+    test = [moments for moments in played if moments is not None]
     figures = idea_figures(net, Moments.join(test)) | {"happened": int(sum((one.came > 0).sum() for one in test))}
     about = {
         "ideas": {
@@ -96,12 +99,8 @@ def train_ideas(
             "started_from": card.weights_hash,
         }
     }
-    own = net.state_dict()
-    taught = {
-        name: own[name].to(tensors[name].dtype if name in tensors else own["ideas.none.weight"].dtype).cpu()
-        for name in own
-        if name.startswith(TAUGHT)
-    }
+    half = next(tensor.dtype for name, tensor in tensors.items() if name.endswith(".weight"))
+    taught = {name: value.to(half).cpu() for name, value in net.state_dict().items() if name.startswith(TAUGHT)}
     card = save_checkpoint(end, {**_rest(tensors), **taught}, replace(card, provenance={**card.provenance, **about}))
     return figures | {"weights_hash": card.weights_hash, "path": str(end)}
 
@@ -110,6 +109,7 @@ def _follow(
     world: World,
     eyes: Eyes,
     folder: Path,
+    ticks: int,
     seed: int,
     workers: int,
     left: Callable[[], float],
@@ -119,7 +119,7 @@ def _follow(
     folder.mkdir(parents=True, exist_ok=True)
     name = f"{_sign(eyes)}-s{seed}"
     done = sorted(folder.glob(f"{name}-*.safetensors"))
-    played = episodes(world, seed, workers=workers, first=A_FILE * len(done), then=eyes)
+    played = episodes(world, seed, ticks=ticks, workers=workers, first=A_FILE * len(done), then=eyes)
     try:
         while left() > 0 or len(done) < 2:
             parts: list[Moments] = []

@@ -1,0 +1,49 @@
+"""`dreamloop train WORLD --ideas` end to end, in miniature: play is followed, kept, taught from; the rest stays."""
+
+from itertools import count
+from pathlib import Path
+
+import pytest
+import torch
+
+from dreamloop.model.checkpoint import CheckpointError, load_checkpoint
+from dreamloop.runtime.clock import SystemClock
+from dreamloop.runtime.ideas_world import train_ideas
+from dreamloop.runtime.world import find_world
+
+pytest.importorskip("gymnasium", reason="the simulator needs gymnasium: pip install 'dreamloop[sim]'")
+
+
+class Ticking(SystemClock):
+    """A clock on which every look takes a second."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.looks = count()
+
+    def now_s(self) -> float:
+        return float(next(self.looks))
+
+
+def test_ideas_are_taught_and_all_else_is_kept(tmp_path: Path) -> None:
+    world = find_world("desk")
+    figures = train_ideas(world, 0.4, out=tmp_path, held_out=1, ticks=200, workers=1, clock=Ticking())
+    assert world.weights is not None
+    before, card = load_checkpoint(world.weights)
+    after, new = load_checkpoint(tmp_path / "ideas.safetensors")
+    assert after.keys() == before.keys()
+    changed = {name for name in before if not torch.equal(before[name], after[name])}
+    assert changed
+    assert all(name.startswith("ideas.") for name in changed)
+    assert {after[name].dtype for name in changed} == {before["stem.weight"].dtype}
+    assert new.provenance["ideas"]["started_from"] == card.weights_hash
+    assert new.provenance["ideas"]["held_out"]["happened"] == figures["happened"] > 0
+    kept = sorted((tmp_path / "moments").iterdir())
+    assert len(kept) == 2, "one file is taught, one is looked at"
+    train_ideas(world, 0.1, out=tmp_path, held_out=1, ticks=200, workers=1, following=0.0, clock=Ticking())
+    assert sorted((tmp_path / "moments").iterdir()) == kept, "what was followed is not followed again"
+
+
+def test_only_a_net_that_has_ideas_can_be_taught_them(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match="architecture"):
+        train_ideas(find_world("doom"), 0.1, out=tmp_path)
