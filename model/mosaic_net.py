@@ -144,7 +144,7 @@ class MosaicNet(nn.Module):
         self.idea = Linear(FACTS + 2 * MARKS * config.code, config.cond)
         rows, columns = config.grid
         self.ideas = Ideas(config)
-        inputs = (2 + config.looks) * pixels * config.emb + AGES + 3 * 3 + rows + columns
+        inputs = (2 + config.looks) * pixels * config.emb + AGES + 3 * 3 + 2 + rows + columns
         more = config.code + 4
         self.stem = Conv(inputs + more, w[0], 1)
         self.around = nn.Parameter(0.2 * torch.randn(3, 4 * REACH * REACH, w[0]))
@@ -368,8 +368,20 @@ class MosaicNet(nn.Module):
         away = (config.cell * cells + config.cell // 2)[:, :, :, None] - seen.places[:, None, None]  # (b, r, c, 3, 2)
         apart = away.float() / config.width_px
         bump = torch.exp(-apart.square().sum(-1) * (config.width_px / 12) ** 2)
-        maps = torch.cat([apart.flatten(3), bump], -1)
+        maps = torch.cat([apart.flatten(3), bump, self._path(cells, seen.places)], -1)
         return torch.cat([inked, age.to(inked), where.to(inked), maps], -1).permute(0, 3, 1, 2)
+
+    def _path(self, cells: Tensor, places: Tensor) -> Tensor:
+        """Return (b, rows, columns, 2): how near to cells the pointer came in this tick, and how much of each it met.
+
+        Args:
+            cells: (b, rows, columns, 2) column and row of each.
+        """
+        b, rows, columns, _ = cells.shape
+        every_other = 2 * _square(self.config.cell // 2, cells.device)  # no way passes between them
+        at = self.config.cell * cells.flatten(0, 2)[:, None] + every_other
+        near, met = path_nearness(at, places.repeat_interleave(rows * columns, 0)).unbind(1)
+        return torch.stack([near.amax(1), met.mean(1)], 1).view(b, rows, columns, 2)
 
     def _pointer(self, seen: Seen) -> Tensor:
         """Return (b, c, rows, columns): the stamps of the three places, as the corners of cells see them."""
