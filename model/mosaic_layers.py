@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from dreamloop.model.mosaic_known import MARKS, Known, moves_of, signs, turned
+from dreamloop.model.mosaic_known import MARKS, Appearance, Known, moves_of, signs, turned
 from dreamloop.model.mosaic_pile import APPEAR, CARRY, CAST, HIDE, KINDS, LEAP, NEW_ONE, RAISE, Idea, Pile, Rect
 
 IDEAS = 64  # at most
@@ -68,16 +68,21 @@ class Layers(Pile):
             for i, (down, across) in enumerate(((0, -1), (0, 1), (-1, 0), (1, 0))):
                 found.append(self._moved(LEAP + i, front, y + self.leap * down, x + self.leap * across))
         found = [idea for idea in found if idea.kind < CARRY or (idea.y, idea.x) != tuple(self.rects[idea.layer, :2])]
-        there = {tuple(rect) for rect in self.rects[self.level > 0].tolist()}
-        found += [
-            Idea(APPEAR, i, one.y, one.x)
-            for i, one in enumerate(self._appearances())
-            if (one.y, one.x, *one.cells.shape[:2]) not in there
-        ]
+        offered = enumerate(self._appearances())
+        found += [Idea(APPEAR, i, one.y, one.x) for i, one in offered if not self._is_there(one)]
         if casts := self.known.offered_casts:
             seen = self._colours_in(self.compose())
             found += [Idea(CAST, i) for i, cast in enumerate(casts) if (moves_of(cast) & seen).any()]
         return found[:IDEAS]
+
+    def _is_there(self, one: Appearance) -> bool:
+        """Say whether what may appear lies just there already, or is a layer elsewhere: that one comes back then."""
+        h, w = one.cells.shape[:2]
+        here = (self.rects == (one.y, one.x, h, w)).all(1) & (self.level > 0)
+        begins = self._signs_of(one.cells[0, :MARKS])
+        alike = (self.rects[:, 2:] == (h, w)).all(1) & (self._signs[:, 0, : len(begins)] == begins).all(1)
+        alike[NEW_ONE] = False
+        return bool((here | alike).any())
 
     def facts(self, ideas: list[Idea], place: NDArray[np.int64], pressed: NDArray[np.int64], tick: int) -> "Facts":
         """Return what the net is told of ideas.
@@ -89,11 +94,14 @@ class Layers(Pile):
         numbers = np.zeros((IDEAS, FACTS), np.float32)
         marks = np.full((IDEAS, MARKS, self.contents.shape[-1]), self.none, np.uint8)
         front = self.front
+        title = self.contents[front, 0, : self.rects[front, 3] if front else 0]
+        shares = [self._share_of_colours(part) for part in (title, self.compose())]
         for i, (kind, k, y, x) in enumerate(ideas):
             numbers[i, kind] = 1.0
             if kind == CAST:
                 cast = self.known.offered_casts[k]
                 marks[i, 0, : min(len(cast), marks.shape[-1])] = cast[: marks.shape[-1]]
+                numbers[i, KINDS + 15 : KINDS + 17] = [(moves_of(cast) * share).sum() for share in shares]
                 continue
             if kind == APPEAR:
                 one = self._appearances()[k]
@@ -142,7 +150,7 @@ class Layers(Pile):
             if ideas[true].kind in (CARRY, *range(LEAP, KINDS)) and (shown != self.now).sum() <= UNSURE * changed.sum():
                 self.sure[ideas[true].layer] = True
         if changed.sum() >= LARGE:
-            self._recognise(cells, shown, changed, tick)
+            self._recognise(cells, shown, changed, tick, true < 0 or ideas[true].kind == APPEAR)
         self._rest(cells, shown, moved, step, tick, true >= 0)
         if changed.sum() >= LARGE:
             self._leave(cells, shown, changed, tick)
@@ -185,9 +193,13 @@ class Layers(Pile):
         self.now = shown
 
     def _recognise(
-        self, cells: NDArray[np.uint8], shown: NDArray[np.int64], changed: NDArray[np.bool_], tick: int
+        self, cells: NDArray[np.uint8], shown: NDArray[np.int64], changed: NDArray[np.bool_], tick: int, anew: bool
     ) -> None:
-        """Make layers of what begins as something known does, and is none yet."""
+        """Make layers of what begins as something known does, and is none yet.
+
+        Args:
+            anew: nothing but that it appeared may explain it; what is uncovered does not appear.
+        """
         rows, columns = self.grid
         for y, x, h, w in self.known.find(shown):
             same = np.flatnonzero((self.rects == (y, x, h, w)).all(1) & (self.level > 0))
@@ -203,7 +215,7 @@ class Layers(Pile):
             above = self._above(shown, y, x, h, w)
             self.sure[self._add(np.array([y, x, h, w]), cells, tick, above)] = True
             vote = (*shown[y, x : x + MARKS].tolist(), y, x, h, w)
-            if came.mean() >= FRESH and not above and self.now.any() and vote not in self._taught:
+            if anew and came.mean() >= FRESH and not above and self.now.any() and vote not in self._taught:
                 self._taught.add(vote)
                 self.known.learn_appearance(shown[y, x : x + MARKS], y, x, cells[y : y + h, x : x + w])
 

@@ -106,6 +106,10 @@ class Pile:
         out, back = (np.where((look != cells).any(-1, keepdims=True), look, np.uint8(self.none)) for look in looks)
         return out, back
 
+    def _share_of_colours(self, cells: NDArray[np.uint8]) -> NDArray[np.float64]:
+        """Return the share (colours,) of the pixels of ``cells`` that are of each colour."""
+        return np.bincount(cells.ravel(), minlength=self.none + 1)[: self.none] / max(cells.size, 1)
+
     def _colours_in(self, cells: NDArray[np.uint8]) -> NDArray[np.bool_]:
         return np.asarray(np.bincount(cells.ravel(), minlength=self.none + 1)[: self.none] > 0)
 
