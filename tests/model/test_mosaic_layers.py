@@ -173,6 +173,44 @@ def test_what_appeared_more_than_once_is_offered_again() -> None:
     assert layers.rects[1].tolist() == [*PLACES[0], *SIZES[0]]
 
 
+def test_what_appears_is_what_appeared_most_often_and_not_what_did_last() -> None:
+    desktop, known = Desktop(), Known.nothing((ROWS, COLUMNS), PIXELS, NONE)
+    known.grows = True
+    top = signs(desktop.contents[0], NONE)[0, :MARKS]
+    for seen in range(2 * VOTES):
+        look = desktop.contents[0].copy()
+        if seen % 2 == 0:
+            look[seen % 4 + 1] = seen  # something lay over it
+        known.learn_appearance(top, *PLACES[0], look)
+    (one,) = Known(vars(known)).offer(signs(desktop.ground, NONE))
+    assert np.array_equal(one.cells, desktop.contents[0])
+
+
+def test_what_is_there_already_does_not_appear_and_what_is_uncovered_did_not() -> None:
+    desktop, known = Desktop(), Known.nothing((ROWS, COLUMNS), PIXELS, NONE)
+    known.grows = True
+    for _ in range(VOTES):
+        known.learn_appearance(signs(desktop.contents[0], NONE)[0, :MARKS], *PLACES[0], desktop.contents[0])
+        known.learn_size(signs(desktop.contents[0], NONE)[0, :MARKS], *SIZES[0])
+    desktop.open(0)
+    layers = layers_of(desktop, known)
+    assert not any(idea.kind == APPEAR for idea in layers.ideas(REST))
+    desktop.hide(0)
+    layers.show(desktop.cells(), REST, REST, 2)
+    assert [idea.kind for idea in layers.ideas(REST)] == [RAISE], "it comes back as it was, or not at all"
+    desktop.places = [np.array((2, 2)), np.array((0, 0)), np.array((2, 2))]
+    desktop.open(1)
+    desktop.open(2)
+    layers.show(desktop.cells(), REST, REST, 3)
+    before = known.counts["appearances"]
+    for tick in range(VOTES):
+        desktop.hide(2)
+        layers.show(desktop.cells(), REST, REST, 4 + 2 * tick)
+        desktop.open(2)
+        layers.show(desktop.cells(), REST, REST, 5 + 2 * tick)
+    assert known.counts["appearances"] == before
+
+
 def test_what_appeared_is_offered_in_the_colours_of_the_picture() -> None:
     """It was seen in one look; a cast turns it into another, which shares more with what is there now."""
     desktop, known = Desktop(), Known.nothing((ROWS, COLUMNS), PIXELS, NONE)
