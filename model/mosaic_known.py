@@ -19,6 +19,7 @@ SIZES, APPEARANCES, CASTS, GROUNDS, TURNS = 768, 160, 64, 16, 16  # of each that
 CELLS = 128  # of an appearance, at most
 LOOKS = 600  # in which things may appear, at most
 VOTES = 3  # times that something must have been seen
+OFTEN = 50  # what is known is taken for seen so often; what is met so many times less than another is chance
 ALIKE, SAME = 0.7, 0.94  # share of what is known of a ground that fits one that is known; that is of the same
 MET = 10  # times that a ground must have been seen
 PIXELS, FEW, MOSTLY = 32, 6, 0.8  # pixels of a colour, and the share of them, that turn into one and the same
@@ -122,7 +123,7 @@ class Known:
     def learn_appearance(self, top: Signs, y: int, x: int, cells: NDArray[np.uint8]) -> None:
         """Take note of what appeared: at each place what it showed most often."""
         h, w = cells.shape[:2]
-        if not self.grows or h * w > CELLS or len(set(top.tolist())) < TELLING:
+        if not self.grows or h * w > CELLS or len(set(top.tolist())) < TELLING or self._is_behind(cells[0]):
             return
         place, cells = (beginning(top), y, x, h, w), cells.reshape(h * w, -1)
         if place in self._met:
@@ -167,6 +168,15 @@ class Known:
         back, moved = np.full_like(chosen, self.none), np.flatnonzero(moves_of(chosen) & front)
         back[chosen[moved]] = moved
         return chosen, back
+
+    def _is_behind(self, top: NDArray[np.uint8]) -> bool:
+        """Say whether a top row (cells, pixels) is in the colours of a layer that is not in front."""
+        shown = set(top.ravel().tolist())
+        turns = [(moves_of(turn), turn) for turn in self._turns.offered]
+        return any(
+            shown & set(turn[moves].tolist()) and not shown & set(np.flatnonzero(moves).tolist())
+            for moves, turn in turns
+        )
 
     def cast_of(self, before: NDArray[np.uint8], after: NDArray[np.uint8], least: int = PIXELS) -> NDArray[np.uint8]:
         """Return what every colour (colours,) of so many pixels turned into, ``none`` where that is not clear."""
@@ -245,12 +255,13 @@ class _Casts:
     def __init__(self, table: NDArray[np.uint8]) -> None:
         self.table, self.none = table, table.shape[1]
         self.all = [np.array(cast) for cast in table if (cast != self.none).any()]
-        self.votes = [VOTES] * len(self.all)
+        self.votes = [OFTEN] * len(self.all)
 
     @property
     def offered(self) -> list[NDArray[np.uint8]]:
-        """Those that were met often."""
-        return [cast for cast, votes in zip(self.all, self.votes, strict=True) if votes >= VOTES][: len(self.table)]
+        """Those that were met often, and not just now and then beside others."""
+        least = max(VOTES, max(self.votes, default=0) // OFTEN)
+        return [cast for cast, votes in zip(self.all, self.votes, strict=True) if votes >= least][: len(self.table)]
 
     def learn(self, cast: NDArray[np.uint8]) -> bool:
         """Take a vote for a cast (colours,) and return whether the table is another now."""
@@ -267,10 +278,11 @@ class _Casts:
             if len(self.all) < 4 * len(self.table):
                 self.all.append(cast)
                 self.votes.append(1)
-        changed = any((self.table[i] != old).any() for i, old in enumerate(self.offered))
+        before = self.table.copy()
+        self.table[:] = self.none
         for i, old in enumerate(self.offered):
             self.table[i] = old
-        return changed
+        return bool((self.table != before).any())
 
 
 class _Majority:
