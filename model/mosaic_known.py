@@ -20,6 +20,7 @@ CELLS = 128  # of an appearance, at most
 LOOKS = 600  # in which things may appear, at most
 VOTES = 3  # times that something must have been seen
 OFTEN = 50  # what is known is taken for seen so often; what is met so many times less than another is chance
+USUAL = 0.7  # where things of a size appear in so many looks as in most places, and not just by chance
 ALIKE, SAME = 0.7, 0.94  # share of what is known of a ground that fits one that is known; that is of the same
 MET = 10  # times that a ground must have been seen
 PIXELS, FEW, MOSTLY = 32, 6, 0.8  # pixels of a colour, and the share of them, that turn into one and the same
@@ -229,7 +230,15 @@ class Known:
         """Make what may appear of what did: in all colours that the known casts give it."""
         self._looks: list[tuple[int, int, int, int, NDArray[np.uint8]]] = []
         met = set()
-        todo = [(y, x, h, w, self.looks[i, : h * w]) for i, (_, y, x, h, w) in enumerate(self.places.tolist()) if h]
+        places = [tuple(place[1:]) for place in self.places.tolist() if place[3]]
+        looks, most = Counter(places), Counter[tuple[int, int]]()
+        for (_, _, h, w), n in looks.items():
+            most[h, w] = max(most[h, w], n)
+        todo = [
+            (y, x, h, w, self.looks[i, : h * w])
+            for i, (y, x, h, w) in enumerate(places)
+            if looks[y, x, h, w] >= USUAL * most[h, w]
+        ]
         while todo and len(self._looks) < LOOKS:
             *place, cells = todo.pop(0)
             if (key := (*place, cells.tobytes())) not in met:
