@@ -105,7 +105,7 @@ class Seen(NamedTuple):
     foreseen: Tensor  # (b, rows, columns, pixels) uint8, what follows from an idea; ``colours`` where nothing does
     becomes: Tensor  # (b, rows, columns) uint8, what becomes of every cell (see mosaic_layers.py)
     facts: Tensor  # (b, FACTS) what is known of the idea; zeros where there is none
-    begins: Tensor  # (b, 2, MARKS, pixels) uint8, how the idea's layer begins, and that which is in front now
+    begins: Tensor  # (b, 3, MARKS, pixels) uint8, how the idea's layer begins, that in front now, and in front then
 
 
 class Drawn(NamedTuple):
@@ -141,7 +141,7 @@ class MosaicNet(nn.Module):
         self.mix = nn.Sequential(
             Linear(2 * config.cond + k, 2 * config.cond), nn.SiLU(), Linear(2 * config.cond, config.cond), nn.SiLU()
         )
-        self.idea = Linear(FACTS + 2 * MARKS * config.code, config.cond)
+        self.idea = Linear(FACTS + 3 * MARKS * config.code, config.cond)
         rows, columns = config.grid
         self.ideas = Ideas(config)
         inputs = (2 + config.looks) * pixels * config.emb + AGES + 3 * 3 + 2 + rows + columns
@@ -476,7 +476,7 @@ def count_flop(net: MosaicNet, cells: int) -> float:
         torch.zeros(1, INKS, dtype=torch.long),
         *(torch.zeros(1, config.action_ticks, config.actions), two[:, None].expand(-1, 3, -1), two),
         *(sources[:, :, :, 0], sources[:, :, :, 0, 0]),
-        *(torch.zeros(1, FACTS), sources[:, :1, :MARKS, 0].expand(-1, 2, -1, -1)),
+        *(torch.zeros(1, FACTS), sources[:, :1, :MARKS, 0].expand(-1, 3, -1, -1)),
     )
     marks = torch.zeros(1, IDEAS, MARKS, dtype=torch.long)
     moment = Moment(

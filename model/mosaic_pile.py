@@ -163,7 +163,7 @@ class Pile:
 
         The layer that comes to the front and the one that was there do so, as far as it is known how.
         """
-        front = self._front_after(idea)
+        front = self.front_after(idea)
         if front == self.front:
             return
         if self._tops[0] is not self.now:
@@ -186,7 +186,7 @@ class Pile:
         top = self.contents[front, 0, : self.rects[front, 3]]
         return self.known.turn_for(*(self._colours_in(part) for part in (top, self.compose()))) if front else None
 
-    def _front_after(self, idea: Idea | None) -> int:
+    def front_after(self, idea: Idea | None) -> int:
         """Return the layer in front after an idea."""
         if idea is None or idea.kind == CAST:
             return self.front

@@ -16,7 +16,7 @@ from dreamloop.model.mosaic_known import Known
 from dreamloop.model.mosaic_layers import Facts, Layers, shift
 from dreamloop.model.mosaic_memory import CellMemory, from_cells, to_cells
 from dreamloop.model.mosaic_net import AROUND, CARRIED, INKS, MosaicConfig, Seen
-from dreamloop.model.mosaic_pile import Idea
+from dreamloop.model.mosaic_pile import NEW_ONE, Idea
 from dreamloop.model.mosaic_sprite import CLEAR, SIDE, Sprite, seen_next, uncover
 
 Look = tuple[NDArray[Any], ...]  # the fields of Seen or of Moment, of one player
@@ -187,9 +187,12 @@ class MosaicPlayer:
         return *known, cells[part], becomes[part], *self._about(idea)
 
     def _about(self, idea: Idea | None) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
-        """Return what is known of an idea, and how its layer and that in front begin."""
-        facts = self._facts([] if idea is None else [idea])
-        return facts.numbers[0], np.stack([facts.marks[0], self.layers.begins(self.layers.front)])
+        """Return what is known of an idea, and how its layer begins, that in front now, and in front then."""
+        facts, layers = self._facts([] if idea is None else [idea]), self.layers
+        own, then = facts.marks[0], layers.front_after(idea)
+        return facts.numbers[0], np.stack(
+            [own, layers.begins(layers.front), own if then == NEW_ONE else layers.begins(then)]
+        )
 
     def _facts(self, ideas: list[Idea]) -> Facts:
         pointed, _, pressed = self.places // self.config.cell
