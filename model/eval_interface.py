@@ -124,14 +124,15 @@ def measure_at_once(
     tally = Tally(right={kind: [] for kind in judge.kinds})
     for number, play in enumerate(plays):
         for tick in range(history, len(play) - LATER):
-            if not any(len(tally.right.get(kind, [0] * most)) < most for kind in play[tick].kinds):
-                continue
             truth = play[tick : tick + LATER + 1]
+            wanted = any(len(tally.right.get(kind, [0] * most)) < most for kind in truth[0].kinds)
+            if not wanted or not _stays(truth).any():
+                continue
             dreamed = dream_along(model, [play[tick - history : tick + LATER + 1]], history, seed)[0]
             _judge_transition(tally, truth, dreamed, 0)
         progress((number + 1) / len(plays))
     figures = figures_of(tally)
-    return {name: figures[name] for name in ("transitions", "transitions_right", "worst_kind", "ticks_to_change")}
+    return {name: figures[name] for name in ("transitions", "transitions_right", "worst_kind")}
 
 
 def dream_along(model: WorldModel, plays: Sequence[Sequence[Told]], history: int, seed: int) -> Frames:
@@ -166,12 +167,15 @@ def _judge_play(tally: Tally, truth: Sequence[Told], dreamed: Frames, judge: Jud
         album.add(Strip("interface", "The simulator, and the dream beside it", rows, [f"tick {i + 1}" for i in marks]))
 
 
+def _stays(truth: Sequence[Told]) -> NDArray[np.bool_]:
+    """Return what (h, w) changes in the first of some ticks and in none of the others."""
+    return np.asarray(truth[0].changed & ~np.any([later.changed for later in truth[1:]], 0))
+
+
 def _judge_transition(tally: Tally, truth: Sequence[Told], dreamed: Frames, tick: int) -> None:
     """Judge what happened in a tick inside the region it changed, less what changes again before it is judged."""
     kinds = [kind for kind in truth[tick].kinds if kind in tally.right]
-    region = truth[tick].changed.copy()
-    for later in range(1, LATER + 1):
-        region &= ~truth[tick + later].changed
+    region = _stays(truth[tick : tick + LATER + 1])
     if not kinds or not region.any():
         return
     good = bool(same(dreamed[tick + LATER], truth[tick + LATER].frame)[region].mean() >= RIGHT)

@@ -76,7 +76,7 @@ class Ideas(nn.Module):
         told = self.bind(torch.cat([moment.facts[there].to(ink), codes[moment.marks[there]].flatten(1)], 1))
         player = there.nonzero()[:, 0]
         every = told.new_zeros(*there.shape, told.shape[1]).index_put((there,), told)
-        among = every.amax(1)  # which of them lies lowest, say, is told by the others
+        among = every.amax(1).clamp(min=0)  # which of them lies lowest, say, is told by the others
         asked = self.seek(done)[player]
         weighed = self.weigh(torch.cat([told, told * asked, asked, among[player]], 1))[:, 0].float()
         logits = weighed.new_full(there.shape, -torch.inf).index_put((there,), weighed)

@@ -215,6 +215,7 @@ class Known:
             self._grounds[i].learn(cells, shown)
         elif len(self._grounds) < 4 * GROUNDS:
             self._grounds.append(_Majority(cells, self.none, met=1))
+        self.grounds[:] = self.none
         for j, ground in enumerate(self._often()):
             self.grounds[j] = ground.cells
 

@@ -233,6 +233,7 @@ class Layers(Pile):
                 self._drop(int(k))
                 at = self._seen_at(seen)
                 self.contents[at], self._signs[at] = cells[seen], shown[seen]
+                self.guessed[seen] = False
                 self.now = shown
 
     def _guess_ground(self) -> None:

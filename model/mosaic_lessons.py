@@ -18,7 +18,7 @@ from dreamloop.model.dataset import DataError, Episode
 from dreamloop.model.mosaic_book import Book
 from dreamloop.model.mosaic_config import MosaicTrainConfig
 from dreamloop.model.mosaic_known import Known
-from dreamloop.model.mosaic_net import Seen
+from dreamloop.model.mosaic_net import AROUND, Seen
 from dreamloop.model.mosaic_player import WHOLE, Look, MosaicPlayer, Palette, Part, stack
 from dreamloop.model.mosaic_sprite import Sprite, SpriteLooks
 
@@ -176,4 +176,7 @@ def smudge(seen: Seen, truth: Tensor, share: float) -> tuple[Seen, Tensor]:
     still = (truth == now).all(-1, keepdim=True)
     shown = torch.where(wrong[..., None], elsewhere, now)
     sources = torch.cat([shown[:, :, :, None], seen.sources[:, :, :, 1:]], 3)
+    right, left, below, above = sources[:, :, :, -AROUND:].unbind(3)  # beyond the edge of a part they stay
+    right[:, :, :-1], left[:, :, 1:] = shown[:, :, 1:], shown[:, :, :-1]
+    below[:, :-1], above[:, 1:] = shown[:, 1:], shown[:, :-1]
     return seen._replace(sources=sources), torch.where(still, shown, truth)

@@ -243,6 +243,8 @@ class Pile:
         self._signs[k] = signs(self.contents[k], self.none)
         self._rank()
         for other in self._others_like(k):
+            if self.grip[0] == other:  # what is held is the same thing
+                self.grip[0] = k
             self._drop(other)
         return k
 
@@ -263,6 +265,8 @@ class Pile:
 
     def _drop(self, k: int) -> None:
         self.rects[k], self.level[k], self.sure[k] = 0, 0, False
+        if self.grip[0] == k:
+            self.grip[:] = 0
         self._rank()
 
     def _free(self) -> int:

@@ -99,6 +99,9 @@ def train(
     if ideas:
         from dreamloop.runtime.ideas_world import train_ideas
 
+        if resume or data or config is not None:
+            raise typer.BadParameter("--ideas goes on by itself and takes no --resume, --data or --config")
+
         with _progress() as progress:
             figures = train_ideas(
                 find_world(world), minutes or 30.0, start, out, device=device, workers=workers, progress=progress

@@ -16,12 +16,14 @@ from dreamloop.model.mosaic_config import mosaic_config
 from dreamloop.model.mosaic_moments import Eyes, Moments
 from dreamloop.model.mosaic_net import MosaicNet
 from dreamloop.model.train_ideas import idea_figures, teach
+from dreamloop.model.world_model import Card
 from dreamloop.runtime.clock import Clock, SystemClock
 from dreamloop.runtime.collect import EPISODE_TICKS, episodes
 from dreamloop.runtime.world import World
 
 TAUGHT = "ideas."  # how the weights begin that are taught
 A_FILE = 16  # episodes that are kept in a file together
+FORMAT = 1  # another one where the code that follows sees the same play differently
 UNTAUGHT = 16  # one file in so many is looked at while teaching, and not taught
 
 
@@ -71,10 +73,11 @@ def train_ideas(
 
     files = _follow(world, eyes, end.parent / "moments", ticks, seed, workers, left, progress)
     parts = [Moments.load(file) for file in files]
-    if not any((part.came > 0).any() for part in parts):
+    if len(parts) < 2 or not any((part.came > 0).any() for part in parts):
         raise DataError(f"nothing ever comes, goes or moves in the play of '{world.name}' that was followed")
-    unseen = [part for i, part in enumerate(parts) if i % UNTAUGHT == UNTAUGHT - 1] or parts[-1:]
-    seen = [part for i, part in enumerate(parts) if i % UNTAUGHT != UNTAUGHT - 1]
+    looked_at = {i for i in range(len(parts)) if i % UNTAUGHT == UNTAUGHT - 1} or {len(parts) - 1}
+    unseen = [part for i, part in enumerate(parts) if i in looked_at]
+    seen = [part for i, part in enumerate(parts) if i not in looked_at]
     moments = Moments.join(seen)
     steps = teach(
         net,
@@ -85,24 +88,27 @@ def train_ideas(
         seed=seed,
         report=lambda figures: progress(f"teaching, {figures['right']:.1%} right", figures["share"]),
     )
-    played = episodes(world, seed, maps="test", ticks=ticks, workers=workers, limit=held_out, then=eyes)
-    test = [moments for moments in played if moments is not None]
-    figures = idea_figures(net, Moments.join(test)) | {"happened": int(sum((one.came > 0).sum() for one in test))}
-    about = {
-        "ideas": {
-            "command": f"dreamloop train {world.name} --ideas --minutes {minutes:g} --start {path.name}",
-            "date": clock.stamp().partition("_")[0],
-            "moments": len(moments.came),
-            "happened": int((moments.came > 0).sum()),
-            "steps": steps,
-            "held_out": figures,
-            "started_from": card.weights_hash,
-        }
-    }
     half = next(tensor.dtype for name, tensor in tensors.items() if name.endswith(".weight"))
     taught = {name: value.to(half).cpu() for name, value in net.state_dict().items() if name.startswith(TAUGHT)}
-    card = save_checkpoint(end, {**_rest(tensors), **taught}, replace(card, provenance={**card.provenance, **about}))
-    return figures | {"weights_hash": card.weights_hash, "path": str(end)}
+    about = {
+        "command": f"dreamloop train {world.name} --ideas --minutes {minutes:g} --start {path.name}",
+        "date": clock.stamp().partition("_")[0],
+        "moments": len(moments.came),
+        "happened": int((moments.came > 0).sum()),
+        "steps": steps,
+        "started_from": card.weights_hash,
+    }
+
+    def save(**more: Any) -> Card:
+        provenance = {**card.provenance, "ideas": {**about, **more}}
+        return save_checkpoint(end, {**_rest(tensors), **taught}, replace(card, provenance=provenance))
+
+    save()  # whatever becomes of the check
+    played = episodes(world, seed, maps="test", ticks=ticks, workers=workers, limit=held_out, then=eyes)
+    test = [moments for moments in played if moments is not None]
+    figures = idea_figures(net, Moments.join(test)) if test else {}
+    figures["happened"] = float(sum((one.came > 0).sum() for one in test))
+    return figures | {"weights_hash": save(held_out=figures).weights_hash, "path": str(end)}
 
 
 def _follow(
@@ -115,30 +121,32 @@ def _follow(
     left: Callable[[], float],
     progress: Callable[[str, float], None],
 ) -> list[Path]:
-    """Follow play as long as time is left, at least an episode for every file; return all files there are."""
+    """Follow play as long as time is left, two files at least unless nothing is found; return all files there are."""
     folder.mkdir(parents=True, exist_ok=True)
-    name = f"{_sign(eyes)}-s{seed}"
+    name = f"{_sign(eyes, ticks)}-s{seed}"
     done = sorted(folder.glob(f"{name}-*.safetensors"))
-    played = episodes(world, seed, ticks=ticks, workers=workers, first=A_FILE * len(done), then=eyes)
+    number = int(done[-1].stem.rpartition("-")[2]) if done else 0  # of the next episode
+    played = episodes(world, seed, ticks=ticks, workers=workers, first=number, then=eyes)
+    parts: list[Moments] = []
+    empty = 0  # episodes in a row
     try:
-        while left() > 0 or len(done) < 2:
-            parts: list[Moments] = []
-            for moments in played:
-                progress("following play", 1 - left())
-                parts += [moments] if moments is not None else []
-                if len(parts) == A_FILE or not left():
-                    break
-            if parts:
-                done.append(folder / f"{name}-{len(done):06d}.safetensors")
+        while left() > 0 or (len(done) < 2 and empty < A_FILE):
+            moments = next(played)
+            number, empty = number + 1, empty + 1 if moments is None else 0
+            parts += [moments] if moments is not None else []
+            progress("following play", 1 - left())
+            if parts and (len(parts) == A_FILE or left() <= 0):
+                done.append(folder / f"{name}-{number:06d}.safetensors")
                 Moments.join(parts).save(done[-1])
+                parts = []
     finally:
         played.close()
     return done
 
 
-def _sign(eyes: Eyes) -> str:
-    """Return a word for what eyes know: with other tables the same play looks different."""
-    told = hashlib.sha256()
+def _sign(eyes: Eyes, ticks: int) -> str:
+    """Return a word for what eyes know and look at: to others the same play looks different."""
+    told = hashlib.sha256(repr((FORMAT, eyes.config, ticks)).encode())
     for name in sorted(eyes.learnt):
         told.update(np.ascontiguousarray(eyes.learnt[name]).tobytes())
     return told.hexdigest()[:12]

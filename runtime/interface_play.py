@@ -79,7 +79,7 @@ def run_interface(
     model = opened(min(players, plays))
     figures = measure_play(model, found, judge, history=history, seed=seed, album=album, progress=progress)
     one = opened(1)
-    figures["at_once"] = measure_at_once(one, found, judge, history=history, seed=seed)
+    figures["at_once"] = measure_at_once(one, found, judge, history=history, seed=seed, progress=progress)
     figures["recall"] = {}
     for seconds in away_s:
         hidden = [

@@ -7,6 +7,8 @@ import pytest
 import torch
 
 from dreamloop.model.checkpoint import CheckpointError, load_checkpoint
+from dreamloop.model.dataset import DataError
+from dreamloop.model.mosaic_moments import Eyes, Moments
 from dreamloop.runtime.clock import SystemClock
 from dreamloop.runtime.ideas_world import train_ideas
 from dreamloop.runtime.world import find_world
@@ -39,7 +41,8 @@ def test_ideas_are_taught_and_all_else_is_kept(tmp_path: Path) -> None:
     assert new.provenance["ideas"]["started_from"] == card.weights_hash
     assert new.provenance["ideas"]["held_out"]["happened"] == figures["happened"] > 0
     kept = sorted((tmp_path / "moments").iterdir())
-    assert len(kept) == 2, "one file is taught, one is looked at"
+    assert len(kept) == 2
+    assert new.provenance["ideas"]["moments"] == len(Moments.load(kept[0]).came), "the other is looked at only"
     train_ideas(world, 0.1, out=tmp_path, held_out=1, ticks=200, workers=1, following=0.0, clock=Ticking())
     assert sorted((tmp_path / "moments").iterdir()) == kept, "what was followed is not followed again"
 
@@ -47,3 +50,10 @@ def test_ideas_are_taught_and_all_else_is_kept(tmp_path: Path) -> None:
 def test_only_a_net_that_has_ideas_can_be_taught_them(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="architecture"):
         train_ideas(find_world("doom"), 0.1, out=tmp_path)
+
+
+def test_play_in_which_nothing_happens_ends_in_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Eyes, "__call__", lambda self, episode: None)
+    with pytest.raises(DataError, match="nothing ever comes"):
+        train_ideas(find_world("desk"), 0.1, out=tmp_path, ticks=5, workers=1, clock=Ticking())
+    assert not (tmp_path / "ideas.safetensors").exists()
