@@ -95,7 +95,8 @@ class Layers(Pile):
         marks = np.full((IDEAS, MARKS, self.contents.shape[-1]), self.none, np.uint8)
         front = self.front
         title = self.contents[front, 0, : self.rects[front, 3] if front else 0]
-        shares = [self._share_of_colours(part) for part in (title, self.compose())]
+        casts = any(idea.kind == CAST for idea in ideas)
+        shares = [self._share_of_colours(part) for part in (title, self.compose())] if casts else []
         for i, (kind, k, y, x) in enumerate(ideas):
             numbers[i, kind] = 1.0
             if kind == CAST:

@@ -56,7 +56,7 @@ class Pile:
         self.guessed = np.zeros(grid, np.bool_)  # cells of the ground that were never seen
         self.now = np.zeros(grid, np.int64)  # signs of what is seen
         self._offered: tuple[Any, list[Appearance]] = (None, [])  # what was seen, and what may appear in it
-        self._tops: tuple[Any, dict[int, Any]] = (None, {})  # what was seen, and top rows in other colours
+        self._turn: tuple[Any, Any, dict[int, Any]] = (None, None, {})  # what was seen, how it turns, and top rows so
         self._refresh()
 
     # --- what is there ---
@@ -98,7 +98,7 @@ class Pile:
 
         ``none`` in cells (rows, columns, pixels) in which no colour would be another.
         """
-        cells, turn = self.compose(), self._turn()
+        cells, (_, turn, _) = self.compose(), self._turned()
         if turn is None:
             nothing = np.full_like(cells, self.none)
             return nothing, nothing
@@ -111,7 +111,7 @@ class Pile:
         return np.bincount(cells.ravel(), minlength=self.none + 1)[: self.none] / max(cells.size, 1)
 
     def _colours_in(self, cells: NDArray[np.uint8]) -> NDArray[np.bool_]:
-        return np.asarray(np.bincount(cells.ravel(), minlength=self.none + 1)[: self.none] > 0)
+        return self._share_of_colours(cells) > 0
 
     def _after(self, idea: Idea | None) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
         """Return the layer that is seen at every cell (rows, columns), and row and column within it."""
@@ -166,25 +166,26 @@ class Pile:
         front = self.front_after(idea)
         if front == self.front:
             return
-        if self._tops[0] is not self.now:
-            self._tops = (self.now, self._turn_tops())
-        for k in {front, self.front} & self._tops[1].keys():
-            yield (owner == k) & (y == 0), *self._tops[1][k]
+        _, _, tops = self._turned()
+        for k in {front, self.front} & tops.keys():
+            yield (owner == k) & (y == 0), *tops[k]
 
-    def _turn_tops(self) -> dict[int, tuple[NDArray[np.uint8], NDArray[np.int64]]]:
-        """Return the top rows of layers as they look when each comes to the front, or leaves it, and their signs."""
-        turn = self._turn()
-        if turn is None:
-            return {}
-        used = np.flatnonzero(self.rects[1:NEW_ONE, 2]) + 1
-        tops = {int(k): turned(self.contents[k, 0], turn[int(k != self.front)]) for k in used}
-        return {k: (top, self._signs_of(top)) for k, top in tops.items()}
+    def _turned(self) -> tuple[Any, tuple[NDArray[np.uint8], ...] | None, dict[int, Any]]:
+        """Return, for what is seen now, how colours turn when a layer leaves the front, and when it comes there.
 
-    def _turn(self) -> tuple[NDArray[np.uint8], ...] | None:
-        """Return how colours turn when a layer leaves the front, and when it comes there; None: unknown."""
-        front = self.front
-        top = self.contents[front, 0, : self.rects[front, 3]]
-        return self.known.turn_for(*(self._colours_in(part) for part in (top, self.compose()))) if front else None
+        None where it is not known; and the top rows of layers so turned, with their signs.
+        """
+        if self._turn[0] is not self.now:
+            front, turn, tops = self.front, None, {}
+            if front:
+                top = self.contents[front, 0, : self.rects[front, 3]]
+                turn = self.known.turn_for(*(self._colours_in(part) for part in (top, self.compose())))
+            if turn is not None:
+                for k in (np.flatnonzero(self.rects[1:NEW_ONE, 2]) + 1).tolist():
+                    row = turned(self.contents[k, 0], turn[int(k != front)])
+                    tops[k] = row, self._signs_of(row)
+            self._turn = (self.now, turn, tops)
+        return self._turn
 
     def front_after(self, idea: Idea | None) -> int:
         """Return the layer in front after an idea."""

@@ -4,7 +4,7 @@ True play is looked at once through the net's own eyes, and what it saw is kept,
 same ticks over and over: most of play meets no wall. Knows nothing about simulators.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 import numpy as np
@@ -150,12 +150,3 @@ def step_figures(net: DreamNet, ticks: Ticks) -> dict[str, float]:
 
 def _share(found: Tensor, among: Tensor) -> float:
     return float(found[among].float().mean()) if among.any() else float("nan")
-
-
-def weights_of(net: DreamNet, like: dict[str, Tensor], names: Sequence[str] = TAUGHT) -> dict[str, Tensor]:
-    """Return the weights ``like`` with those of the taught parts put in, in the same dtypes."""
-    own = net.state_dict()
-    return {
-        name: own[name].to(tensor.dtype).cpu() if name.split(".")[0] in names else tensor
-        for name, tensor in like.items()
-    }

@@ -9,19 +9,20 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from dreamloop.model.checkpoint import check_tensors, load_for, save_checkpoint
+from dreamloop.model.checkpoint import load_for, save_checkpoint
 from dreamloop.model.dataset import DataError
 from dreamloop.model.device import choose_device
 from dreamloop.model.mosaic_config import mosaic_config
 from dreamloop.model.mosaic_moments import Eyes, Moments
 from dreamloop.model.mosaic_net import MosaicNet
+from dreamloop.model.taught import fill_rest, weights_of
 from dreamloop.model.train_ideas import idea_figures, teach
 from dreamloop.model.world_model import Card
 from dreamloop.runtime.clock import Clock, SystemClock
 from dreamloop.runtime.collect import EPISODE_TICKS, episodes
 from dreamloop.runtime.world import World
 
-TAUGHT = "ideas."  # how the weights begin that are taught
+TAUGHT = ("ideas",)
 A_FILE = 16  # episodes that are kept in a file together
 FORMAT = 1  # another one where the code that follows sees the same play differently
 UNTAUGHT = 16  # one file in so many is looked at while teaching, and not taught
@@ -44,8 +45,7 @@ def train_ideas(
 ) -> dict[str, Any]:
     """Teach the net of a checkpoint which ideas come true, write it, and return how good it is on unseen desks.
 
-    What was seen is kept beside the checkpoint: run it again, and more
-    comes to it.
+    What was seen is kept beside the checkpoint: run it again, and more comes to it.
 
     Args:
         world: with a simulator, and weights of the architecture "mosaic".
@@ -65,31 +65,27 @@ def train_ideas(
     end = out or Path("runs") / world.name
     end = end if end.suffix == ".safetensors" else end / "ideas.safetensors"
     path, tensors, card = load_for(world.name, start or world.weights, "mosaic")
-    net = _net_of(path, tensors, MosaicNet(mosaic_config(card.config))).to(choose_device(device))
+    net = MosaicNet(mosaic_config(card.config)).to(choose_device(device))
+    _put_in(net, path, tensors)
     eyes = Eyes.of(net)
 
     def left() -> float:
         return max(1 - (clock.now_s() - begun_s) / max(60 * minutes * following, 1e-9), 0.0)
 
     files = _follow(world, eyes, end.parent / "moments", ticks, seed, workers, left, progress)
-    parts = [Moments.load(file) for file in files]
-    if len(parts) < 2 or not any((part.came > 0).any() for part in parts):
+    moments, unseen = _split(files) if len(files) > 1 else (None, None)
+    if moments is None or unseen is None or not (moments.came.any() or unseen.came.any()):
         raise DataError(f"nothing ever comes, goes or moves in the play of '{world.name}' that was followed")
-    looked_at = {i for i in range(len(parts)) if i % UNTAUGHT == UNTAUGHT - 1} or {len(parts) - 1}
-    unseen = [part for i, part in enumerate(parts) if i in looked_at]
-    seen = [part for i, part in enumerate(parts) if i not in looked_at]
-    moments = Moments.join(seen)
     steps = teach(
         net,
         moments,
-        Moments.join(unseen),
+        unseen,
         minutes=max(minutes - (clock.now_s() - begun_s) / 60, minutes / 4),
         now_s=clock.now_s,
         seed=seed,
         report=lambda figures: progress(f"teaching, {figures['right']:.1%} right", figures["share"]),
     )
-    half = next(tensor.dtype for name, tensor in tensors.items() if name.endswith(".weight"))
-    taught = {name: value.to(half).cpu() for name, value in net.state_dict().items() if name.startswith(TAUGHT)}
+    taught = weights_of(net, tensors, TAUGHT)
     about = {
         "command": f"dreamloop train {world.name} --ideas --minutes {minutes:g} --start {path.name}",
         "date": clock.stamp().partition("_")[0],
@@ -101,7 +97,7 @@ def train_ideas(
 
     def save(**more: Any) -> Card:
         provenance = {**card.provenance, "ideas": {**about, **more}}
-        return save_checkpoint(end, {**_rest(tensors), **taught}, replace(card, provenance=provenance))
+        return save_checkpoint(end, taught, replace(card, provenance=provenance))
 
     save()  # whatever becomes of the check
     played = episodes(world, seed, maps="test", ticks=ticks, workers=workers, limit=held_out, then=eyes)
@@ -144,6 +140,15 @@ def _follow(
     return done
 
 
+def _split(files: list[Path]) -> tuple[Moments, Moments]:
+    """Return the moments of at least two files that are taught, and those that are looked at only."""
+    looked_at = files[UNTAUGHT - 1 :: UNTAUGHT] or files[-1:]
+    taught = [file for file in files if file not in looked_at]
+    return Moments.join([Moments.load(file) for file in taught]), Moments.join(
+        [Moments.load(file) for file in looked_at]
+    )
+
+
 def _sign(eyes: Eyes, ticks: int) -> str:
     """Return a word for what eyes know and look at: to others the same play looks different."""
     told = hashlib.sha256(repr((FORMAT, eyes.config, ticks)).encode())
@@ -152,14 +157,10 @@ def _sign(eyes: Eyes, ticks: int) -> str:
     return told.hexdigest()[:12]
 
 
-def _net_of(path: Path, tensors: Mapping[str, Tensor], net: MosaicNet) -> MosaicNet:
-    """Put weights into a net, all but those that are taught, which may be of another shape; return it."""
+def _put_in(net: MosaicNet, path: Path, tensors: Mapping[str, Tensor]) -> None:
+    """Put weights into a net; those that are taught begin as they are, if they are of its shape."""
+    fill_rest(net, path, tensors, TAUGHT)
     own = net.state_dict()
-    check_tensors(path, _rest(tensors), _rest(own))
-    fits = all(name in tensors and tensors[name].shape == own[name].shape for name in own)
-    net.load_state_dict({**own, **(tensors if fits else _rest(tensors))})
-    return net.requires_grad_(False)
-
-
-def _rest(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    return {name: tensor for name, tensor in tensors.items() if not name.startswith(TAUGHT)}
+    if all(name in tensors and tensors[name].shape == own[name].shape for name in own):
+        net.load_state_dict(tensors)
+    net.requires_grad_(False)

@@ -1,19 +1,17 @@
 """Teaching a world's net what stops a player (model/train_walk.py): play from the simulator in, a checkpoint out."""
 
 import copy
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor
-
-from dreamloop.model.checkpoint import check_tensors, load_for, save_checkpoint
+from dreamloop.model.checkpoint import load_for, save_checkpoint
 from dreamloop.model.device import choose_device, choose_dtype
-from dreamloop.model.dream_config import NetConfig
 from dreamloop.model.dream_net import DreamNet
+from dreamloop.model.taught import fill_rest, weights_of
 from dreamloop.model.train_config import net_config, read_tables
-from dreamloop.model.train_walk import TAUGHT, step_figures, teach, watch, weights_of
+from dreamloop.model.train_walk import TAUGHT, step_figures, teach, watch
 from dreamloop.runtime.clock import Clock, SystemClock
 from dreamloop.runtime.true_play import drills, lessons, true_plays
 from dreamloop.runtime.world import World
@@ -57,7 +55,9 @@ def train_walk(
     end = end if end.suffix == ".safetensors" else end / "walk.safetensors"
     path, tensors, card = load_for(world.name, start or world.weights, "dream")
     config = net_config({**card.config, **read_tables(config_path).get("net", {})})
-    net = _net_of(config, path, tensors).to(place)
+    net = DreamNet(config)
+    fill_rest(net, path, tensors, TAUGHT)
+    net = net.to(place)
     eyes = copy.deepcopy(net).compute_in(choose_dtype("auto", place)).freeze()
     begun_s = clock.now_s()
 
@@ -94,17 +94,5 @@ def train_walk(
         }
     }
     card = replace(card, provenance={**card.provenance, **about}, config=asdict(config))
-    card = save_checkpoint(end, weights_of(net, tensors), card)
+    card = save_checkpoint(end, weights_of(net, tensors, TAUGHT), card)
     return figures | {"weights_hash": card.weights_hash, "path": str(end)}
-
-
-def _net_of(config: NetConfig, path: Path, tensors: Mapping[str, Tensor]) -> DreamNet:
-    """Return a net with all weights but those of the parts that are taught, which may be of another shape."""
-
-    def rest(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        return {name: tensor for name, tensor in weights.items() if name.split(".")[0] not in TAUGHT}
-
-    net = DreamNet(config)
-    check_tensors(path, rest(tensors), rest(net.state_dict()))
-    net.load_state_dict({**net.state_dict(), **rest(tensors)})
-    return net

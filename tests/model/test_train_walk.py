@@ -13,8 +13,9 @@ from dreamloop.model.dataset import DataError
 from dreamloop.model.dream_config import NetConfig
 from dreamloop.model.dream_net import DreamNet
 from dreamloop.model.eval_play import Play
+from dreamloop.model.taught import weights_of
 from dreamloop.model.train_config import net_config
-from dreamloop.model.train_walk import Ticks, step_figures, teach, watch, weights_of
+from dreamloop.model.train_walk import TAUGHT, Ticks, step_figures, teach, watch
 
 TINY: NetConfig = net_config(tiny_card().config)
 PUSH = 0.1  # strides a tick that "forward" adds
@@ -72,7 +73,7 @@ def test_what_is_foreseen_is_what_a_free_way_shows() -> None:
 def test_only_the_taught_weights_are_put_in_and_in_the_same_dtype() -> None:
     net = tiny_net()
     like = {name: torch.zeros_like(weight).bfloat16() for name, weight in net.state_dict().items()}
-    mixed = weights_of(net, like)
+    mixed = weights_of(net, like, TAUGHT)
     assert {name.split(".")[0] for name, weight in mixed.items() if weight.any()} == {"ground", "walk"}
     assert {weight.dtype for weight in mixed.values()} == {torch.bfloat16}
 
