@@ -7,11 +7,13 @@ turn as they did. Learnt from what was seen more than once, as the book of conte
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping
-from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+
+from dreamloop.model.mosaic_cells import factors, moves_of, signs, turned
+from dreamloop.model.mosaic_rules import Rules, empty_rules
 
 MARKS = 4  # cells at the beginning of the top row that a thing is known by
 TELLING = 3  # of them that must differ: a bare desktop begins nothing
@@ -21,13 +23,14 @@ LOOKS = 600  # in which things may appear, at most
 VOTES = 3  # times that something must have been seen
 OFTEN = 50  # what is known is taken for seen so often; what is met so many times less than another is chance
 USUAL = 0.7  # where things of a size appear in so many looks as in most places, and not just by chance
+TOGETHER, SEEN = 8, 0.005  # looks of a picture, and the share of its pixels that a cast must turn, to be one
 ALIKE, SAME = 0.7, 0.94  # share of what is known of a ground that fits one that is known; that is of the same
 MET = 10  # times that a ground must have been seen
 PIXELS, FEW, MOSTLY = 32, 6, 0.8  # pixels of a colour, and the share of them, that turn into one and the same
 
 Signs = NDArray[np.int64]  # (rows, columns), a number for every content of a cell
 Size = tuple[int, int]  # height and width in cells
-TABLES = ("sizes", "places", "looks", "casts", "grounds", "turns")  # as they lie in a checkpoint
+TABLES = ("sizes", "places", "looks", "casts", "grounds", "turns", "rules", "outcomes")  # as they lie in a checkpoint
 
 
 class Appearance(NamedTuple):
@@ -50,6 +53,7 @@ class Known:
             casts (CASTS, colours) uint8: what every colour turns into, ``colours`` where that is not known.
             grounds (GROUNDS, rows, columns, pixels) uint8: what lies beneath all layers.
             turns (TURNS, colours) uint8: as casts, but of what is the front layer's when it is that no longer.
+            rules, outcomes: as of mosaic_rules.py.
     """
 
     def __init__(self, tables: Mapping[str, NDArray[Any]], *, grows: bool = False) -> None:
@@ -67,6 +71,8 @@ class Known:
         self._casts, self._turns = _Casts(self.casts), _Casts(self.turns)
         used = [ground for ground in self.grounds if (ground != self.none).any()]
         self._grounds = [_Majority(ground, self.none, MET + len(used) - i) for i, ground in enumerate(used)]
+        self.rules, self.outcomes = tables["rules"], tables["outcomes"]
+        self.by_rule = Rules(self.rules, self.outcomes, self.none, grows=grows)
         self._read()
 
     @classmethod
@@ -80,6 +86,7 @@ class Known:
         return {
             **{"sizes": len(self._sizes), "appearances": len(self._rows)},
             **{"casts": len(self.offered_casts), "grounds": len(self._often()), "turns": len(self._turns.offered)},
+            "rules": len(self.by_rule),
         }
 
     # --- sizes ---
@@ -191,6 +198,21 @@ class Known:
     def offered_casts(self) -> list[NDArray[np.uint8]]:
         """How all colours may turn."""
         return self._casts.offered
+
+    def looks_of(self, cells: NDArray[np.uint8]) -> list[NDArray[np.uint8]]:
+        """Return colours (colours + 1,) that those of a picture may turn to, one cast after the other; first as they are."""
+        same = np.arange(self.none + 1, dtype=np.uint8)
+        found, todo = [same], [same]
+        count = np.bincount(cells.ravel(), minlength=self.none + 1)
+        while todo and len(found) < TOGETHER:
+            into = todo.pop(0)
+            shown = np.bincount(into, weights=count, minlength=self.none + 1)[: self.none]
+            for cast in self.offered_casts:
+                look = turned(into, cast)
+                if shown[moves_of(cast)].sum() >= SEEN * cells.size and not any((look == one).all() for one in found):
+                    found.append(look)
+                    todo.append(look)
+        return found[:TOGETHER]
 
     # --- grounds ---
 
@@ -324,19 +346,8 @@ def empty_tables(grid: tuple[int, int], pixels: int, colours: int) -> dict[str, 
         "casts": np.full((CASTS, colours), colours, np.uint8),
         "grounds": np.full((GROUNDS, *grid, pixels), colours, np.uint8),
         "turns": np.full((TURNS, colours), colours, np.uint8),
+        **empty_rules(pixels, colours),
     }
-
-
-def turned(contents: NDArray[np.uint8], cast: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Return ``contents`` in the colours that a cast (colours,) turns theirs into; those it does not know stay."""
-    none = len(cast)
-    into = np.append(np.where(cast == none, np.arange(none), cast), none).astype(np.uint8)
-    return np.asarray(into[contents])
-
-
-def moves_of(cast: NDArray[np.uint8]) -> NDArray[np.bool_]:
-    """Return which colours (colours,) a cast turns into others."""
-    return np.asarray((cast != len(cast)) & (cast != np.arange(len(cast))))
 
 
 def beginning(top: Signs) -> int:
@@ -347,16 +358,5 @@ def beginning(top: Signs) -> int:
 def beginnings(shown: Signs) -> Signs:
     """Return (rows, columns - MARKS + 1) a number for every run of ``MARKS`` cells."""
     columns = max(shown.shape[1] - MARKS + 1, 0)
-    runs = [shown[:, i : i + columns] * factor for i, factor in enumerate(_factors(MARKS).tolist())]
+    runs = [shown[:, i : i + columns] * factor for i, factor in enumerate(factors(MARKS).tolist())]
     return np.asarray(np.sum(runs, 0))
-
-
-def signs(contents: NDArray[np.uint8], none: int) -> NDArray[np.int64]:
-    """Return (...) a number for each of ``contents`` (..., pixels), another for another content, 0 for none."""
-    told = (contents.astype(np.int64) + 1) @ _factors(contents.shape[-1])
-    return np.asarray(np.where(contents[..., 0] == none, 0, told | 1))
-
-
-@cache
-def _factors(n: int) -> NDArray[np.int64]:
-    return np.random.default_rng(7).integers(-(2**62), 2**62, n) | 1

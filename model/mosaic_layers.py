@@ -12,7 +12,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from dreamloop.model.mosaic_known import MARKS, Appearance, Known, moves_of, signs, turned
+from dreamloop.model.mosaic_cells import moves_of, shift, signs, turned
+from dreamloop.model.mosaic_known import MARKS, Appearance, Known
 from dreamloop.model.mosaic_pile import APPEAR, CARRY, CAST, HIDE, KINDS, LEAP, NEW_ONE, RAISE, Idea, Pile, Rect
 
 IDEAS = 64  # at most
@@ -393,14 +394,6 @@ class Facts(NamedTuple):
 
     numbers: NDArray[np.float32]  # (IDEAS, FACTS); the kind of an idea is one of the first
     marks: NDArray[np.uint8]  # (IDEAS, MARKS, pixels)
-
-
-def shift(values: NDArray[Any], step: NDArray[np.int64]) -> tuple[NDArray[Any], NDArray[np.bool_]]:
-    """Return ``values`` (rows, columns, ...) moved by ``step`` (across, down), and which of them lay inside."""
-    rows, columns = values.shape[:2]
-    y, x = np.arange(rows)[:, None] - step[1], np.arange(columns) - step[0]
-    inside = (y >= 0) & (y < rows) & (x >= 0) & (x < columns)
-    return values[y.clip(0, rows - 1), x.clip(0, columns - 1)], inside
 
 
 def densest(worth: NDArray[np.float64]) -> tuple[float, Rect]:

@@ -19,20 +19,6 @@ Cells = NDArray[np.uint8]  # (rows, columns, pixels)
 _KEPT = ("now", "slots", "age")
 
 
-def to_cells(picture: NDArray[Any], cell: int) -> NDArray[Any]:
-    """Cut pictures (..., h, w) into cells (..., rows, columns, cell * cell)."""
-    *lead, h, w = picture.shape
-    cells = picture.reshape(*lead, h // cell, cell, w // cell, cell).swapaxes(-3, -2)
-    return cells.reshape(*lead, h // cell, w // cell, cell * cell)
-
-
-def from_cells(cells: NDArray[Any], cell: int) -> NDArray[Any]:
-    """Put cells (..., rows, columns, cell * cell) together into pictures (..., h, w)."""
-    *lead, rows, columns, _ = cells.shape
-    pictures = cells.reshape(*lead, rows, columns, cell, cell).swapaxes(-3, -2)
-    return pictures.reshape(*lead, rows * cell, columns * cell)
-
-
 class CellMemory:
     """One player's cells.
 

@@ -37,7 +37,8 @@ from dreamloop.model.mosaic_sprite import CLEAR, SIDE
 CARRIED = 4  # sources that move along with the pointer: both ways, across, down; and what was seen there before
 TURNED = 2  # ... that are the picture of now in other colours: as what leaves the front, as what comes there
 AROUND = 4  # ... that the cells around show: to the right, to the left, below, above
-INKS = 3  # colours that a pointer that is down may draw in: that of its last place, its last, that it was pressed on
+INKS = 3  # ... in which the way of a pointer that is down is drawn: in the colour of its last place, in which it drew
+# last, and that it was pressed on the last time before
 AGES = 32  # ages of a cell that are told apart, in ticks
 REACH = 16  # pixels on every side of the pointer that its stamps cover
 Chance = Callable[[Tensor, Tensor], Tensor]  # logits (n, ...) and the players (n,) they are of, to logits
@@ -80,7 +81,7 @@ class MosaicConfig:
     @property
     def sources(self) -> int:
         """How many contents of each cell the picture itself offers."""
-        return 1 + CARRIED + self.slots + TURNED + AROUND
+        return 1 + CARRIED + self.slots + TURNED + INKS + AROUND
 
     @property
     def grid(self) -> tuple[int, int]:
@@ -93,7 +94,7 @@ class Seen(NamedTuple):
 
     sources: (
         Tensor  # (b, rows, columns, sources, pixels) uint8, ``colours`` where there is none: now, carried, remembered,
-        # turned, around
+        # turned, drawn, around
     )
     age: Tensor  # (b, rows, columns) int64, ticks since the cell changed, at most AGES - 1
     corner: Tensor  # (b, 2) column and row of the first cell
@@ -145,7 +146,7 @@ class MosaicNet(nn.Module):
         rows, columns = config.grid
         self.ideas = Ideas(config)
         inputs = (2 + config.looks) * pixels * config.emb + AGES + 3 * 3 + 2 + rows + columns
-        more = config.code + 4
+        more = config.code + 5
         self.stem = Conv(inputs + more, w[0], 1)
         self.around = nn.Parameter(0.2 * torch.randn(3, 4 * REACH * REACH, w[0]))
         self.down = nn.ModuleList(Blocks(n, c, config.cond) for n, c in zip(config.down, w, strict=True))
@@ -222,12 +223,13 @@ class MosaicNet(nn.Module):
         return logits
 
     def _foreseen(self, seen: Seen) -> Tensor:
-        """Return (b, rows, columns, code + 4): what is foreseen of every cell."""
+        """Return (b, rows, columns, code + 5): what is foreseen of every cell."""
         kind = seen.becomes % IN_FRONT
+        drawn = (seen.sources[:, :, :, -AROUND - INKS : -AROUND, 0] != self.config.colours).any(-1)
         told = kind == TOLD
         codes = self.code(F.embedding(seen.foreseen[told].int(), self.ink).flatten(1).to(self.dtype))
         spread = codes.new_zeros(*told.shape, codes.shape[-1]).index_put((told.nonzero(as_tuple=True)), codes)
-        flags = torch.stack([seen.becomes >= IN_FRONT, kind == OF_IT, told, kind == UNKNOWN], -1)
+        flags = torch.stack([drawn, seen.becomes >= IN_FRONT, kind == OF_IT, told, kind == UNKNOWN], -1)
         return torch.cat([spread, flags.to(codes)], -1)
 
     def choose(self, drawn: Drawn, seen: Seen, rows: Tensor, chance: Chance = lambda logits, players: logits) -> Tensor:

@@ -13,7 +13,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from dreamloop.model.mosaic_known import MARKS, Appearance, Known, signs, turned
+from dreamloop.model.mosaic_cells import signs, turned
+from dreamloop.model.mosaic_known import MARKS, Appearance, Known
 
 MOST = 12  # layers, the ground aside
 RAISE, HIDE, CARRY, APPEAR, CAST, LEAP = range(6)  # kinds of ideas; to leap are four: left, right, up, down
@@ -116,7 +117,7 @@ class Pile:
     def _after(self, idea: Idea | None) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
         """Return the layer that is seen at every cell (rows, columns), and row and column within it."""
         if idea is None or idea.kind == CAST:
-            return self.owner, *self._at
+            return self.owner, *self.at
         rects, level, k = self.rects.copy(), self.level.copy(), idea.layer
         if idea.kind == APPEAR:
             cells, k = self._appearances()[k].cells, NEW_ONE
@@ -153,7 +154,7 @@ class Pile:
         self, told: NDArray[np.int64], owner: NDArray[np.int64], y: NDArray[np.int64], x: NDArray[np.int64]
     ) -> NDArray[np.bool_]:
         """Return which cells become others: what is told of them is, or if nothing is, they are of something else."""
-        moved = (owner != self.owner) | (y != self._at[0]) | (x != self._at[1])
+        moved = (owner != self.owner) | (y != self.at[0]) | (x != self.at[1])
         return np.asarray(np.where(told == 0, moved, told != self.now))
 
     def _turned_tops(
@@ -225,7 +226,20 @@ class Pile:
 
     def _seen_at(self, where: NDArray[np.bool_]) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
         """Return the layers that are seen at some cells (rows, columns), and row and column within them."""
-        return self.owner[where], self._at[0][where], self._at[1][where]
+        return self.owner[where], self.at[0][where], self.at[1][where]
+
+    def top_of(self, layer: int, idea: Idea | None) -> NDArray[np.uint8]:
+        """Return the top row (cells, pixels) of a layer, of what appears with an idea too; none of the ground."""
+        if layer == NEW_ONE and idea is not None:
+            return self._appearances()[idea.layer].cells[0]
+        return self.contents[layer, 0, : self.rects[layer, 3] if layer else 0]
+
+    def size_of(self, layer: int, idea: Idea | None) -> tuple[int, int]:
+        """Return height and width of a layer, of what appears with an idea too; 0 and 0 of the ground."""
+        if layer == NEW_ONE and idea is not None:
+            return self._appearances()[idea.layer].cells.shape[:2]  # type: ignore[return-value]
+        height, width = self.rects[layer, 2:].tolist() if layer else (0, 0)
+        return height, width
 
     # --- bookkeeping ---
 
@@ -291,8 +305,8 @@ class Pile:
         seen = self.level > 0
         self.level[seen] = self.level[seen].argsort().argsort() + 1
         self.owner = self._owner(self.rects, self.level)
-        self._at = self._inside(self.owner, self.rects)
-        self.now = self._signs[self.owner, self._at[0], self._at[1]]
+        self.at = self._inside(self.owner, self.rects)
+        self.now = self._signs[self.owner, self.at[0], self.at[1]]
 
     def _refresh(self) -> None:
         self._signs = signs(self.contents, self.none)
@@ -326,3 +340,8 @@ class Pile:
     def nbytes(self) -> int:
         """Bytes of everything that is remembered."""
         return sum(int(getattr(self, name).nbytes) for name in _KEPT)
+
+
+def stays(becomes: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """Return which cells are what they were, as far as ``becomes`` says, which :meth:`Pile.foresee` returned."""
+    return np.asarray(np.isin(becomes % IN_FRONT, (0, OF_IT)))

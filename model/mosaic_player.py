@@ -11,13 +11,16 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from dreamloop.model.mosaic_cells import from_cells, shift, to_cells
 from dreamloop.model.mosaic_ideas import NEAR, Moment
 from dreamloop.model.mosaic_known import Known
-from dreamloop.model.mosaic_layers import Facts, Layers, shift
-from dreamloop.model.mosaic_memory import CellMemory, from_cells, to_cells
+from dreamloop.model.mosaic_layers import Facts, Layers
+from dreamloop.model.mosaic_memory import CellMemory
 from dreamloop.model.mosaic_net import AROUND, CARRIED, INKS, MosaicConfig, Seen
-from dreamloop.model.mosaic_pile import NEW_ONE, Idea
-from dreamloop.model.mosaic_sprite import CLEAR, SIDE, Sprite, seen_next, uncover
+from dreamloop.model.mosaic_pile import CAST, IN_FRONT, NEW_ONE, TOLD, Idea, stays
+from dreamloop.model.mosaic_rules import Setting
+from dreamloop.model.mosaic_setting import setting_of
+from dreamloop.model.mosaic_sprite import CLEAR, SIDE, Sprite, on_the_way, seen_next, uncover
 
 Look = tuple[NDArray[Any], ...]  # the fields of Seen or of Moment, of one player
 Part = tuple[slice, slice]  # rows and columns of the picture
@@ -76,7 +79,7 @@ class MosaicPlayer:
         self.layers = Layers(config.grid, config.cell**2, config.colours, known, config.leap, config.floor)
         self.actions = np.zeros((config.action_ticks, config.actions), np.float32)
         self.places = np.zeros((3, 2), np.int64)
-        self.inks = np.full(2, config.colours, np.int64)  # colours: that the pointer drew last; that it was pressed on
+        self.inks = np.full(3, config.colours, np.int64)  # colours: the last drawn; that the pointer was pressed on; ... before
         self.covered = np.zeros(config.grid, np.bool_)  # cells of the true picture watched last that the pointer hid
 
     def act(self, action: NDArray[np.float32]) -> None:
@@ -88,7 +91,7 @@ class MosaicPlayer:
         place = self._place(action)
         stays_down = self._held(action) and self._held(before)
         if self._held(action) and not stays_down:
-            self.inks[1] = self._colour_at(place)
+            self.inks[1:] = self._colour_at(place), self.inks[1]
             self.layers.press(*(place // config.cell)[::-1].tolist())
         self.places = np.stack([place, self.places[0], self.places[2] if stays_down else place])
 
@@ -104,12 +107,40 @@ class MosaicPlayer:
 
     def show(self, cells: NDArray[np.uint8]) -> NDArray[np.bool_]:
         """Take the picture that was drawn, as cells of numbers, and return which cells changed."""
+        if self.layers.known.by_rule.grows:
+            self._learn(cells)
         before, changed = self._colour_at(self.places[0]), self.memory.show(cells)
         if changed.any():
             self.layers.show(cells, self.moved // self.config.cell, self.shift // self.config.cell, self.memory.tick)
         if self._held(self.actions[-1]) and self._colour_at(self.places[0]) != before:
             self.inks[0] = self._colour_at(self.places[0])
         return changed
+
+    def _setting(self, idea: Idea | None) -> Setting | None:
+        pointed = self.places[0] // self.config.cell
+        return setting_of(self.config, self.layers, self.memory.now, idea, self.actions[-2:], pointed)
+
+    def _foresee(self, idea: Idea | None) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+        """Return what an idea foresees (see mosaic_pile.py), and rules where it leaves the cells as they are."""
+        cells, becomes = self.layers.foresee(idea)
+        setting = self._setting(idea)
+        if setting is not None:
+            told = self.layers.known.by_rule.foretell(setting)
+            by_rule = stays(becomes) & (told[..., 0] != self.config.colours) & (told != self.memory.now).any(-1)
+            cells[by_rule] = told[by_rule]
+            becomes[by_rule] = TOLD + (becomes[by_rule] >= IN_FRONT) * np.uint8(IN_FRONT)
+        return cells, becomes
+
+    def _learn(self, cells: NDArray[np.uint8]) -> None:
+        """Let rules be learnt from the picture that is shown next."""
+        ideas, known = self.ideas, self.layers.known
+        came = self.layers.explain(cells, ideas)
+        idea = ideas[came] if came >= 0 else None
+        setting = self._setting(idea)
+        if setting is not None:
+            looks = known.looks_of(cells)
+            looks = looks[:1] if idea is not None and idea.kind == CAST else looks
+            known.by_rule.learn(setting, stays(self.layers.foresee(idea)[1]), cells, looks)
 
     def _colour_at(self, place: NDArray[np.int64]) -> int:
         """Return the colour of a pixel (x, y), beneath the pointer."""
@@ -175,14 +206,14 @@ class MosaicPlayer:
     def look(self, part: Part = WHOLE, idea: Idea | None = None) -> Look:
         """Return what the net sees of this player, of the whole picture or of ``part`` of it, if an idea comes true."""
         memory, step = self.memory, self.shift
-        beside = (*self.layers.turned_looks(), *self._around())
+        held = self._held(self.actions[-1])
+        inks = np.array([self._colour_at(self.places[1]), *self.inks[[0, 2]]]) if held else np.full(INKS, self.config.colours)
+        beside = (*self.layers.turned_looks(), *self._drawn(inks), *self._around())
         carried = self._carried(step // self.config.cell)
         pages = [page[part] for page in (memory.now, *carried, *memory.slots, *beside)]
         corner = np.array([part[1].start, part[0].start])
         age = memory.age[part].copy()
-        held = self._held(self.actions[-1])
-        inks = np.array([self._colour_at(self.places[1]), *self.inks]) if held else np.full(INKS, self.config.colours)
-        cells, becomes = self.layers.foresee(idea)
+        cells, becomes = self._foresee(idea)
         known = (np.stack(pages, 2), age, corner, self._near(), inks, self.actions, self.places, step)
         return *known, cells[part], becomes[part], *self._about(idea)
 
@@ -233,6 +264,19 @@ class MosaicPlayer:
                 carried.append(np.full(page.shape, self.config.colours, np.uint8))
         assert len(carried) == CARRIED
         return carried
+
+    def _drawn(self, inks: NDArray[np.int64]) -> list[NDArray[np.uint8]]:
+        """Return what cells show once the way of the pointer is drawn in each of ``inks``; none where it does not pass."""
+        config, now = self.config, self.memory.now
+        found = [np.full(now.shape, config.colours, np.uint8) for _ in inks]
+        if (inks != config.colours).any():
+            start = self.places[1] if self._held(self.actions[-2]) else self.places[0]
+            way = to_cells(on_the_way((config.height_px, config.width_px), start, self.places[0]), config.cell)
+            met = way.any(-1)
+            for page, ink in zip(found, inks, strict=True):
+                if ink != config.colours:
+                    page[met] = np.where(way[met], ink, now[met])
+        return found
 
     def _around(self) -> list[NDArray[np.uint8]]:
         """Return what the cells to the right, to the left, below and above show; none beyond the edge."""

@@ -18,7 +18,7 @@ BEFORE, SIDE = 8, 32  # pixels of the window in which a sprite is looked for: be
 FEW = 100  # looks that it takes to know a sprite
 SURE = 0.97  # share of the looks in which a pixel of a sprite has its colour
 MORE = 0.3  # by which that share must be above the colour's in the pictures, else it is the ground's
-BRUSH = 1.5  # pixels beside its way that a pointer may draw
+BRUSH = np.stack(np.meshgrid([-1, 0, 1], [-1, 0, 1]), -1).reshape(-1, 2)  # pixels that a pointer may draw, from its place
 FITS = 0.75  # share of a sprite's pixels that must be there, else it is elsewhere
 
 Picture = NDArray[np.uint8]  # (h, w) numbers of colours
@@ -119,7 +119,7 @@ def seen_next(
         told = ahead.copy()
         told[rows, columns] = np.where(due, CLEAR, hidden)
         if held[i]:
-            way = on_the_way(size, places[max(i - 1, 0)], places[i])
+            way = on_the_way(size, places[i - 1 if held[i - 1] else i], places[i])
             beside = way.copy()
             beside[rows, columns] = False
             drawn = way & (ahead == _mostly(pictures[i][beside]))  # also what is seen: it was not there a tick ago
@@ -132,15 +132,13 @@ def seen_next(
 
 
 def on_the_way(size: tuple[int, int], start: NDArray[np.int64], end: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Return which pixels (h, w) lie no more than ``BRUSH`` pixels beside the way between two places (x, y)."""
+    """Return which pixels (h, w) a brush meets on its way from one place (x, y) to another, a digital line."""
+    steps = max(int(np.abs(end - start).max()), 1)
+    line = start + (end - start) * np.arange(steps + 1)[:, None] // steps
+    x, y = (line[:, None] + BRUSH).reshape(-1, 2).T
+    inside = (y >= 0) & (y < size[0]) & (x >= 0) & (x < size[1])
     mask = np.zeros(size, np.bool_)
-    low = np.maximum(np.minimum(start, end) - 2, 0)
-    high = np.minimum(np.maximum(start, end) + 3, (size[1], size[0]))
-    columns, rows = (np.arange(low[i], high[i]) for i in (0, 1))
-    at = np.stack(np.meshgrid(columns, rows), -1) - start
-    way = (end - start).astype(np.float64)
-    along = (at @ way) / max(float(way @ way), 1e-6)
-    mask[low[1] : high[1], low[0] : high[0]] = np.abs(at - along.clip(0, 1)[..., None] * way).max(-1) <= BRUSH
+    mask[y[inside], x[inside]] = True
     return mask
 
 

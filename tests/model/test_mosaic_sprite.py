@@ -4,13 +4,16 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from dreamloop.model import arch_mosaic
+from dreamloop.model.mosaic_cells import to_cells
 from dreamloop.model.mosaic_config import mosaic_config
-from dreamloop.model.mosaic_net import Seen
+from dreamloop.model.mosaic_net import AROUND, INKS, Seen
 from dreamloop.model.mosaic_player import MosaicPlayer
-from dreamloop.model.mosaic_sprite import BEFORE, CLEAR, SIDE, Sprite, SpriteLooks, seen_next, uncover
+from dreamloop.model.mosaic_sprite import BEFORE, CLEAR, SIDE, Sprite, SpriteLooks, on_the_way, seen_next, uncover
 
 TINY = replace(mosaic_config(arch_mosaic.tiny_card().config), button=2)
 SIZE = (TINY.height_px, TINY.width_px)
@@ -148,11 +151,43 @@ def test_a_pointer_that_is_down_may_draw_in_the_colours_it_has_met() -> None:
 
     none = TINY.colours
     assert tick(3, 3, False) == [none] * 3
-    assert tick(3, 3, True) == [2, none, 2]
+    assert tick(3, 3, True) == [2, none, none]
     cells[1, 1] = 5
-    assert tick(12, 12, True) == [2, none, 2]
-    assert tick(20, 12, True) == [5, 5, 2]
+    assert tick(12, 12, True) == [2, none, none]
+    assert tick(20, 12, True) == [5, 5, none]
     assert tick(20, 12, False) == [none] * 3
+    assert tick(30, 12, True) == [1, 5, 2]
     again = MosaicPlayer(TINY)
     again.restore(player.state())
-    assert again.inks.tolist() == [5, 2]
+    assert again.inks.tolist() == [5, 1, 2]
+
+
+def test_the_way_of_a_pointer_that_is_down_is_offered_as_drawn() -> None:
+    player, cells = MosaicPlayer(TINY), np.full((*TINY.grid, 64), 1, np.uint8)
+    cells[0, 0] = 2
+    for x, y, down in ((4, 4, False), (4, 4, True), (12, 4, True)):
+        player.act(action(x, y) + np.array([0, 0, down, 0], np.float32))
+        player.look()
+        player.show(cells.copy())
+    player.act(action(20, 10) + np.array([0, 0, 1, 0], np.float32))
+    first = player.look()[0][:, :, -AROUND - INKS]  # in the colour of its last place
+    wanted = np.full((*SIZE,), 1, np.uint8)
+    wanted[:8, :8] = 2
+    wanted[on_the_way(SIZE, np.array([12, 4]), np.array([20, 10]))] = 1
+    met = to_cells(on_the_way(SIZE, np.array([12, 4]), np.array([20, 10])), TINY.cell).any(-1)
+    assert np.array_equal(first[met], to_cells(wanted, TINY.cell)[met])
+    assert (first[~met] == TINY.colours).all()
+    player.act(action(20, 10))
+    assert (player.look()[0][:, :, -AROUND - INKS : -AROUND] == TINY.colours).all(), "it is up"
+
+
+PLACES = st.tuples(st.integers(-4, SIZE[1] + 4), st.integers(-4, SIZE[0] + 4))
+
+
+@given(PLACES, PLACES)
+def test_a_brush_meets_three_pixels_around_every_step_of_its_way(start: tuple[int, int], end: tuple[int, int]) -> None:
+    wanted, steps = np.zeros(SIZE, np.bool_), max(abs(end[0] - start[0]), abs(end[1] - start[1]), 1)
+    for i in range(steps + 1):
+        x, y = (a + (b - a) * i // steps for a, b in zip(start, end, strict=True))
+        wanted[max(y - 1, 0) : max(y + 2, 0), max(x - 1, 0) : max(x + 2, 0)] = True
+    assert np.array_equal(on_the_way(SIZE, np.array(start), np.array(end)), wanted)

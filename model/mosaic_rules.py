@@ -1,0 +1,211 @@
+"""Rules by which cells of an interface change, counted from play: a letter where the caret stands, a button that is down.
+
+Much of an interface follows from little: from what a cell and those beside it show, and from what was done. A
+*context* that was followed by one and the same content again and again is a rule (as in n-grams that back off to
+shorter ones; Katz 1987). Nothing is weighed and nothing generalised, but that a rule holds in all colours that the
+picture may turn to: all else is left to the net, which is told what the rules foresee.
+
+Knows no layers and no net.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dreamloop.model.mosaic_cells import factors, signs
+
+RULES, OUTCOMES = 65536, 3072  # that can be known, and contents that they lead to
+VOTES = 3  # times that a rule must have come true
+SURE = 0.7  # how sure it must be
+NEAR = 3  # lines above and below where something begins in which it may change cells too
+SETTLE = 300  # settings learnt from, after which the rules are drawn up anew
+ONCE = 1 << 26  # contexts that are told apart when they are met for the first time
+
+CONTEXTS = (  # what each kind of rule looks at; the first tells where something begins, see ``_contexts``
+    ("now", "done", "under"),
+    ("now", "done", "off"),
+    ("now", "left", "done", "under", "front"),
+    ("now", "right", "done", "under", "front"),
+    ("now", "place", "done", "under", "front"),
+    ("place", "done", "under", "front"),
+    ("now", "right", "place", "done", "under"),
+    ("now", "column", "line", "begun", "done"),
+    ("now", "left", "line", "begun", "done"),
+    ("now", "place", "idea", "next", "title"),
+    ("now", "place", "idea", "front"),
+    ("now", "place", "idea", "done", "under"),
+    ("now", "place", "idea"),
+)
+
+Signs = NDArray[np.int64]
+
+
+class Setting(NamedTuple):
+    """What rules are read from."""
+
+    cells: NDArray[np.uint8]  # (rows, columns, pixels) what is seen
+    place: Signs  # (rows, columns) where in which size of layer each lies
+    column: Signs  # (rows, columns) in which column of it
+    off: Signs  # (rows, columns) where each lies from what is pressed or let go, 0: far, or nothing is
+    pressed: tuple[int, int] | None  # row and column that the pointer is pressed on in this tick
+    title: int  # colour that fills most of the top row of the layer in front, ``none`` where there is none
+    done: int  # a number for the controls that are on, and for the button of a tick ago
+    front: int  # ... for the size of the layer in front
+    next: int  # ... of that which will be in front
+    idea: int  # ... for the kind of idea that is believed
+
+    def turned(self, into: NDArray[np.uint8]) -> "Setting":
+        """Return the same in colours ``into`` (colours + 1,)."""
+        return self._replace(cells=into[self.cells], title=int(into[self.title]))
+
+
+class Rules:
+    """Tables of rules; they grow while ``grows``.
+
+    Args:
+        rules: (RULES, 3) int64: number of a context, of its outcome, and how sure it is in millionths; 0: unused.
+        outcomes: (OUTCOMES, pixels) uint8, ``none`` where unused.
+    """
+
+    def __init__(self, rules: Signs, outcomes: NDArray[np.uint8], none: int, *, grows: bool = False) -> None:
+        self.rules, self.outcomes, self.none, self.grows = rules, outcomes, none, grows
+        self._settings = 0
+        if grows:  # a context is counted from the second time on that it is met; most are met once
+            self._once = np.zeros(ONCE, np.bool_)
+            told = signs(outcomes, none)
+            self._contents = dict(zip(told.tolist(), outcomes.copy(), strict=True))
+            self._met: dict[int, list[int]] = {}  # how often each was met, what followed most, how often that did
+            for context, outcome, sure in rules[rules[:, 2] > 0].tolist():
+                votes = round(0.5 * (1 + sure / 1e6) / (1 - sure / 1e6))
+                self._met[context] = [votes, int(told[outcome]), votes]
+                self._once[context % ONCE] = True
+        self._read()
+
+    def __len__(self) -> int:
+        """How many are known."""
+        return len(self._order)
+
+    def foretell(self, setting: Setting) -> NDArray[np.uint8]:
+        """Return what the rules foresee (rows, columns, pixels); ``none`` where they tell nothing."""
+        shown = signs(setting.cells, self.none)
+        best, chosen = np.zeros_like(shown), np.zeros_like(shown)
+        for contexts in self._contexts(setting, shown) if len(self) else ():
+            sure, outcome = self._find(contexts)
+            better = sure > best
+            best, chosen = np.where(better, sure, best), np.where(better, outcome, chosen)
+        told = (best >= SURE * 1e6) & (shown != 0)
+        found = np.full_like(setting.cells, self.none)
+        found[told] = self.outcomes[chosen[told]]
+        return found
+
+    def learn(
+        self, setting: Setting, open_: NDArray[np.bool_], cells: NDArray[np.uint8], looks: Sequence[NDArray[np.uint8]]
+    ) -> None:
+        """Count what followed, and what would have in other colours.
+
+        Args:
+            open_: (rows, columns) which cells are to be told by rules.
+            cells: (rows, columns, pixels) what is seen next.
+            looks: colours (colours + 1,) that those of the setting may be; a context that is the same in several looks
+                counts once.
+        """
+        counted: set[int] = set()
+        for into in looks:
+            counted |= self._count(setting.turned(into), open_, into[cells], counted)
+        self._settings += 1
+        if self._settings % SETTLE == 0:
+            self.settle()
+
+    def _count(
+        self, setting: Setting, open_: NDArray[np.bool_], cells: NDArray[np.uint8], counted: set[int]
+    ) -> set[int]:
+        """Count what followed all contexts that are not ``counted`` yet, and return which were."""
+        shown, then = signs(setting.cells, self.none), signs(cells, self.none)
+        stay, turn = open_ & (shown != 0) & (then == shown), open_ & (shown != 0) & (then != shown)
+        outcomes = then[turn].tolist()
+        for outcome, content in zip(outcomes, cells[turn], strict=True):
+            self._contents.setdefault(outcome, np.array(content))
+        met, fresh = self._met, set[int]()
+        for contexts in self._contexts(setting, shown):
+            came, stayed = contexts[turn], contexts[stay]
+            known = self._once[came % ONCE].tolist()
+            self._once[came % ONCE] = True
+            for context, outcome, again in zip(came.tolist(), outcomes, known, strict=True):
+                if again and context not in counted:
+                    _vote(met.setdefault(context, [0, outcome, 0]), outcome)
+                    fresh.add(context)
+            for context in stayed[self._once[stayed % ONCE]].tolist():
+                if context in met and context not in counted:
+                    met[context][0] += 1
+                    fresh.add(context)
+        return fresh
+
+    def settle(self) -> None:
+        """Draw up the tables: of the rules that came true often enough, those that did most."""
+        found = []
+        for context, (times, outcome, most) in self._met.items():
+            sure = (most - 0.5) / (times + 0.5)
+            if most >= VOTES and sure >= SURE:
+                found.append((most, context, outcome, int(1e6 * sure)))
+        found.sort(reverse=True)
+        numbers: dict[int, int] = {}
+        self.rules[:], self.outcomes[:] = 0, self.none
+        for i, (_, context, outcome, sure) in enumerate(found[:RULES]):
+            number = numbers.setdefault(outcome, len(numbers))
+            if number < OUTCOMES:
+                self.rules[i], self.outcomes[number] = (context, number, sure), self._contents[outcome]
+        self._read()
+
+    def _read(self) -> None:
+        used = self.rules[self.rules[:, 2] > 0]
+        self._order, self._outcome, self._sure = np.ascontiguousarray(used[used[:, 0].argsort()].T)
+
+    def _find(self, contexts: Signs) -> tuple[Signs, Signs]:
+        """Return how sure the rules for contexts are, 0 where there is none, and the numbers of their outcomes."""
+        if not len(self):
+            return np.zeros_like(contexts), np.zeros_like(contexts)
+        at = np.searchsorted(self._order, contexts).clip(max=len(self) - 1)
+        return np.where(self._order[at] == contexts, self._sure[at], 0), self._outcome[at]
+
+    def _contexts(self, setting: Setting, shown: Signs) -> Iterator[Signs]:
+        """Yield, for each kind of rule, a number (rows, columns) for what it looks at.
+
+        Where a cell changes for what it shows and what is done alone, as a caret does, something begins; others are
+        told by where they lie from there.
+        """
+        edge = np.zeros((len(shown), 1), np.int64)
+        parts: dict[str, Any] = {
+            **{"now": shown, "place": setting.place, "column": setting.column, "off": setting.off},
+            **{"left": np.concatenate([edge, shown[:, :-1]], 1), "right": np.concatenate([shown[:, 1:], edge], 1)},
+            "under": shown[setting.pressed].reshape(1, 1) if setting.pressed else 0,
+        }
+        for name in ("title", "done", "front", "next", "idea"):
+            parts[name] = np.full((1, 1), getattr(setting, name))
+        for i, names in enumerate(CONTEXTS):
+            told = np.full_like(shown, factors(len(CONTEXTS))[i])
+            for name, factor in zip(names, factors(8), strict=False):
+                told += parts[name] * factor
+            yield told
+            if i == 0:
+                sure, parts["line"], parts["begun"] = self._find(told)[0], 0, 0
+                if sure.any():
+                    row, column = np.unravel_index(int(sure.argmax()), sure.shape)
+                    lines = np.arange(len(shown))[:, None] - row
+                    parts["line"] = np.where(abs(lines) <= NEAR, lines + NEAR + 1, 0)
+                    parts["begun"] = 1 + setting.column[row, column].reshape(1, 1)
+
+
+def _vote(one: list[int], outcome: int) -> None:
+    """Count an outcome; another takes the place of what followed most before when that is no majority any more."""
+    one[0] += 1
+    if one[1] == outcome:
+        one[2] += 1
+    elif 2 * one[2] < one[0]:
+        one[1:] = outcome, 1
+
+
+def empty_rules(pixels: int, colours: int) -> dict[str, NDArray[Any]]:
+    """Return tables in which nothing is known."""
+    return {"rules": np.zeros((RULES, 3), np.int64), "outcomes": np.full((OUTCOMES, pixels), colours, np.uint8)}

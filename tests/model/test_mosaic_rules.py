@@ -1,0 +1,181 @@
+"""Rules: what follows again and again is foreseen, what does not is left open; learnt in one look, known in all."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from dreamloop.model import arch_mosaic
+from dreamloop.model.mosaic_config import mosaic_config
+from dreamloop.model.mosaic_known import Known, empty_tables
+from dreamloop.model.mosaic_net import Seen
+from dreamloop.model.mosaic_pile import IN_FRONT, TOLD, UNKNOWN, stays
+from dreamloop.model.mosaic_player import MosaicPlayer
+from dreamloop.model.mosaic_rules import VOTES, Rules, empty_rules
+from dreamloop.model.mosaic_setting import setting_of
+
+TINY = replace(mosaic_config(arch_mosaic.tiny_card().config), button=2)
+NONE, PIXELS = TINY.colours, TINY.cell**2
+BLANK, CARET = 1, 2
+SAME = np.arange(NONE + 1, dtype=np.uint8)
+A, B = 5, 6  # what the keys write
+
+
+def rules_of(*, grows: bool = True) -> Rules:
+    return Rules(*empty_rules(PIXELS, NONE).values(), NONE, grows=grows)
+
+
+def known() -> Known:
+    return Known(empty_tables(TINY.grid, PIXELS, NONE), grows=True)
+
+
+def line(column: int, rng: np.random.Generator | None = None) -> NDArray[np.uint8]:
+    """A page with a caret in its second row; around it something or other."""
+    cells = np.full((*TINY.grid, PIXELS), BLANK, np.uint8)
+    if rng is not None:
+        cells[3] = rng.integers(3, 8, (TINY.grid[1], 1))
+    cells[1, column] = CARET
+    return cells
+
+
+def typed(cells: NDArray[np.uint8], letter: int) -> NDArray[np.uint8]:
+    """The page once a key was typed: a letter where the caret was, and the caret beside it."""
+    y, x = np.argwhere((cells == CARET).all(-1))[0]
+    after = cells.copy()
+    after[y, x], after[y, x + 1] = letter, CARET
+    return after
+
+
+def act(player: MosaicPlayer, key: bool, x: float = 0.0, down: bool = False) -> None:
+    player.act(np.array([x, 0, down, key], np.float32))
+
+
+def write(player: MosaicPlayer, seed: int, times: int, into: NDArray[np.uint8] = SAME) -> None:
+    """Let a player see how a key is typed, here and there."""
+    rng = np.random.default_rng(seed)
+    for _ in range(times):
+        page = line(int(rng.integers(6)), rng)
+        act(player, False)
+        player.show(into[page])
+        act(player, True)
+        player.show(into[typed(page, A)])
+
+
+def foreseen(player: MosaicPlayer, page: NDArray[np.uint8], key: bool = True) -> NDArray[np.uint8]:
+    """What is foreseen of a page; what stays as it is included."""
+    act(player, False)
+    player.show(page)
+    act(player, key)
+    look = dict(zip(Seen._fields, player.look(), strict=True))
+    told = look["becomes"] % IN_FRONT == TOLD
+    return np.where(told[..., None], look["foreseen"], page)
+
+
+def test_what_followed_again_and_again_is_foreseen_where_it_was_never_seen() -> None:
+    player = MosaicPlayer(TINY, known=known())
+    page = line(6)
+    write(player, 1, 1 + VOTES)
+    player.layers.known.by_rule.settle()
+    write(player, 2, 20)
+    player.layers.known.by_rule.settle()
+    assert np.array_equal(foreseen(player, page), typed(page, A))
+    assert np.array_equal(foreseen(player, page, key=False), page), "nothing is done"
+
+
+def test_what_was_met_once_is_no_rule() -> None:
+    player = MosaicPlayer(TINY, known=known())
+    page = line(6)
+    write(player, 1, 2)
+    player.layers.known.by_rule.settle()
+    assert len(player.layers.known.by_rule) == 0
+    assert np.array_equal(foreseen(player, page), page)
+
+
+def test_what_is_now_this_and_now_that_is_left_open() -> None:
+    player, rng = MosaicPlayer(TINY, known=known()), np.random.default_rng(3)
+    for i in range(60):
+        page = line(int(rng.integers(6)))
+        act(player, False)
+        player.show(page)
+        act(player, True)
+        player.show(typed(page, (A, B)[i % 2]))
+    player.layers.known.by_rule.settle()
+    page = line(6)
+    told = foreseen(player, page)
+    assert (told[1, 6] == CARET).all(), "the letter is anybody's guess"
+    assert (told[1, 7] == CARET).all(), "that the caret comes beside it is not"
+
+
+def test_a_rule_holds_in_all_colours_that_a_picture_may_turn_to() -> None:
+    """It was never seen in the dark, but how everything turns dark was."""
+    lore = known()
+    dark = np.array([7, 7, 3, 7, 7, 4, 7, 7, NONE], np.uint8)
+    dark[[BLANK, CARET, A]] = 0, 3, 4
+    cast = np.full(NONE, NONE, np.uint8)
+    cast[[BLANK, CARET, A]] = dark[[BLANK, CARET, A]]
+    for _ in range(VOTES):
+        lore.learn_cast(cast)
+    player, page = MosaicPlayer(TINY, known=lore), line(6)
+    rng = np.random.default_rng(1)
+    for _ in range(20):
+        seen = line(int(rng.integers(6)))
+        act(player, False)
+        player.show(seen)
+        act(player, True)
+        player.show(typed(seen, A))
+    lore.by_rule.settle()
+    assert np.array_equal(foreseen(MosaicPlayer(TINY, known=lore), dark[page]), dark[typed(page, A)])
+
+
+def test_tables_hold_all_that_is_known() -> None:
+    """Rules that are read from tables foresee the same, and more is learnt on top of them."""
+    lore = known()
+    player, page = MosaicPlayer(TINY, known=lore), line(6)
+    write(player, 1, 10)
+    lore.by_rule.settle()
+    write(player, 2, 10)
+    lore.by_rule.settle()
+    tables = {name: np.array(getattr(lore, name)) for name in empty_tables(TINY.grid, PIXELS, NONE)}
+    for grows in (False, True):
+        again = Known(tables, grows=grows)
+        assert len(again.by_rule) == len(lore.by_rule) > 0
+        assert np.array_equal(foreseen(MosaicPlayer(TINY, known=again), page), typed(page, A))
+    again.by_rule.settle()
+    assert len(again.by_rule) == len(lore.by_rule)
+
+
+def test_a_button_that_stays_down_does_nothing_anew() -> None:
+    player = MosaicPlayer(TINY)
+    player.show(line(3))
+
+    def told() -> bool:
+        pointed = player.places[0] // TINY.cell
+        return setting_of(TINY, player.layers, player.memory.now, None, player.actions[-2:], pointed) is not None
+
+    act(player, False, 0.5)
+    assert not told()
+    act(player, False, 0.6, down=True)
+    assert told()
+    act(player, False, 0.7, down=True)
+    assert not told()
+    act(player, False, 0.7)
+    assert told()
+    act(player, True, 0.7)
+    assert told()
+
+
+def test_rules_tell_only_what_an_idea_leaves_as_it_is() -> None:
+    becomes = np.array([[0, TOLD, UNKNOWN, IN_FRONT, IN_FRONT + TOLD]], np.uint8)
+    assert stays(becomes).tolist() == [[True, False, False, True, False]]
+
+
+@pytest.mark.parametrize("grows", [False, True])
+def test_nothing_is_known_at_first(grows: bool) -> None:
+    rules, page = rules_of(grows=grows), line(2)
+    player = MosaicPlayer(TINY)
+    player.show(page)
+    act(player, True)
+    setting = setting_of(TINY, player.layers, page, None, player.actions[-2:], player.places[0])
+    assert setting is not None
+    assert (rules.foretell(setting) == NONE).all()
