@@ -133,6 +133,8 @@ class MosaicPlayer:
 
     def _learn(self, cells: NDArray[np.uint8]) -> None:
         """Let rules be learnt from the picture that is shown next."""
+        if self._setting(None) is None and (cells == self.memory.now).all():
+            return
         ideas, known = self.ideas, self.layers.known
         came = self.layers.explain(cells, ideas)
         idea = ideas[came] if came >= 0 else None

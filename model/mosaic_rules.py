@@ -18,19 +18,21 @@ from dreamloop.model.mosaic_cells import factors, signs
 
 RULES, OUTCOMES = 65536, 3072  # that can be known, and contents that they lead to
 VOTES = 3  # times that a rule must have come true
-SURE = 0.7  # how sure it must be
+SURE = 0.75  # how sure it must be
 NEAR = 3  # lines above and below where something begins in which it may change cells too
 SETTLE = 300  # settings learnt from, after which the rules are drawn up anew
 ONCE = 1 << 26  # contexts that are told apart when they are met for the first time
 
-CONTEXTS = (  # what each kind of rule looks at; the first tells where something begins, see ``_contexts``
+CONTEXTS = (  # what each kind of rule looks at; the first two tell where something begins, see ``_contexts``
     ("now", "done", "under"),
     ("now", "done", "off"),
     ("now", "left", "done", "under", "front"),
     ("now", "right", "done", "under", "front"),
     ("now", "place", "done", "under", "front"),
     ("place", "done", "under", "front"),
-    ("now", "right", "place", "done", "under"),
+    ("place", "done", "what"),
+    ("now", "place", "done", "what"),
+    ("now", "right", "place", "done", "what"),
     ("now", "column", "line", "begun", "done"),
     ("now", "left", "line", "begun", "done"),
     ("now", "place", "idea", "next", "title"),
@@ -38,6 +40,12 @@ CONTEXTS = (  # what each kind of rule looks at; the first tells where something
     ("now", "place", "idea", "done", "under"),
     ("now", "place", "idea"),
 )
+MOVES = (  # of the rules by which a cell comes to show what that to the right of it did
+    ("place", "done", "what"),
+    ("now", "place", "done", "what"),
+    ("right", "place", "done", "what"),
+)
+FROM_RIGHT = -1  # outcome of these
 
 Signs = NDArray[np.int64]
 
@@ -51,7 +59,7 @@ class Setting(NamedTuple):
     off: Signs  # (rows, columns) where each lies from what is pressed or let go, 0: far, or nothing is
     pressed: tuple[int, int] | None  # row and column that the pointer is pressed on in this tick
     title: int  # colour that fills most of the top row of the layer in front, ``none`` where there is none
-    done: int  # a number for the controls that are on, and for the button of a tick ago
+    done: int  # a number for the controls that are on, for the button of a tick ago, and for the idea
     front: int  # ... for the size of the layer in front
     next: int  # ... of that which will be in front
     idea: int  # ... for the kind of idea that is believed
@@ -65,7 +73,8 @@ class Rules:
     """Tables of rules; they grow while ``grows``.
 
     Args:
-        rules: (RULES, 3) int64: number of a context, of its outcome, and how sure it is in millionths; 0: unused.
+        rules: (RULES, 3) int64: number of a context, of its outcome (FROM_RIGHT: what is to the right), and how sure it
+            is in millionths; 0: unused.
         outcomes: (OUTCOMES, pixels) uint8, ``none`` where unused.
     """
 
@@ -79,7 +88,7 @@ class Rules:
             self._met: dict[int, list[int]] = {}  # how often each was met, what followed most, how often that did
             for context, outcome, sure in rules[rules[:, 2] > 0].tolist():
                 votes = round(0.5 * (1 + sure / 1e6) / (1 - sure / 1e6))
-                self._met[context] = [votes, int(told[outcome]), votes]
+                self._met[context] = [votes, FROM_RIGHT if outcome == FROM_RIGHT else int(told[outcome]), votes]
                 self._once[context % ONCE] = True
         self._read()
 
@@ -98,6 +107,8 @@ class Rules:
         told = (best >= SURE * 1e6) & (shown != 0)
         found = np.full_like(setting.cells, self.none)
         found[told] = self.outcomes[chosen[told]]
+        row, column = np.nonzero(told & (chosen == FROM_RIGHT))
+        found[row, column] = setting.cells[row, (column + 1).clip(max=shown.shape[1] - 1)]
         return found
 
     def learn(
@@ -127,18 +138,24 @@ class Rules:
         outcomes = then[turn].tolist()
         for outcome, content in zip(outcomes, cells[turn], strict=True):
             self._contents.setdefault(outcome, np.array(content))
-        met, fresh = self._met, set[int]()
-        for contexts in self._contexts(setting, shown):
-            came, stayed = contexts[turn], contexts[stay]
-            known = self._once[came % ONCE].tolist()
+        right = _beside(shown)
+        along, fresh = (then == right)[turn].tolist(), set[int]()
+        for i, contexts in enumerate(self._contexts(setting, shown)):
+            came, known = contexts[turn], self._once[contexts % ONCE]
             self._once[came % ONCE] = True
-            for context, outcome, again in zip(came.tolist(), outcomes, known, strict=True):
+            moved = along if i >= len(CONTEXTS) else [False] * len(outcomes)
+            for context, outcome, again, from_right in zip(came.tolist(), outcomes, known[turn], moved, strict=True):
                 if again and context not in counted:
-                    _vote(met.setdefault(context, [0, outcome, 0]), outcome)
+                    outcome = FROM_RIGHT if from_right else outcome
+                    _vote(self._met.setdefault(context, [0, outcome, 0]), outcome)
                     fresh.add(context)
-            for context in stayed[self._once[stayed % ONCE]].tolist():
-                if context in met and context not in counted:
-                    met[context][0] += 1
+            stayed = stay & known
+            alike = (shown == right)[stayed] & (i >= len(CONTEXTS))
+            for context, as_right in zip(contexts[stayed].tolist(), alike.tolist(), strict=True):
+                one = self._met.get(context)
+                if one is not None and context not in counted:
+                    one[0] += 1
+                    one[2] += as_right and one[1] == FROM_RIGHT
                     fresh.add(context)
         return fresh
 
@@ -153,9 +170,11 @@ class Rules:
         numbers: dict[int, int] = {}
         self.rules[:], self.outcomes[:] = 0, self.none
         for i, (_, context, outcome, sure) in enumerate(found[:RULES]):
-            number = numbers.setdefault(outcome, len(numbers))
+            number = FROM_RIGHT if outcome == FROM_RIGHT else numbers.setdefault(outcome, len(numbers))
             if number < OUTCOMES:
-                self.rules[i], self.outcomes[number] = (context, number, sure), self._contents[outcome]
+                self.rules[i] = context, number, sure
+            if 0 <= number < OUTCOMES:
+                self.outcomes[number] = self._contents[outcome]
         self._read()
 
     def _read(self) -> None:
@@ -173,28 +192,35 @@ class Rules:
         """Yield, for each kind of rule, a number (rows, columns) for what it looks at.
 
         Where a cell changes for what it shows and what is done alone, as a caret does, something begins; others are
-        told by where they lie from there.
+        told by where they lie from there. What begins to change near the pointer, as a button does, is what is meant.
         """
         edge = np.zeros((len(shown), 1), np.int64)
         parts: dict[str, Any] = {
             **{"now": shown, "place": setting.place, "column": setting.column, "off": setting.off},
-            **{"left": np.concatenate([edge, shown[:, :-1]], 1), "right": np.concatenate([shown[:, 1:], edge], 1)},
+            **{"left": np.concatenate([edge, shown[:, :-1]], 1), "right": _beside(shown)},
             "under": shown[setting.pressed].reshape(1, 1) if setting.pressed else 0,
+            **{"line": 0, "begun": 0, "what": 0},
         }
         for name in ("title", "done", "front", "next", "idea"):
             parts[name] = np.full((1, 1), getattr(setting, name))
-        for i, names in enumerate(CONTEXTS):
-            told = np.full_like(shown, factors(len(CONTEXTS))[i])
+        for i, names in enumerate(CONTEXTS + MOVES):
+            told = np.full_like(shown, factors(len(CONTEXTS + MOVES))[i])
             for name, factor in zip(names, factors(8), strict=False):
                 told += parts[name] * factor
             yield told
-            if i == 0:
-                sure, parts["line"], parts["begun"] = self._find(told)[0], 0, 0
-                if sure.any():
-                    row, column = np.unravel_index(int(sure.argmax()), sure.shape)
-                    lines = np.arange(len(shown))[:, None] - row
-                    parts["line"] = np.where(abs(lines) <= NEAR, lines + NEAR + 1, 0)
-                    parts["begun"] = 1 + setting.column[row, column].reshape(1, 1)
+            sure = self._find(told)[0] if i < 2 else edge
+            if i == 0 and sure.any():
+                row, column = np.unravel_index(int(sure.argmax()), sure.shape)
+                lines = np.arange(len(shown))[:, None] - row
+                parts["line"] = np.where(abs(lines) <= NEAR, lines + NEAR + 1, 0)
+                parts["begun"] = 1 + setting.column[row, column].reshape(1, 1)
+            elif i == 1 and setting.pressed and sure.any():
+                parts["what"] = shown[sure > 0][:1].reshape(1, 1)
+
+
+def _beside(shown: Signs) -> Signs:
+    """Return what is to the right of every cell."""
+    return np.concatenate([shown[:, 1:], np.zeros((len(shown), 1), np.int64)], 1)
 
 
 def _vote(one: list[int], outcome: int) -> None:

@@ -40,6 +40,7 @@ def setting_of(
         return None
     layer, then = pile.front, pile.front_after(idea)
     top = pile.top_of(layer or then, idea)
+    kind = 0 if idea is None else _number(1 + idea.kind, idea.layer if idea.kind == CAST else 0)
     place = np.stack([*pile.at, *(pile.rects[pile.owner, i] for i in (2, 3))], -1) @ factors(4)
     return Setting(
         cells=cells,
@@ -48,10 +49,10 @@ def setting_of(
         off=_off(pile.grid, pointed) if edge else np.zeros(pile.grid, np.int64),
         pressed=(int(pointed[1]), int(pointed[0])) if edge and down else None,
         title=int(np.bincount(top.ravel(), minlength=pile.none + 1)[: pile.none].argmax()) if top.size else pile.none,
-        done=_number(*on[1].tolist(), was_down),
+        done=_number(*on[1].tolist(), was_down, kind),
         front=_number(*pile.size_of(layer, idea)),
         next=_number(*pile.size_of(then, idea)),
-        idea=0 if idea is None else _number(1 + idea.kind, idea.layer if idea.kind == CAST else 0),
+        idea=kind,
     )
 
 

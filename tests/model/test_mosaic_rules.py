@@ -179,3 +179,22 @@ def test_nothing_is_known_at_first(grows: bool) -> None:
     setting = setting_of(TINY, player.layers, page, None, player.actions[-2:], player.places[0])
     assert setting is not None
     assert (rules.foretell(setting) == NONE).all()
+
+
+def test_what_moves_along_is_foreseen_whatever_it_is() -> None:
+    """Digits move to the left when another comes: these were never seen together."""
+    player, rng = MosaicPlayer(TINY, known=known()), np.random.default_rng(2)
+
+    def display(digits: list[int]) -> NDArray[np.uint8]:
+        cells = np.full((*TINY.grid, PIXELS), BLANK, np.uint8)
+        cells[2, 5 - len(digits) : 5] = np.array(digits, np.uint8)[:, None]
+        return cells
+
+    for _ in range(80):
+        digits = rng.choice([3, 4, 5], 3).tolist()
+        act(player, False)
+        player.show(display(digits))
+        act(player, True)
+        player.show(display([*digits, 7]))
+    player.layers.known.by_rule.settle()
+    assert np.array_equal(foreseen(player, display([6, 4, 2])), display([6, 4, 2, 7]))
