@@ -117,14 +117,17 @@ class Known:
 
     # --- appearances ---
 
-    def offer(self, shown: Signs) -> list[Appearance]:
-        """Return what may appear: of what has the same place and size, what shares most with contents ``shown``."""
+    def offer(self, shown: Signs, colours: NDArray[np.bool_]) -> list[Appearance]:
+        """Return what may appear: of what has the same place and size, what shares most with contents ``shown``.
+
+        And most of its pixels with the ``colours`` (colours,) that are seen: in a dark picture, the dark one.
+        """
         if not self._rows:
             return []
         there = np.isin(self._contents, shown)[self._look_contents]
         share = (there & self._look_first).sum(1) / self._look_first.sum(1)
         best: dict[tuple[int, ...], int] = {}
-        for i in np.argsort(-share, kind="stable").tolist():
+        for i in np.argsort(-share - self._look_colours @ colours, kind="stable").tolist():
             best.setdefault(self._looks[i][:4], i)
         return [self._appearance(i, float(share[i])) for i in sorted(best.values())]
 
@@ -267,10 +270,12 @@ class Known:
             if (key := (*place, cells.tobytes())) not in met:
                 met.add(key)
                 self._looks.append((*place, cells))
-                todo += [(*place, turned(cells, cast)) for cast in self.offered_casts]
+                todo += [(*place, turned(cells, cast)) for cast in self.offered_casts if not _merges(cast, cells, self.none)]
         told = np.zeros((len(self._looks), CELLS), np.int64)
         self._look_first = np.zeros(told.shape, np.bool_)  # where a content stands that did not stand before
+        self._look_colours = np.zeros((len(self._looks), self.none))  # share of its pixels that are of each
         for i, (*_, cells) in enumerate(self._looks):
+            self._look_colours[i] = np.bincount(cells.ravel(), minlength=self.none + 1)[: self.none] / cells.size
             told[i, : len(cells)] = signs(cells, self.none)
             self._look_first[i, np.unique(told[i, : len(cells)], return_index=True)[1]] = True
         self._contents, self._look_contents = np.unique(told, return_inverse=True)
@@ -335,6 +340,13 @@ class _Majority:
         self.sure += np.where(shown == 0, 0, np.where(shown == self.signs, 1, -1))
         anew = (shown != 0) & (self.sure <= 0)
         self.cells[anew], self.signs[anew], self.sure[anew] = cells[anew], shown[anew], 1
+
+
+def _merges(cast: NDArray[np.uint8], cells: NDArray[np.uint8], none: int) -> bool:
+    """Say whether a cast would turn colours of ``cells`` into others that are there already, and stay."""
+    there = np.bincount(cells.ravel(), minlength=none + 1)[:none] > 0
+    moves = moves_of(cast)
+    return bool((there & ~moves)[cast[moves & there]].any())
 
 
 def empty_tables(grid: tuple[int, int], pixels: int, colours: int) -> dict[str, NDArray[Any]]:

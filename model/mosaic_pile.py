@@ -203,7 +203,8 @@ class Pile:
         if self._offered[0] is not self.now:
             rows, columns = self.grid
             used = self.rects[:, 2] > 0
-            offered = self.known.offer(np.append(self._signs[used], self.now.ravel()))
+            colours = self._colours_in(np.append(self.contents[used].ravel(), self.compose().ravel()))
+            offered = self.known.offer(np.append(self._signs[used], self.now.ravel()), colours)
             inside = [
                 one for one in offered if one.y + len(one.cells) <= rows and one.x + one.cells.shape[1] <= columns
             ]

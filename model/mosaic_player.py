@@ -50,6 +50,10 @@ class Palette:
             numbers = self._number[codes]
         return np.asarray(numbers)
 
+    def _open(self, idea: Idea | None, becomes: NDArray[np.uint8]) -> NDArray[np.bool_]:
+        """Return which cells (rows, columns) rules may tell: not all that a cast turns does turn."""
+        return stays(becomes) | (idea is not None and idea.kind == CAST)
+
     def _learn(self, colour: NDArray[np.int64]) -> int:
         if self.grows and self.used < len(self.colours):
             self.colours[self.used] = colour
@@ -126,10 +130,15 @@ class MosaicPlayer:
         setting = self._setting(idea)
         if setting is not None:
             told = self.layers.known.by_rule.foretell(setting)
-            by_rule = stays(becomes) & (told[..., 0] != self.config.colours) & (told != self.memory.now).any(-1)
-            cells[by_rule] = told[by_rule]
-            becomes[by_rule] = TOLD + (becomes[by_rule] >= IN_FRONT) * np.uint8(IN_FRONT)
+            by_rule = self._open(idea, becomes) & (told[..., 0] != self.config.colours)
+            same = (told == self.memory.now).all(-1)
+            becomes[by_rule] = np.where(same, 0, TOLD)[by_rule] + becomes[by_rule] // IN_FRONT * IN_FRONT
+            cells[by_rule] = np.where(same[..., None], self.config.colours, told)[by_rule]
         return cells, becomes
+
+    def _open(self, idea: Idea | None, becomes: NDArray[np.uint8]) -> NDArray[np.bool_]:
+        """Return which cells (rows, columns) rules may tell: not all that a cast turns does turn."""
+        return stays(becomes) | (idea is not None and idea.kind == CAST)
 
     def _learn(self, cells: NDArray[np.uint8]) -> None:
         """Let rules be learnt from the picture that is shown next."""
@@ -142,7 +151,8 @@ class MosaicPlayer:
         if setting is not None:
             looks = known.looks_of(cells)
             looks = looks[:1] if idea is not None and idea.kind == CAST else looks
-            known.by_rule.learn(setting, stays(self.layers.foresee(idea)[1]), cells, looks)
+            becomes = self.layers.foresee(idea)[1]
+            known.by_rule.learn(setting, self._open(idea, becomes), ~stays(becomes), cells, looks)
 
     def _colour_at(self, place: NDArray[np.int64]) -> int:
         """Return the colour of a pixel (x, y), beneath the pointer."""

@@ -36,6 +36,7 @@ CONTEXTS = (  # what each kind of rule looks at; the first two tell where someth
     ("now", "column", "line", "begun", "done"),
     ("now", "left", "line", "begun", "done"),
     ("now", "place", "idea", "next", "title"),
+    ("now", "place", "idea", "then", "title"),
     ("now", "place", "idea", "front"),
     ("now", "place", "idea", "done", "under"),
     ("now", "place", "idea"),
@@ -58,6 +59,7 @@ class Setting(NamedTuple):
     column: Signs  # (rows, columns) in which column of it
     off: Signs  # (rows, columns) where each lies from what is pressed or let go, 0: far, or nothing is
     pressed: tuple[int, int] | None  # row and column that the pointer is pressed on in this tick
+    then: NDArray[np.uint8]  # (MARKS, pixels) how the layer begins that will be in front
     title: int  # colour that fills most of the top row of the layer in front, ``none`` where there is none
     done: int  # a number for the controls that are on, for the button of a tick ago, and for the idea
     front: int  # ... for the size of the layer in front
@@ -66,7 +68,7 @@ class Setting(NamedTuple):
 
     def turned(self, into: NDArray[np.uint8]) -> "Setting":
         """Return the same in colours ``into`` (colours + 1,)."""
-        return self._replace(cells=into[self.cells], title=int(into[self.title]))
+        return self._replace(cells=into[self.cells], then=into[self.then], title=int(into[self.title]))
 
 
 class Rules:
@@ -112,29 +114,41 @@ class Rules:
         return found
 
     def learn(
-        self, setting: Setting, open_: NDArray[np.bool_], cells: NDArray[np.uint8], looks: Sequence[NDArray[np.uint8]]
+        self,
+        setting: Setting,
+        open_: NDArray[np.bool_],
+        told: NDArray[np.bool_],
+        cells: NDArray[np.uint8],
+        looks: Sequence[NDArray[np.uint8]],
     ) -> None:
         """Count what followed, and what would have in other colours.
 
         Args:
             open_: (rows, columns) which cells are to be told by rules.
+            told: (rows, columns) which of these the idea lets change: that they do not is worth a rule, too.
             cells: (rows, columns, pixels) what is seen next.
             looks: colours (colours + 1,) that those of the setting may be; a context that is the same in several looks
                 counts once.
         """
         counted: set[int] = set()
         for into in looks:
-            counted |= self._count(setting.turned(into), open_, into[cells], counted)
+            counted |= self._count(setting.turned(into), (open_, told), into[cells], counted)
         self._settings += 1
         if self._settings % SETTLE == 0:
             self.settle()
 
     def _count(
-        self, setting: Setting, open_: NDArray[np.bool_], cells: NDArray[np.uint8], counted: set[int]
+        self,
+        setting: Setting,
+        which: tuple[NDArray[np.bool_], NDArray[np.bool_]],
+        cells: NDArray[np.uint8],
+        counted: set[int],
     ) -> set[int]:
         """Count what followed all contexts that are not ``counted`` yet, and return which were."""
         shown, then = signs(setting.cells, self.none), signs(cells, self.none)
-        stay, turn = open_ & (shown != 0) & (then == shown), open_ & (shown != 0) & (then != shown)
+        open_, told = which[0] & (shown != 0), which[1]
+        turn = open_ & ((then != shown) | told)
+        stay = open_ & ~turn
         outcomes = then[turn].tolist()
         for outcome, content in zip(outcomes, cells[turn], strict=True):
             self._contents.setdefault(outcome, np.array(content))
@@ -199,6 +213,7 @@ class Rules:
             **{"now": shown, "place": setting.place, "column": setting.column, "off": setting.off},
             **{"left": np.concatenate([edge, shown[:, :-1]], 1), "right": _beside(shown)},
             "under": shown[setting.pressed].reshape(1, 1) if setting.pressed else 0,
+            "then": (signs(setting.then, self.none) @ factors(len(setting.then))).reshape(1, 1),
             **{"line": 0, "begun": 0, "what": 0},
         }
         for name in ("title", "done", "front", "next", "idea"):

@@ -183,7 +183,7 @@ def test_what_appears_is_what_appeared_most_often_and_not_what_did_last() -> Non
         if seen % 2 == 0:
             look[seen % 4 + 1] = seen  # something lay over it
         known.learn_appearance(top, *PLACES[0], look)
-    (one,) = Known(vars(known)).offer(signs(desktop.ground, NONE))
+    (one,) = Known(vars(known)).offer(signs(desktop.ground, NONE), np.zeros(NONE, np.bool_))
     assert np.array_equal(one.cells, desktop.contents[0])
 
 
@@ -225,8 +225,28 @@ def test_what_appeared_is_offered_in_the_colours_of_the_picture() -> None:
     turned = NONE - 1 - desktop.contents[0]
     for shown, expected in ((7, desktop.contents[0]), (NONE - 8, turned)):
         desktop.ground[ROWS - 1] = shown
-        (one,) = known.offer(signs(desktop.ground, NONE))
+        (one,) = known.offer(signs(desktop.ground, NONE), np.zeros(NONE, np.bool_))
         assert np.array_equal(one.cells, expected)
+        seen = np.bincount(expected.ravel(), minlength=NONE)[:NONE] > 0
+        (one,) = known.offer(np.zeros((ROWS, COLUMNS), np.int64), seen)
+        assert np.array_equal(one.cells, expected), "its colours are there, though none of its contents is"
+
+
+def test_a_cast_that_would_make_two_colours_one_gives_no_look() -> None:
+    known = Known.nothing((ROWS, COLUMNS), PIXELS, NONE)
+    known.grows = True
+    cells = np.random.default_rng(0).integers(0, 8, (*SIZES[0], PIXELS)).astype(np.uint8)
+    for _ in range(VOTES):
+        known.learn_appearance(signs(cells, NONE)[0, :MARKS], *PLACES[0], cells)
+    merging, other = (np.full(NONE, NONE, np.uint8) for _ in range(2))
+    merging[3], other[3] = 4, 9
+    for _ in range(VOTES):
+        known.learn_cast(merging)
+        known.learn_cast(other)
+    assert known.counts["casts"] == 2
+    looks = [look for *_, look in known._looks]
+    assert len(looks) == 2, "as it was seen, and with another colour in place of one"
+    assert any((look == 9).any() for look in looks)
 
 
 def test_what_lies_beneath_is_taken_for_what_lay_there_before_until_it_is_seen() -> None:
