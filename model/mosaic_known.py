@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from dreamloop.model.mosaic_cells import factors, moves_of, signs, turned
 from dreamloop.model.mosaic_rules import Rules, empty_rules
+from dreamloop.model.mosaic_strokes import Strokes, empty_strokes
 
 MARKS = 4  # cells at the beginning of the top row that a thing is known by
 TELLING = 3  # of them that must differ: a bare desktop begins nothing
@@ -30,7 +31,17 @@ PIXELS, FEW, MOSTLY = 32, 6, 0.8  # pixels of a colour, and the share of them, t
 
 Signs = NDArray[np.int64]  # (rows, columns), a number for every content of a cell
 Size = tuple[int, int]  # height and width in cells
-TABLES = ("sizes", "places", "looks", "casts", "grounds", "turns", "rules", "outcomes")  # as they lie in a checkpoint
+TABLES = (
+    "sizes",
+    "places",
+    "looks",
+    "casts",
+    "grounds",
+    "turns",
+    "rules",
+    "outcomes",
+    "strokes",
+)  # as they lie in a checkpoint
 
 
 class Appearance(NamedTuple):
@@ -53,7 +64,7 @@ class Known:
             casts (CASTS, colours) uint8: what every colour turns into, ``colours`` where that is not known.
             grounds (GROUNDS, rows, columns, pixels) uint8: what lies beneath all layers.
             turns (TURNS, colours) uint8: as casts, but of what is the front layer's when it is that no longer.
-            rules, outcomes: as of mosaic_rules.py.
+            rules, outcomes: as of mosaic_rules.py; strokes: as of mosaic_strokes.py.
     """
 
     def __init__(self, tables: Mapping[str, NDArray[Any]], *, grows: bool = False) -> None:
@@ -71,7 +82,8 @@ class Known:
         self._casts, self._turns = _Casts(self.casts), _Casts(self.turns)
         used = [ground for ground in self.grounds if (ground != self.none).any()]
         self._grounds = [_Majority(ground, self.none, MET + len(used) - i) for i, ground in enumerate(used)]
-        self.rules, self.outcomes = tables["rules"], tables["outcomes"]
+        self.rules, self.outcomes, self.strokes = tables["rules"], tables["outcomes"], tables["strokes"]
+        self.by_stroke = Strokes(self.strokes, self.none, grows=grows)
         self.by_rule = Rules(self.rules, self.outcomes, self.none, grows=grows)
         self._read()
 
@@ -86,7 +98,7 @@ class Known:
         return {
             **{"sizes": len(self._sizes), "appearances": len(self._rows)},
             **{"casts": len(self.offered_casts), "grounds": len(self._often()), "turns": len(self._turns.offered)},
-            "rules": len(self.by_rule),
+            **{"rules": len(self.by_rule), "strokes": len(self.by_stroke)},
         }
 
     # --- sizes ---
@@ -270,7 +282,9 @@ class Known:
             if (key := (*place, cells.tobytes())) not in met:
                 met.add(key)
                 self._looks.append((*place, cells))
-                todo += [(*place, turned(cells, cast)) for cast in self.offered_casts if not _merges(cast, cells, self.none)]
+                todo += [
+                    (*place, turned(cells, cast)) for cast in self.offered_casts if not _merges(cast, cells, self.none)
+                ]
         told = np.zeros((len(self._looks), CELLS), np.int64)
         self._look_first = np.zeros(told.shape, np.bool_)  # where a content stands that did not stand before
         self._look_colours = np.zeros((len(self._looks), self.none))  # share of its pixels that are of each
@@ -359,6 +373,7 @@ def empty_tables(grid: tuple[int, int], pixels: int, colours: int) -> dict[str, 
         "grounds": np.full((GROUNDS, *grid, pixels), colours, np.uint8),
         "turns": np.full((TURNS, colours), colours, np.uint8),
         **empty_rules(pixels, colours),
+        **empty_strokes(),
     }
 
 

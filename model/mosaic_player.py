@@ -19,12 +19,14 @@ from dreamloop.model.mosaic_memory import CellMemory
 from dreamloop.model.mosaic_net import AROUND, CARRIED, INKS, MosaicConfig, Seen
 from dreamloop.model.mosaic_pile import CAST, IN_FRONT, NEW_ONE, TOLD, Idea, stays
 from dreamloop.model.mosaic_rules import Setting
-from dreamloop.model.mosaic_setting import setting_of
+from dreamloop.model.mosaic_setting import places_of, setting_of
 from dreamloop.model.mosaic_sprite import CLEAR, SIDE, Sprite, on_the_way, seen_next, uncover
+from dreamloop.model.mosaic_strokes import DID_NOT, DREW, PRESSED, Way, drew
 
 Look = tuple[NDArray[Any], ...]  # the fields of Seen or of Moment, of one player
 Part = tuple[slice, slice]  # rows and columns of the picture
 WHOLE = (slice(0, None), slice(0, None))
+_KEPT = ("actions", "places", "inks", "marks")
 
 
 class Palette:
@@ -83,7 +85,10 @@ class MosaicPlayer:
         self.layers = Layers(config.grid, config.cell**2, config.colours, known, config.leap, config.floor)
         self.actions = np.zeros((config.action_ticks, config.actions), np.float32)
         self.places = np.zeros((3, 2), np.int64)
-        self.inks = np.full(3, config.colours, np.int64)  # colours: the last drawn; that the pointer was pressed on; ... before
+        self.inks = np.full(3, config.colours, np.int64)  # colours: drawn last; that it was pressed on; ... before
+        self.marks = np.zeros(
+            3, np.int64
+        )  # places: that it was pressed on; ... before; what the way did (mosaic_strokes.py)
         self.covered = np.zeros(config.grid, np.bool_)  # cells of the true picture watched last that the pointer hid
 
     def act(self, action: NDArray[np.float32]) -> None:
@@ -95,8 +100,10 @@ class MosaicPlayer:
         place = self._place(action)
         stays_down = self._held(action) and self._held(before)
         if self._held(action) and not stays_down:
+            row, column = (place // config.cell)[::-1].tolist()
             self.inks[1:] = self._colour_at(place), self.inks[1]
-            self.layers.press(*(place // config.cell)[::-1].tolist())
+            self.marks[:] = places_of(self.layers)[row, column], self.marks[0], PRESSED
+            self.layers.press(row, column)
         self.places = np.stack([place, self.places[0], self.places[2] if stays_down else place])
 
     def _held(self, action: NDArray[np.float32]) -> bool:
@@ -113,6 +120,9 @@ class MosaicPlayer:
         """Take the picture that was drawn, as cells of numbers, and return which cells changed."""
         if self.layers.known.by_rule.grows:
             self._learn(cells)
+        way = self._way()
+        if way is not None:
+            self.marks[2] = DREW if drew(way, cells, self.config.colours) else DID_NOT
         before, changed = self._colour_at(self.places[0]), self.memory.show(cells)
         if changed.any():
             self.layers.show(cells, self.moved // self.config.cell, self.shift // self.config.cell, self.memory.tick)
@@ -127,9 +137,10 @@ class MosaicPlayer:
     def _foresee(self, idea: Idea | None) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
         """Return what an idea foresees (see mosaic_pile.py), and rules where it leaves the cells as they are."""
         cells, becomes = self.layers.foresee(idea)
-        setting = self._setting(idea)
-        if setting is not None:
-            told = self.layers.known.by_rule.foretell(setting)
+        known, setting, way = self.layers.known, self._setting(idea), self._way()
+        rules = [] if setting is None else [known.by_rule.foretell(setting)]
+        strokes = [] if way is None else [known.by_stroke.foretell(way)]
+        for told in rules + strokes:
             by_rule = self._open(idea, becomes) & (told[..., 0] != self.config.colours)
             same = (told == self.memory.now).all(-1)
             becomes[by_rule] = np.where(same, 0, TOLD)[by_rule] + becomes[by_rule] // IN_FRONT * IN_FRONT
@@ -142,6 +153,9 @@ class MosaicPlayer:
 
     def _learn(self, cells: NDArray[np.uint8]) -> None:
         """Let rules be learnt from the picture that is shown next."""
+        way = self._way()
+        if way is not None:
+            self.layers.known.by_stroke.learn(way, cells)
         if self._setting(None) is None and (cells == self.memory.now).all():
             return
         ideas, known = self.ideas, self.layers.known
@@ -218,8 +232,7 @@ class MosaicPlayer:
     def look(self, part: Part = WHOLE, idea: Idea | None = None) -> Look:
         """Return what the net sees of this player, of the whole picture or of ``part`` of it, if an idea comes true."""
         memory, step = self.memory, self.shift
-        held = self._held(self.actions[-1])
-        inks = np.array([self._colour_at(self.places[1]), *self.inks[[0, 2]]]) if held else np.full(INKS, self.config.colours)
+        inks = self._inks()
         beside = (*self.layers.turned_looks(), *self._drawn(inks), *self._around())
         carried = self._carried(step // self.config.cell)
         pages = [page[part] for page in (memory.now, *carried, *memory.slots, *beside)]
@@ -277,6 +290,18 @@ class MosaicPlayer:
         assert len(carried) == CARRIED
         return carried
 
+    def _inks(self) -> NDArray[np.int64]:
+        """Return the colours (INKS,) that the pointer may draw in; none where it is not down."""
+        if not self._held(self.actions[-1]):
+            return np.full(INKS, self.config.colours)
+        return np.array([self._colour_at(self.places[1]), *self.inks[[0, 2]]])
+
+    def _way(self) -> Way | None:
+        """Return the way of a pointer that is down."""
+        if not self._held(self.actions[-1]):
+            return None
+        return Way(np.stack(self._drawn(self._inks())), places_of(self.layers), int(self.marks[2]), int(self.marks[1]))
+
     def _drawn(self, inks: NDArray[np.int64]) -> list[NDArray[np.uint8]]:
         """Return what cells show once the way of the pointer is drawn in each of ``inks``; none where it does not pass."""
         config, now = self.config, self.memory.now
@@ -315,12 +340,13 @@ class MosaicPlayer:
 
     def state(self) -> dict[str, Any]:
         """Return copies of everything."""
-        own = {"actions": self.actions.copy(), "places": self.places.copy(), "inks": self.inks.copy()}
+        own = {name: getattr(self, name).copy() for name in _KEPT}
         return own | self.memory.state() | self.layers.state()
 
     def restore(self, state: dict[str, Any]) -> None:
         """Go back to what ``state()`` returned."""
-        self.actions, self.places, self.inks = (np.array(state[name]) for name in ("actions", "places", "inks"))
+        for name in _KEPT:
+            setattr(self, name, np.array(state[name]))
         self.memory.restore(state)
         self.layers.restore(state)
 

@@ -17,24 +17,23 @@ from numpy.typing import NDArray
 from dreamloop.model.mosaic_cells import factors, signs
 
 RULES, OUTCOMES = 65536, 3072  # that can be known, and contents that they lead to
-VOTES = 3  # times that a rule must have come true
-SURE = 0.75  # how sure it must be
+SURE = 0.88  # how sure it must be: what is told wrongly stays, what is left open the net may still tell
 NEAR = 3  # lines above and below where something begins in which it may change cells too
 SETTLE = 300  # settings learnt from, after which the rules are drawn up anew
 ONCE = 1 << 26  # contexts that are told apart when they are met for the first time
 
 CONTEXTS = (  # what each kind of rule looks at; the first two tell where something begins, see ``_contexts``
-    ("now", "done", "under"),
+    ("now", "done", "under", "front"),
     ("now", "done", "off"),
+    ("now", "done", "under"),
     ("now", "left", "done", "under", "front"),
     ("now", "right", "done", "under", "front"),
     ("now", "place", "done", "under", "front"),
-    ("place", "done", "under", "front"),
-    ("place", "done", "what"),
-    ("now", "place", "done", "what"),
-    ("now", "right", "place", "done", "what"),
-    ("now", "column", "line", "begun", "done"),
-    ("now", "left", "line", "begun", "done"),
+    ("place", "done", "front", "what"),
+    ("now", "place", "done", "front", "what"),
+    ("now", "right", "place", "done", "front", "what"),
+    ("now", "column", "line", "begun", "done", "front"),
+    ("now", "left", "line", "begun", "done", "front"),
     ("now", "place", "idea", "next", "title"),
     ("now", "place", "idea", "then", "title"),
     ("now", "place", "idea", "front"),
@@ -42,9 +41,9 @@ CONTEXTS = (  # what each kind of rule looks at; the first two tell where someth
     ("now", "place", "idea"),
 )
 MOVES = (  # of the rules by which a cell comes to show what that to the right of it did
-    ("place", "done", "what"),
-    ("now", "place", "done", "what"),
-    ("right", "place", "done", "what"),
+    ("place", "done", "front", "what"),
+    ("now", "place", "done", "front", "what"),
+    ("right", "place", "done", "front", "what"),
 )
 FROM_RIGHT = -1  # outcome of these
 
@@ -89,21 +88,21 @@ class Rules:
             self._contents = dict(zip(told.tolist(), outcomes.copy(), strict=True))
             self._met: dict[int, list[int]] = {}  # how often each was met, what followed most, how often that did
             for context, outcome, sure in rules[rules[:, 2] > 0].tolist():
-                votes = round(0.5 * (1 + sure / 1e6) / (1 - sure / 1e6))
-                self._met[context] = [votes, FROM_RIGHT if outcome == FROM_RIGHT else int(told[outcome]), votes]
+                told_by = FROM_RIGHT if outcome == FROM_RIGHT else int(told[outcome])
+                self._met[context] = [times_of(sure), told_by, times_of(sure)]
                 self._once[context % ONCE] = True
         self._read()
 
     def __len__(self) -> int:
         """How many are known."""
-        return len(self._order)
+        return len(self._known)
 
     def foretell(self, setting: Setting) -> NDArray[np.uint8]:
         """Return what the rules foresee (rows, columns, pixels); ``none`` where they tell nothing."""
         shown = signs(setting.cells, self.none)
         best, chosen = np.zeros_like(shown), np.zeros_like(shown)
         for contexts in self._contexts(setting, shown) if len(self) else ():
-            sure, outcome = self._find(contexts)
+            sure, outcome = find(self._known, contexts)
             better = sure > best
             best, chosen = np.where(better, sure, best), np.where(better, outcome, chosen)
         told = (best >= SURE * 1e6) & (shown != 0)
@@ -161,7 +160,7 @@ class Rules:
             for context, outcome, again, from_right in zip(came.tolist(), outcomes, known[turn], moved, strict=True):
                 if again and context not in counted:
                     outcome = FROM_RIGHT if from_right else outcome
-                    _vote(self._met.setdefault(context, [0, outcome, 0]), outcome)
+                    vote(self._met.setdefault(context, [0, outcome, 0]), outcome)
                     fresh.add(context)
             stayed = stay & known
             alike = (shown == right)[stayed] & (i >= len(CONTEXTS))
@@ -177,9 +176,9 @@ class Rules:
         """Draw up the tables: of the rules that came true often enough, those that did most."""
         found = []
         for context, (times, outcome, most) in self._met.items():
-            sure = (most - 0.5) / (times + 0.5)
-            if most >= VOTES and sure >= SURE:
-                found.append((most, context, outcome, int(1e6 * sure)))
+            sure = sure_of(times, most)
+            if sure >= SURE * 1e6:
+                found.append((most, context, outcome, sure))
         found.sort(reverse=True)
         numbers: dict[int, int] = {}
         self.rules[:], self.outcomes[:] = 0, self.none
@@ -192,15 +191,7 @@ class Rules:
         self._read()
 
     def _read(self) -> None:
-        used = self.rules[self.rules[:, 2] > 0]
-        self._order, self._outcome, self._sure = np.ascontiguousarray(used[used[:, 0].argsort()].T)
-
-    def _find(self, contexts: Signs) -> tuple[Signs, Signs]:
-        """Return how sure the rules for contexts are, 0 where there is none, and the numbers of their outcomes."""
-        if not len(self):
-            return np.zeros_like(contexts), np.zeros_like(contexts)
-        at = np.searchsorted(self._order, contexts).clip(max=len(self) - 1)
-        return np.where(self._order[at] == contexts, self._sure[at], 0), self._outcome[at]
+        self._known = sorted_rules(self.rules)
 
     def _contexts(self, setting: Setting, shown: Signs) -> Iterator[Signs]:
         """Yield, for each kind of rule, a number (rows, columns) for what it looks at.
@@ -223,7 +214,7 @@ class Rules:
             for name, factor in zip(names, factors(8), strict=False):
                 told += parts[name] * factor
             yield told
-            sure = self._find(told)[0] if i < 2 else edge
+            sure = find(self._known, told)[0] if i < 2 else edge
             if i == 0 and sure.any():
                 row, column = np.unravel_index(int(sure.argmax()), sure.shape)
                 lines = np.arange(len(shown))[:, None] - row
@@ -238,7 +229,31 @@ def _beside(shown: Signs) -> Signs:
     return np.concatenate([shown[:, 1:], np.zeros((len(shown), 1), np.int64)], 1)
 
 
-def _vote(one: list[int], outcome: int) -> None:
+def sorted_rules(table: Signs) -> Signs:
+    """Return the rules (n, 3) of a table that are in use, by the numbers of their contexts."""
+    used = table[table[:, 2] > 0]
+    return np.asfortranarray(used[used[:, 0].argsort()])
+
+
+def find(known: Signs, contexts: Signs) -> tuple[Signs, Signs]:
+    """Return how sure ``known`` rules, sorted, are for contexts, 0 where there is none, and what follows."""
+    if not len(known):
+        return np.zeros_like(contexts), np.zeros_like(contexts)
+    at = np.searchsorted(known[:, 0], contexts).clip(max=len(known) - 1)
+    return np.where(known[at, 0] == contexts, known[at, 2], 0), known[at, 1]
+
+
+def sure_of(times: int, most: int) -> int:
+    """Return how sure it is, in millionths, what follows: ``most`` of so many times it did."""
+    return int(1e6 * (most - 0.5) / (times + 0.5))
+
+
+def times_of(sure: int) -> int:
+    """Return how many times without an exception make one so sure."""
+    return round(0.5 * (1e6 + sure) / (1e6 - sure))
+
+
+def vote(one: list[int], outcome: int) -> None:
     """Count an outcome; another takes the place of what followed most before when that is no majority any more."""
     one[0] += 1
     if one[1] == outcome:

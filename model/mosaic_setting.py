@@ -42,10 +42,9 @@ def setting_of(
     layer, then = pile.front, pile.front_after(idea)
     top = pile.top_of(layer or then, idea)
     kind = 0 if idea is None else _number(1 + idea.kind, idea.layer if idea.kind == CAST else 0)
-    place = np.stack([*pile.at, *(pile.rects[pile.owner, i] for i in (2, 3))], -1) @ factors(4)
     return Setting(
         cells=cells,
-        place=place,
+        place=places_of(pile),
         column=pile.at[1],
         off=_off(pile.grid, pointed) if edge else np.zeros(pile.grid, np.int64),
         pressed=(int(pointed[1]), int(pointed[0])) if edge and down else None,
@@ -56,6 +55,11 @@ def setting_of(
         next=_number(*pile.size_of(then, idea)),
         idea=kind,
     )
+
+
+def places_of(pile: Pile) -> NDArray[np.int64]:
+    """Return a number (rows, columns) for where in which size of layer each cell lies."""
+    return np.asarray(np.stack([*pile.at, *(pile.rects[pile.owner, i] for i in (2, 3))], -1) @ factors(4))
 
 
 def _off(grid: tuple[int, int], pointed: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -18,7 +18,9 @@ BEFORE, SIDE = 8, 32  # pixels of the window in which a sprite is looked for: be
 FEW = 100  # looks that it takes to know a sprite
 SURE = 0.97  # share of the looks in which a pixel of a sprite has its colour
 MORE = 0.3  # by which that share must be above the colour's in the pictures, else it is the ground's
-BRUSH = np.stack(np.meshgrid([-1, 0, 1], [-1, 0, 1]), -1).reshape(-1, 2)  # pixels that a pointer may draw, from its place
+BRUSH = np.stack(np.meshgrid([-1, 0, 1], [-1, 0, 1]), -1).reshape(
+    -1, 2
+)  # pixels that a pointer may draw, from its place
 FITS = 0.75  # share of a sprite's pixels that must be there, else it is elsewhere
 
 Picture = NDArray[np.uint8]  # (h, w) numbers of colours

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from dreamloop.model import arch_mosaic
 from dreamloop.model.dataset import DataError, Episode
 from dreamloop.model.mosaic_book import EMPTY, OFTEN, Book
+from dreamloop.model.mosaic_cells import from_cells, to_cells
 from dreamloop.model.mosaic_config import MosaicTrainConfig, mosaic_config
 from dreamloop.model.mosaic_known import Known
 from dreamloop.model.mosaic_lessons import Lessons, smudge
-from dreamloop.model.mosaic_cells import from_cells, to_cells
 from dreamloop.model.mosaic_memory import OLDEST, STABLE, CellMemory
 from dreamloop.model.mosaic_net import AROUND, CARRIED, MosaicConfig, MosaicNet, chosen, surprise
 from dreamloop.model.mosaic_player import MosaicPlayer, Palette, stack

@@ -12,7 +12,7 @@ from dreamloop.model.mosaic_known import Known, empty_tables
 from dreamloop.model.mosaic_net import Seen
 from dreamloop.model.mosaic_pile import IN_FRONT, TOLD, UNKNOWN, stays
 from dreamloop.model.mosaic_player import MosaicPlayer
-from dreamloop.model.mosaic_rules import VOTES, Rules, empty_rules
+from dreamloop.model.mosaic_rules import Rules, empty_rules
 from dreamloop.model.mosaic_setting import setting_of
 
 TINY = replace(mosaic_config(arch_mosaic.tiny_card().config), button=2)
@@ -75,7 +75,7 @@ def foreseen(player: MosaicPlayer, page: NDArray[np.uint8], key: bool = True) ->
 def test_what_followed_again_and_again_is_foreseen_where_it_was_never_seen() -> None:
     player = MosaicPlayer(TINY, known=known())
     page = line(6)
-    write(player, 1, 1 + VOTES)
+    write(player, 1, 12)
     player.layers.known.by_rule.settle()
     write(player, 2, 20)
     player.layers.known.by_rule.settle()
@@ -114,7 +114,7 @@ def test_a_rule_holds_in_all_colours_that_a_picture_may_turn_to() -> None:
     dark[[BLANK, CARET, A]] = 0, 3, 4
     cast = np.full(NONE, NONE, np.uint8)
     cast[[BLANK, CARET, A]] = dark[[BLANK, CARET, A]]
-    for _ in range(VOTES):
+    for _ in range(3):
         lore.learn_cast(cast)
     player, page = MosaicPlayer(TINY, known=lore), line(6)
     rng = np.random.default_rng(1)

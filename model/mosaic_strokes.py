@@ -1,0 +1,103 @@
+"""Where a pointer that is down draws, and in which colour: counted from play, as rules are (see mosaic_rules.py).
+
+That it may draw along its way, in one of the colours it has met, is offered to the net anyway. Here is counted in which
+places of which layer it does so, and which colour it is after what was pressed before: a brush takes the colour that
+was picked, or keeps the last one. Knows no layers and no net.
+"""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dreamloop.model.mosaic_cells import factors
+from dreamloop.model.mosaic_rules import SURE, Signs, find, sorted_rules, sure_of, times_of, vote
+
+STROKES = 2048  # contexts that can be known
+PRESSED, DREW, DID_NOT = range(3)  # in this tick the button went down; a tick ago it drew, or it did not
+DRAWN = 1  # outcome of a place in which it draws; that of what was pressed before is the number of the colour
+SETTLE = 300  # ticks learnt from, after which the table is drawn up anew
+
+
+class Way(NamedTuple):
+    """The way of a pointer that is down, in one tick."""
+
+    pages: NDArray[np.uint8]  # (inks, rows, columns, pixels) what is seen once it drew in each colour
+    place: Signs  # (rows, columns) a number for where in which size of layer each cell lies
+    drew: int  # PRESSED, DREW or DID_NOT
+    past: int  # number of the place that was pressed the time before
+
+
+class Strokes:
+    """A table of contexts; it grows while ``grows``.
+
+    Args:
+        strokes: (STROKES, 3) int64: number of a context, its outcome, and how sure it is in millionths; 0: unused.
+    """
+
+    def __init__(self, strokes: Signs, none: int, *, grows: bool = False) -> None:
+        self.strokes, self.none, self.grows = strokes, none, grows
+        self._met: dict[int, list[int]] = {}  # how often each was met, what followed most, how often that did
+        for context, outcome, sure in strokes[strokes[:, 2] > 0].tolist():
+            self._met[context] = [times_of(sure), outcome, times_of(sure)]
+        self._ways, self._known = 0, sorted_rules(strokes)
+
+    def foretell(self, way: Way) -> NDArray[np.uint8]:
+        """Return what the way is sure to draw (rows, columns, pixels), ``none`` elsewhere."""
+        found = np.full_like(way.pages[0], self.none)
+        sure, ink = find(self._known, np.array(_colours(way)))
+        if sure.max() >= SURE * 1e6:
+            page = way.pages[ink[sure.argmax()]]
+            where = (page[..., 0] != self.none) & (find(self._known, _places(way))[0] >= SURE * 1e6)
+            found[where] = page[where]
+        return found
+
+    def learn(self, way: Way, cells: NDArray[np.uint8]) -> None:
+        """Count what the way did: ``cells`` (rows, columns, pixels) are seen after it."""
+        met = (way.pages[..., 0] != self.none).any(0)
+        right = (way.pages == cells).all(-1) & met
+        for context, drawn in zip(_places(way)[met].tolist(), right.any(0)[met].tolist(), strict=True):
+            if drawn:
+                vote(self._met.setdefault(context, [0, DRAWN, 0]), DRAWN)
+            elif context in self._met:
+                self._met[context][0] += 1
+        if drew(way, cells, self.none):
+            ink = int(right.sum((1, 2)).argmax())
+            for context in _colours(way):
+                vote(self._met.setdefault(context, [0, ink, 0]), ink)
+        self._ways += 1
+        if self._ways % SETTLE == 0:
+            self.settle()
+
+    def settle(self) -> None:
+        """Draw up the table: of what is sure, what was met most."""
+        known = [(most, key, outcome, sure_of(times, most)) for key, (times, outcome, most) in self._met.items()]
+        rows = [row for _, *row in sorted(known, reverse=True) if row[-1] >= SURE * 1e6][:STROKES]
+        self.strokes[:] = 0
+        self.strokes[: len(rows)] = rows or 0
+        self._known = sorted_rules(self.strokes)
+
+    def __len__(self) -> int:
+        """How many contexts are known."""
+        return len(self._known)
+
+
+def drew(way: Way, cells: NDArray[np.uint8], none: int) -> bool:
+    """Say whether most of the way was drawn in ``cells`` (rows, columns, pixels), in some colour."""
+    met = (way.pages[..., 0] != none).any(0)
+    return bool(met.any() and (way.pages == cells).all(-1).any(0)[met].mean() >= 0.5)
+
+
+def _places(way: Way) -> Signs:
+    """Return (rows, columns) a number for each place as the way finds it."""
+    return way.place * factors(3)[0] + way.drew * factors(3)[1]
+
+
+def _colours(way: Way) -> list[int]:
+    """Return numbers for what tells the colour: what was pressed before, or nothing but that it drew."""
+    return [int(np.array([past, way.drew, 1]) @ factors(3)) for past in (way.past, 0)]
+
+
+def empty_strokes() -> dict[str, NDArray[Any]]:
+    """Return a table in which nothing is known."""
+    return {"strokes": np.zeros((STROKES, 3), np.int64)}
