@@ -11,11 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dreamloop.model.mosaic_cells import factors
-from dreamloop.model.mosaic_rules import SURE, Signs, find, sorted_rules, sure_of, times_of, vote
+from dreamloop.model.mosaic_rules import SURE, Signs, find, sorted_rules, sure_of, times_of
 
 STROKES = 2048  # contexts that can be known
 PRESSED, DREW, DID_NOT = range(3)  # in this tick the button went down; a tick ago it drew, or it did not
-DRAWN = 1  # outcome of a place in which it draws; that of what was pressed before is the number of the colour
+DRAWN = 1  # outcome of a place in which it draws, or of a colour in which it does
+MOST = 0.5  # share of the cells on its way that are drawn, if it draws
 SETTLE = 300  # ticks learnt from, after which the table is drawn up anew
 
 
@@ -45,9 +46,9 @@ class Strokes:
     def foretell(self, way: Way) -> NDArray[np.uint8]:
         """Return what the way is sure to draw (rows, columns, pixels), ``none`` elsewhere."""
         found = np.full_like(way.pages[0], self.none)
-        sure, ink = find(self._known, np.array(_colours(way)))
+        sure = find(self._known, _colours(way))[0].max(1)
         if sure.max() >= SURE * 1e6:
-            page = way.pages[ink[sure.argmax()]]
+            page = way.pages[sure.argmax()]
             where = (page[..., 0] != self.none) & (find(self._known, _places(way))[0] >= SURE * 1e6)
             found[where] = page[where]
         return found
@@ -56,18 +57,20 @@ class Strokes:
         """Count what the way did: ``cells`` (rows, columns, pixels) are seen after it."""
         met = (way.pages[..., 0] != self.none).any(0)
         right = (way.pages == cells).all(-1) & met
-        for context, drawn in zip(_places(way)[met].tolist(), right.any(0)[met].tolist(), strict=True):
-            if drawn:
-                vote(self._met.setdefault(context, [0, DRAWN, 0]), DRAWN)
-            elif context in self._met:
-                self._met[context][0] += 1
+        self._count(_places(way)[met], right.any(0)[met])
         if drew(way, cells, self.none):
-            ink = int(right.sum((1, 2)).argmax())
-            for context in _colours(way):
-                vote(self._met.setdefault(context, [0, ink, 0]), ink)
+            drawn = right[:, met].mean(1) >= MOST
+            self._count(_colours(way), np.repeat(drawn[:, None], 2, 1))
         self._ways += 1
         if self._ways % SETTLE == 0:
             self.settle()
+
+    def _count(self, contexts: Signs, drawn: NDArray[np.bool_]) -> None:
+        for context, came in zip(contexts.ravel().tolist(), drawn.ravel().tolist(), strict=True):
+            if came or context in self._met:
+                met = self._met.setdefault(context, [0, DRAWN, 0])
+                met[0] += 1
+                met[2] += came
 
     def settle(self) -> None:
         """Draw up the table: of what is sure, what was met most."""
@@ -85,7 +88,7 @@ class Strokes:
 def drew(way: Way, cells: NDArray[np.uint8], none: int) -> bool:
     """Say whether most of the way was drawn in ``cells`` (rows, columns, pixels), in some colour."""
     met = (way.pages[..., 0] != none).any(0)
-    return bool(met.any() and (way.pages == cells).all(-1).any(0)[met].mean() >= 0.5)
+    return bool(met.any() and (way.pages == cells).all(-1).any(0)[met].mean() >= MOST)
 
 
 def _places(way: Way) -> Signs:
@@ -93,9 +96,10 @@ def _places(way: Way) -> Signs:
     return way.place * factors(3)[0] + way.drew * factors(3)[1]
 
 
-def _colours(way: Way) -> list[int]:
-    """Return numbers for what tells the colour: what was pressed before, or nothing but that it drew."""
-    return [int(np.array([past, way.drew, 1]) @ factors(3)) for past in (way.past, 0)]
+def _colours(way: Way) -> Signs:
+    """Return (inks, 2) numbers for what tells each colour: what was pressed before, or nothing but that it drew."""
+    inks = range(len(way.pages))
+    return np.array([[(past, way.drew, 1 + ink) for past in (way.past, 0)] for ink in inks], np.int64) @ factors(3)
 
 
 def empty_strokes() -> dict[str, NDArray[Any]]:
