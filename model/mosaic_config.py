@@ -30,6 +30,7 @@ class MosaicTrainConfig:
     wide: float = 0.2  # share of the lessons in which little changes that show the whole picture all the same
     mistaken: float = 0.02  # share of the lessons in which not what came true is foreseen, but anything
     smudge: float = 0.01  # share of the cells that show something wrong, as a dream's own mistakes do
+    counted: float = 0.5  # share of the play in which rules are counted: that costs more than to follow it
     much: int = 14  # cells; a tick in which more change is always taken, and shown whole
     gate: float = 1.0  # weight of the loss that says which cells change
     fair: float = 0.75  # how much alike lessons count in the next loss, whatever the number of their cells

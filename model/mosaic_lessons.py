@@ -95,7 +95,8 @@ class Lessons:
 
     def _of(self, episode: Episode) -> Iterator[Lesson]:
         """Follow an episode and yield the lessons that are worth it."""
-        player = MosaicPlayer(self.config.net, self.sprite, self.lore)
+        counts = self.rng.random() < self.config.counted
+        player = MosaicPlayer(self.config.net, self.sprite, self.lore, counts=counts)
         pictures = [self.palette.numbers(frame) for frame in episode[0]]
         for truth in player.watch(pictures, list(episode[1]), lambda: self.book.pages[: self.book.used]):
             changed = (truth != player.memory.now).any(-1)

@@ -75,13 +75,17 @@ class MosaicPlayer:
     Args:
         sprite: of the pointer; without one, the pointer is part of the picture.
         known: what is known of layers from earlier play.
+        counts: let rules be counted from what is shown, if what is known grows.
     """
 
-    def __init__(self, config: MosaicConfig, sprite: Sprite | None = None, known: Known | None = None) -> None:
+    def __init__(
+        self, config: MosaicConfig, sprite: Sprite | None = None, known: Known | None = None, *, counts: bool = True
+    ) -> None:
         self.config = config
         self.sprite = sprite or Sprite(np.full((SIDE, SIDE), CLEAR, np.uint8))
         self.memory = CellMemory(config.grid, config.cell**2, config.slots, config.colours)
         known = known or Known.nothing(config.grid, config.cell**2, config.colours)
+        self.counts = counts and known.grows
         self.layers = Layers(config.grid, config.cell**2, config.colours, known, config.leap, config.floor)
         self.actions = np.zeros((config.action_ticks, config.actions), np.float32)
         self.places = np.zeros((3, 2), np.int64)
@@ -118,7 +122,7 @@ class MosaicPlayer:
 
     def show(self, cells: NDArray[np.uint8]) -> NDArray[np.bool_]:
         """Take the picture that was drawn, as cells of numbers, and return which cells changed."""
-        if self.layers.known.by_rule.grows:
+        if self.counts:
             self._learn(cells)
         way = self._way()
         if way is not None:

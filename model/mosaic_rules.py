@@ -46,6 +46,11 @@ MOVES = (  # of the rules by which a cell comes to show what that to the right o
     ("right", "place", "done", "front", "what"),
 )
 FROM_RIGHT = -1  # outcome of these
+WHATEVER = (  # of the rules that hold whatever is done, if only something begins
+    ("now", "column", "line", "begun", "front"),
+    ("now", "left", "line", "begun", "front"),
+)
+KINDS = CONTEXTS + MOVES + WHATEVER
 
 Signs = NDArray[np.int64]
 
@@ -156,14 +161,15 @@ class Rules:
         for i, contexts in enumerate(self._contexts(setting, shown)):
             came, known = contexts[turn], self._once[contexts % ONCE]
             self._once[came % ONCE] = True
-            moved = along if i >= len(CONTEXTS) else [False] * len(outcomes)
+            moves = len(CONTEXTS) <= i < len(CONTEXTS + MOVES)
+            moved = along if moves else [False] * len(outcomes)
             for context, outcome, again, from_right in zip(came.tolist(), outcomes, known[turn], moved, strict=True):
                 if again and context not in counted:
                     outcome = FROM_RIGHT if from_right else outcome
                     vote(self._met.setdefault(context, [0, outcome, 0]), outcome)
                     fresh.add(context)
             stayed = stay & known
-            alike = (shown == right)[stayed] & (i >= len(CONTEXTS))
+            alike = (shown == right)[stayed] & moves
             for context, as_right in zip(contexts[stayed].tolist(), alike.tolist(), strict=True):
                 one = self._met.get(context)
                 if one is not None and context not in counted:
@@ -209,8 +215,8 @@ class Rules:
         }
         for name in ("title", "done", "front", "next", "idea"):
             parts[name] = np.full((1, 1), getattr(setting, name))
-        for i, names in enumerate(CONTEXTS + MOVES):
-            told = np.full_like(shown, factors(len(CONTEXTS + MOVES))[i])
+        for i, names in enumerate(KINDS):
+            told = np.full_like(shown, factors(len(KINDS))[i])
             for name, factor in zip(names, factors(8), strict=False):
                 told += parts[name] * factor
             yield told
