@@ -38,7 +38,7 @@ CARRIED = 4  # sources that move along with the pointer: both ways, across, down
 TURNED = 2  # ... that are the picture of now in other colours: as what leaves the front, as what comes there
 AROUND = 4  # ... that the cells around show: to the right, to the left, below, above
 INKS = 3  # ... in which the way of a pointer that is down is drawn: in the colour of its last place, in which it drew
-# last, and that it was pressed on the last time before
+# last, and that it was pressed on the time before in that layer
 AGES = 32  # ages of a cell that are told apart, in ticks
 REACH = 16  # pixels on every side of the pointer that its stamps cover
 Chance = Callable[[Tensor, Tensor], Tensor]  # logits (n, ...) and the players (n,) they are of, to logits

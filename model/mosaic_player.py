@@ -17,7 +17,7 @@ from dreamloop.model.mosaic_known import Known
 from dreamloop.model.mosaic_layers import Facts, Layers
 from dreamloop.model.mosaic_memory import CellMemory
 from dreamloop.model.mosaic_net import AROUND, CARRIED, INKS, MosaicConfig, Seen
-from dreamloop.model.mosaic_pile import CAST, IN_FRONT, NEW_ONE, TOLD, Idea, stays
+from dreamloop.model.mosaic_pile import CAST, IN_FRONT, MOST, NEW_ONE, TOLD, Idea, stays
 from dreamloop.model.mosaic_rules import Setting
 from dreamloop.model.mosaic_setting import places_of, setting_of
 from dreamloop.model.mosaic_sprite import CLEAR, SIDE, Sprite, on_the_way, seen_next, uncover
@@ -26,7 +26,7 @@ from dreamloop.model.mosaic_strokes import DID_NOT, DREW, PRESSED, Way, drew
 Look = tuple[NDArray[Any], ...]  # the fields of Seen or of Moment, of one player
 Part = tuple[slice, slice]  # rows and columns of the picture
 WHOLE = (slice(0, None), slice(0, None))
-_KEPT = ("actions", "places", "inks", "marks")
+_KEPT = ("actions", "places", "inks", "marks", "pressed")
 
 
 class Palette:
@@ -89,10 +89,9 @@ class MosaicPlayer:
         self.layers = Layers(config.grid, config.cell**2, config.colours, known, config.leap, config.floor)
         self.actions = np.zeros((config.action_ticks, config.actions), np.float32)
         self.places = np.zeros((3, 2), np.int64)
-        self.inks = np.full(3, config.colours, np.int64)  # colours: drawn last; that it was pressed on; ... before
-        self.marks = np.zeros(
-            3, np.int64
-        )  # places: that it was pressed on; ... before; what the way did (mosaic_strokes.py)
+        self.inks = np.full(2, config.colours, np.int64)  # colours: drawn last; pressed on the time before in that layer
+        self.marks = np.zeros(2, np.int64)  # place that was pressed the time before; what the way did (mosaic_strokes.py)
+        self.pressed = np.full((MOST + 2, 2), config.colours, np.int64)  # place and colour pressed last in each layer
         self.covered = np.zeros(config.grid, np.bool_)  # cells of the true picture watched last that the pointer hid
 
     def act(self, action: NDArray[np.float32]) -> None:
@@ -105,8 +104,9 @@ class MosaicPlayer:
         stays_down = self._held(action) and self._held(before)
         if self._held(action) and not stays_down:
             row, column = (place // config.cell)[::-1].tolist()
-            self.inks[1:] = self._colour_at(place), self.inks[1]
-            self.marks[:] = places_of(self.layers)[row, column], self.marks[0], PRESSED
+            layer = int(self.layers.owner[row, column])
+            self.marks[:], self.inks[1] = (*self.pressed[layer, :1], PRESSED), self.pressed[layer, 1]
+            self.pressed[layer] = places_of(self.layers)[row, column], self._colour_at(place)
             self.layers.press(row, column)
         self.places = np.stack([place, self.places[0], self.places[2] if stays_down else place])
 
@@ -124,13 +124,14 @@ class MosaicPlayer:
         """Take the picture that was drawn, as cells of numbers, and return which cells changed."""
         if self.counts:
             self._learn(cells)
-        way = self._way()
+        way, drawn = self._way(), None
         if way is not None:
-            self.marks[2] = DREW if drew(way, cells, self.config.colours) else DID_NOT
-        before, changed = self._colour_at(self.places[0]), self.memory.show(cells)
+            drawn = drew(way, cells, self.config.colours)
+            self.marks[1] = self.marks[1] if drawn is None else DREW if drawn else DID_NOT
+        changed = self.memory.show(cells)
         if changed.any():
             self.layers.show(cells, self.moved // self.config.cell, self.shift // self.config.cell, self.memory.tick)
-        if self._held(self.actions[-1]) and self._colour_at(self.places[0]) != before:
+        if drawn:
             self.inks[0] = self._colour_at(self.places[0])
         return changed
 
@@ -298,16 +299,16 @@ class MosaicPlayer:
         """Return the colours (INKS,) that the pointer may draw in; none where it is not down."""
         if not self._held(self.actions[-1]):
             return np.full(INKS, self.config.colours)
-        return np.array([self._colour_at(self.places[1]), *self.inks[[0, 2]]])
+        return np.array([self._colour_at(self.places[1]), *self.inks])
 
     def _way(self) -> Way | None:
         """Return the way of a pointer that is down."""
         if not self._held(self.actions[-1]):
             return None
-        return Way(np.stack(self._drawn(self._inks())), places_of(self.layers), int(self.marks[2]), int(self.marks[1]))
+        return Way(np.stack(self._drawn(self._inks())), places_of(self.layers), int(self.marks[1]), int(self.marks[0]))
 
     def _drawn(self, inks: NDArray[np.int64]) -> list[NDArray[np.uint8]]:
-        """Return what cells show once the way of the pointer is drawn in each of ``inks``; none where it does not pass."""
+        """Return what cells show once the way of the pointer is drawn in each of ``inks``; none where that changes nothing."""
         config, now = self.config, self.memory.now
         found = [np.full(now.shape, config.colours, np.uint8) for _ in inks]
         if (inks != config.colours).any():
@@ -317,6 +318,7 @@ class MosaicPlayer:
             for page, ink in zip(found, inks, strict=True):
                 if ink != config.colours:
                     page[met] = np.where(way[met], ink, now[met])
+                    page[(page == now).all(-1)] = config.colours
         return found
 
     def _around(self) -> list[NDArray[np.uint8]]:

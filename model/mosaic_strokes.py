@@ -85,10 +85,10 @@ class Strokes:
         return len(self._known)
 
 
-def drew(way: Way, cells: NDArray[np.uint8], none: int) -> bool:
-    """Say whether most of the way was drawn in ``cells`` (rows, columns, pixels), in some colour."""
+def drew(way: Way, cells: NDArray[np.uint8], none: int) -> bool | None:
+    """Say whether most of the way was drawn in ``cells`` (rows, columns, pixels); None: nobody could see it."""
     met = (way.pages[..., 0] != none).any(0)
-    return bool(met.any() and (way.pages == cells).all(-1).any(0)[met].mean() >= MOST)
+    return bool((way.pages == cells).all(-1).any(0)[met].mean() >= MOST) if met.any() else None
 
 
 def _places(way: Way) -> Signs:

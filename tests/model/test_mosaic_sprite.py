@@ -139,44 +139,49 @@ def test_a_plain_ground_is_no_sprite(colours: int) -> None:
 
 
 def test_a_pointer_that_is_down_may_draw_in_the_colours_it_has_met() -> None:
-    """Pressed on 2, it draws 5 where there was 1: then its last place and what it drew last are 5."""
-    player, cells = MosaicPlayer(TINY), np.full((*TINY.grid, 64), 1, np.uint8)
-    cells[0, 0] = 2
+    """Pressed on 2, it draws in 5: then its last place and what it drew last are 5, and 2 it was pressed on before."""
+    player, picture = MosaicPlayer(TINY), np.full(SIZE, 1, np.uint8)
+    picture[:8, :8] = 2
+    places: list[tuple[int, int]] = []
 
-    def tick(x: int, y: int, down: bool) -> list[int]:
+    def tick(x: int, y: int, down: bool, draws: int = 0) -> list[int]:
         player.act(action(x, y) + np.array([0, 0, down, 0], np.float32))
         inks = player.look()[Seen._fields.index("inks")]
-        player.show(cells.copy())
+        if draws:
+            picture[on_the_way(SIZE, np.array(places[-1]), np.array((x, y)))] = draws
+        player.show(to_cells(picture, TINY.cell))
+        places.append((x, y))
         return [int(ink) for ink in inks]
 
     none = TINY.colours
     assert tick(3, 3, False) == [none] * 3
     assert tick(3, 3, True) == [2, none, none]
-    cells[1, 1] = 5
-    assert tick(12, 12, True) == [2, none, none]
-    assert tick(20, 12, True) == [5, 5, none]
-    assert tick(20, 12, False) == [none] * 3
-    assert tick(30, 12, True) == [1, 5, 2]
+    assert tick(3, 3, False) == [none] * 3
+    assert tick(20, 12, True) == [2, none, 2], "it was pressed on 2 before"
+    assert tick(30, 12, True, draws=2) == [1, none, 2]
+    assert tick(40, 20, True, draws=2) == [2, 2, 2]
+    assert tick(40, 20, False) == [none] * 3
+    assert tick(50, 6, True) == [2, 2, 1]
     again = MosaicPlayer(TINY)
     again.restore(player.state())
-    assert again.inks.tolist() == [5, 1, 2]
+    assert again.inks.tolist() == [2, 1]
 
 
 def test_the_way_of_a_pointer_that_is_down_is_offered_as_drawn() -> None:
     player, cells = MosaicPlayer(TINY), np.full((*TINY.grid, 64), 1, np.uint8)
     cells[0, 0] = 2
-    for x, y, down in ((4, 4, False), (4, 4, True), (12, 4, True)):
+    for x, y, down in ((4, 4, False), (4, 4, True), (4, 4, False), (12, 4, True)):
         player.act(action(x, y) + np.array([0, 0, down, 0], np.float32))
         player.look()
         player.show(cells.copy())
     player.act(action(20, 10) + np.array([0, 0, 1, 0], np.float32))
-    first = player.look()[0][:, :, -AROUND - INKS]  # in the colour of its last place
-    wanted = np.full((*SIZE,), 1, np.uint8)
+    drawn = player.look()[0][:, :, -AROUND - 1]  # in the colour that it was pressed on before
+    wanted = np.full(SIZE, 1, np.uint8)
     wanted[:8, :8] = 2
-    wanted[on_the_way(SIZE, np.array([12, 4]), np.array([20, 10]))] = 1
-    met = to_cells(on_the_way(SIZE, np.array([12, 4]), np.array([20, 10])), TINY.cell).any(-1)
-    assert np.array_equal(first[met], to_cells(wanted, TINY.cell)[met])
-    assert (first[~met] == TINY.colours).all()
+    wanted[on_the_way(SIZE, np.array([12, 4]), np.array([20, 10]))] = 2
+    changed = (to_cells(wanted, TINY.cell) != cells).any(-1)
+    assert np.array_equal(drawn[changed], to_cells(wanted, TINY.cell)[changed])
+    assert (drawn[~changed] == TINY.colours).all()
     player.act(action(20, 10))
     assert (player.look()[0][:, :, -AROUND - INKS : -AROUND] == TINY.colours).all(), "it is up"
 
