@@ -168,13 +168,10 @@ class Rules:
                     outcome = FROM_RIGHT if from_right else outcome
                     vote(self._met.setdefault(context, [0, outcome, 0]), outcome)
                     fresh.add(context)
-            stayed = stay & known
-            alike = (shown == right)[stayed] & moves
-            for context, as_right in zip(contexts[stayed].tolist(), alike.tolist(), strict=True):
-                one = self._met.get(context)
-                if one is not None and context not in counted:
-                    one[0] += 1
-                    one[2] += as_right and one[1] == FROM_RIGHT
+            stayed = stay & known & ((shown != right) | (not moves))  # what is alike may have moved or not
+            for context in contexts[stayed].tolist():
+                if context in self._met and context not in counted:
+                    self._met[context][0] += 1
                     fresh.add(context)
         return fresh
 
