@@ -89,8 +89,12 @@ class MosaicPlayer:
         self.layers = Layers(config.grid, config.cell**2, config.colours, known, config.leap, config.floor)
         self.actions = np.zeros((config.action_ticks, config.actions), np.float32)
         self.places = np.zeros((3, 2), np.int64)
-        self.inks = np.full(2, config.colours, np.int64)  # colours: drawn last; pressed on the time before in that layer
-        self.marks = np.zeros(2, np.int64)  # place that was pressed the time before; what the way did (mosaic_strokes.py)
+        self.inks = np.full(
+            2, config.colours, np.int64
+        )  # colours: drawn last; pressed on the time before in that layer
+        self.marks = np.zeros(
+            2, np.int64
+        )  # place that was pressed the time before; what the way did (mosaic_strokes.py)
         self.pressed = np.full((MOST + 2, 2), config.colours, np.int64)  # place and colour pressed last in each layer
         self.covered = np.zeros(config.grid, np.bool_)  # cells of the true picture watched last that the pointer hid
 

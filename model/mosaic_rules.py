@@ -22,35 +22,41 @@ NEAR = 3  # lines above and below where something begins in which it may change 
 SETTLE = 300  # settings learnt from, after which the rules are drawn up anew
 ONCE = 1 << 26  # contexts that are told apart when they are met for the first time
 
-CONTEXTS = (  # what each kind of rule looks at; the first two tell where something begins, see ``_contexts``
-    ("now", "done", "under", "front"),
-    ("now", "done", "off"),
-    ("now", "done", "under"),
-    ("now", "left", "done", "under", "front"),
-    ("now", "right", "done", "under", "front"),
-    ("now", "place", "done", "under", "front"),
-    ("place", "done", "front", "what"),
-    ("now", "place", "done", "front", "what"),
-    ("now", "right", "place", "done", "front", "what"),
-    ("now", "column", "line", "begun", "done", "front"),
-    ("now", "left", "line", "begun", "done", "front"),
-    ("now", "place", "idea", "next", "title"),
-    ("now", "place", "idea", "then", "title"),
-    ("now", "place", "idea", "front"),
-    ("now", "place", "idea", "done", "under"),
-    ("now", "place", "idea"),
+TO, FROM_RIGHT, FROM_BELOW, CHANGES = (
+    0,
+    -1,
+    -2,
+    -3,
+)  # what is counted: a content, one that moves along, or that it changes
+KINDS = (  # of rules: what is counted, and what it looks at (see _contexts); a kind keeps its number
+    (21, CHANGES, ("now", "said", "front")),
+    (0, TO, ("now", "done", "under", "front")),
+    (1, TO, ("now", "done", "off")),
+    (2, TO, ("now", "done", "under")),
+    (3, TO, ("now", "left", "done", "under", "front")),
+    (4, TO, ("now", "right", "done", "under", "front")),
+    (5, TO, ("now", "place", "done", "under", "front")),
+    (6, TO, ("place", "done", "front", "what")),
+    (7, TO, ("now", "place", "done", "front", "what")),
+    (8, TO, ("now", "right", "place", "done", "front", "what")),
+    (9, TO, ("now", "column", "line", "begun", "done", "front")),
+    (10, TO, ("now", "left", "line", "begun", "done", "front")),
+    (11, TO, ("now", "place", "idea", "next", "title")),
+    (12, TO, ("now", "place", "idea", "then", "title")),
+    (13, TO, ("now", "place", "idea", "front")),
+    (14, TO, ("now", "place", "idea", "done", "under")),
+    (15, TO, ("now", "place", "idea")),
+    (16, FROM_RIGHT, ("place", "done", "front", "what")),
+    (17, FROM_RIGHT, ("now", "place", "done", "front", "what")),
+    (18, FROM_RIGHT, ("right", "place", "done", "front", "what")),
+    (19, TO, ("now", "column", "line", "begun", "front")),
+    (20, TO, ("now", "left", "line", "begun", "front")),
+    (22, TO, ("place", "begin", "front")),
+    (23, TO, ("place", "begin", "done", "front")),
+    (24, TO, ("place", "row", "done", "front")),
+    (25, FROM_BELOW, ("place", "begin", "front")),
+    (26, FROM_BELOW, ("place", "row", "done", "front")),
 )
-MOVES = (  # of the rules by which a cell comes to show what that to the right of it did
-    ("place", "done", "front", "what"),
-    ("now", "place", "done", "front", "what"),
-    ("right", "place", "done", "front", "what"),
-)
-FROM_RIGHT = -1  # outcome of these
-WHATEVER = (  # of the rules that hold whatever is done, if only something begins
-    ("now", "column", "line", "begun", "front"),
-    ("now", "left", "line", "begun", "front"),
-)
-KINDS = CONTEXTS + MOVES + WHATEVER
 
 Signs = NDArray[np.int64]
 
@@ -60,11 +66,13 @@ class Setting(NamedTuple):
 
     cells: NDArray[np.uint8]  # (rows, columns, pixels) what is seen
     place: Signs  # (rows, columns) where in which size of layer each lies
-    column: Signs  # (rows, columns) in which column of it
+    row: Signs  # (rows, columns) in which row of it
+    column: Signs  # ... and column
     off: Signs  # (rows, columns) where each lies from what is pressed or let go, 0: far, or nothing is
     pressed: tuple[int, int] | None  # row and column that the pointer is pressed on in this tick
     then: NDArray[np.uint8]  # (MARKS, pixels) how the layer begins that will be in front
     title: int  # colour that fills most of the top row of the layer in front, ``none`` where there is none
+    said: int  # whether more than the pointer's button is on
     done: int  # a number for the controls that are on, for the button of a tick ago, and for the idea
     front: int  # ... for the size of the layer in front
     next: int  # ... of that which will be in front
@@ -79,7 +87,7 @@ class Rules:
     """Tables of rules; they grow while ``grows``.
 
     Args:
-        rules: (RULES, 3) int64: number of a context, of its outcome (FROM_RIGHT: what is to the right), and how sure it
+        rules: (RULES, 3) int64: number of a context, of its outcome (or FROM_RIGHT, ...), and how sure it
             is in millionths; 0: unused.
         outcomes: (OUTCOMES, pixels) uint8, ``none`` where unused.
     """
@@ -93,9 +101,9 @@ class Rules:
             self._contents = dict(zip(told.tolist(), outcomes.copy(), strict=True))
             self._met: dict[int, list[int]] = {}  # how often each was met, what followed most, how often that did
             for context, outcome, sure in rules[rules[:, 2] > 0].tolist():
-                told_by = FROM_RIGHT if outcome == FROM_RIGHT else int(told[outcome])
-                self._met[context] = [times_of(sure), told_by, times_of(sure)]
-                self._once[context % ONCE] = True
+                follows = outcome if outcome < 0 else int(told[outcome])
+                self._met[context] = [times_of(sure), follows, times_of(sure)]
+                self._once[context & (ONCE - 1)] = True
         self._read()
 
     def __len__(self) -> int:
@@ -106,15 +114,17 @@ class Rules:
         """Return what the rules foresee (rows, columns, pixels); ``none`` where they tell nothing."""
         shown = signs(setting.cells, self.none)
         best, chosen = np.zeros_like(shown), np.zeros_like(shown)
-        for contexts in self._contexts(setting, shown) if len(self) else ():
+        for what, contexts in self._contexts(setting, shown) if len(self) else ():
             sure, outcome = find(self._known, contexts)
-            better = sure > best
+            better = (sure > best) & (what != CHANGES)
             best, chosen = np.where(better, sure, best), np.where(better, outcome, chosen)
         told = (best >= SURE * 1e6) & (shown != 0)
         found = np.full_like(setting.cells, self.none)
         found[told] = self.outcomes[chosen[told]]
-        row, column = np.nonzero(told & (chosen == FROM_RIGHT))
-        found[row, column] = setting.cells[row, (column + 1).clip(max=shown.shape[1] - 1)]
+        for what, moved in ((FROM_RIGHT, (0, 1)), (FROM_BELOW, (1, 0))):
+            row, column = np.nonzero(told & (chosen == what))
+            at = (row + moved[0]).clip(max=shown.shape[0] - 1), (column + moved[1]).clip(max=shown.shape[1] - 1)
+            found[row, column] = setting.cells[at]
         return found
 
     def learn(
@@ -153,22 +163,24 @@ class Rules:
         open_, told = which[0] & (shown != 0), which[1]
         turn = open_ & ((then != shown) | told)
         stay = open_ & ~turn
-        outcomes = then[turn].tolist()
-        for outcome, content in zip(outcomes, cells[turn], strict=True):
+        for outcome, content in zip(then[turn].tolist(), cells[turn], strict=True):
             self._contents.setdefault(outcome, np.array(content))
-        right = _beside(shown)
-        along, fresh = (then == right)[turn].tolist(), set[int]()
-        for i, contexts in enumerate(self._contexts(setting, shown)):
-            came, known = contexts[turn], self._once[contexts % ONCE]
-            self._once[came % ONCE] = True
-            moves = len(CONTEXTS) <= i < len(CONTEXTS + MOVES)
-            moved = along if moves else [False] * len(outcomes)
-            for context, outcome, again, from_right in zip(came.tolist(), outcomes, known[turn], moved, strict=True):
+        from_ = {FROM_RIGHT: _beside(shown), FROM_BELOW: _beside(shown.T).T}
+        fresh = set[int]()
+        for what, contexts in self._contexts(setting, shown):
+            came, known, follows = contexts[turn], self._once[contexts & (ONCE - 1)], np.where(turn, then, 0)
+            self._once[came & (ONCE - 1)] = True
+            if what:
+                follows = np.where(then == from_[what] if what in from_ else turn, what, follows)
+            for context, outcome, again in zip(
+                came.tolist(), follows[turn].tolist(), known[turn].tolist(), strict=True
+            ):
                 if again and context not in counted:
-                    outcome = FROM_RIGHT if from_right else outcome
                     vote(self._met.setdefault(context, [0, outcome, 0]), outcome)
                     fresh.add(context)
-            stayed = stay & known & ((shown != right) | (not moves))  # what is alike may have moved or not
+            stayed = stay & known
+            if what in from_:
+                stayed &= shown != from_[what]  # what is alike may have moved or not
             for context in contexts[stayed].tolist():
                 if context in self._met and context not in counted:
                     self._met[context][0] += 1
@@ -186,7 +198,9 @@ class Rules:
         numbers: dict[int, int] = {}
         self.rules[:], self.outcomes[:] = 0, self.none
         for i, (_, context, outcome, sure) in enumerate(found[:RULES]):
-            number = FROM_RIGHT if outcome == FROM_RIGHT else numbers.setdefault(outcome, len(numbers))
+            number = (
+                outcome if outcome in (FROM_RIGHT, FROM_BELOW, CHANGES) else numbers.setdefault(outcome, len(numbers))
+            )
             if number < OUTCOMES:
                 self.rules[i] = context, number, sure
             if 0 <= number < OUTCOMES:
@@ -196,11 +210,12 @@ class Rules:
     def _read(self) -> None:
         self._known = sorted_rules(self.rules)
 
-    def _contexts(self, setting: Setting, shown: Signs) -> Iterator[Signs]:
-        """Yield, for each kind of rule, a number (rows, columns) for what it looks at.
+    def _contexts(self, setting: Setting, shown: Signs) -> Iterator[tuple[int, Signs]]:
+        """Yield, for each kind of rule, what is counted, and a number (rows, columns) for what it looks at.
 
-        Where a cell changes for what it shows and what is done alone, as a caret does, something begins; others are
-        told by where they lie from there. What begins to change near the pointer, as a button does, is what is meant.
+        Where a cell changes for what it shows alone, as a caret does when a key is typed, something begins; others are
+        told by where they lie from there. What changes near a pointer that is pressed, as a button does, is what is
+        meant.
         """
         edge = np.zeros((len(shown), 1), np.int64)
         parts: dict[str, Any] = {
@@ -208,28 +223,34 @@ class Rules:
             **{"left": np.concatenate([edge, shown[:, :-1]], 1), "right": _beside(shown)},
             "under": shown[setting.pressed].reshape(1, 1) if setting.pressed else 0,
             "then": (signs(setting.then, self.none) @ factors(len(setting.then))).reshape(1, 1),
-            **{"line": 0, "begun": 0, "what": 0},
+            **{"line": 0, "begun": 0, "begin": 0, "row": 0, "what": 0},
         }
-        for name in ("title", "done", "front", "next", "idea"):
+        for name in ("title", "said", "done", "front", "next", "idea"):
             parts[name] = np.full((1, 1), getattr(setting, name))
-        for i, names in enumerate(KINDS):
-            told = np.full_like(shown, factors(len(KINDS))[i])
+        most = 0
+        for number, counted, names in KINDS:
+            told = np.full_like(shown, factors(32)[number])
             for name, factor in zip(names, factors(8), strict=False):
                 told += parts[name] * factor
-            yield told
-            sure = find(self._known, told)[0] if i < 2 else edge
-            if i == 0 and sure.any():
-                row, column = np.unravel_index(int(sure.argmax()), sure.shape)
-                lines = np.arange(len(shown))[:, None] - row
-                parts["line"] = np.where(abs(lines) <= NEAR, lines + NEAR + 1, 0)
-                parts["begun"] = 1 + setting.column[row, column].reshape(1, 1)
-            elif i == 1 and setting.pressed and sure.any():
-                parts["what"] = shown[sure > 0][:1].reshape(1, 1)
+            yield counted, told
+            if number == 1:
+                fires = find(self._known, told)[0] > 0
+                if setting.pressed and fires.any():
+                    parts["what"] = shown[fires][:1].reshape(1, 1)
+            elif number in (0, 21):
+                sure = find(self._known, told)[0]
+                if sure.max() > most:
+                    most, at = int(sure.max()), np.unravel_index(int(sure.argmax()), sure.shape)
+                    lines = np.arange(len(shown))[:, None] - at[0]
+                    parts["line"] = np.where(abs(lines) <= NEAR, lines + NEAR + 1, 0)
+                    parts["begun"] = 1 + setting.column[at].reshape(1, 1)
+                    parts["begin"] = setting.place[at].reshape(1, 1)
+                    parts["row"] = 1 + setting.row[at].reshape(1, 1)
 
 
 def _beside(shown: Signs) -> Signs:
     """Return what is to the right of every cell."""
-    return np.concatenate([shown[:, 1:], np.zeros((len(shown), 1), np.int64)], 1)
+    return np.concatenate([shown[:, 1:], np.zeros_like(shown[:, :1])], 1)
 
 
 def sorted_rules(table: Signs) -> Signs:

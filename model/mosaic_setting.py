@@ -45,11 +45,13 @@ def setting_of(
     return Setting(
         cells=cells,
         place=places_of(pile),
+        row=pile.at[0],
         column=pile.at[1],
         off=_off(pile.grid, pointed) if edge else np.zeros(pile.grid, np.int64),
         pressed=(int(pointed[1]), int(pointed[0])) if edge and down else None,
         then=pile.top_of(then, idea)[:MARKS] if then else pile.begins(0),
         title=int(np.bincount(top.ravel(), minlength=pile.none + 1)[: pile.none].argmax()) if top.size else pile.none,
+        said=int(on[1].sum() > down),
         done=_number(*on[1].tolist(), was_down, kind),
         front=_number(*pile.size_of(layer, idea)),
         next=_number(*pile.size_of(then, idea)),
