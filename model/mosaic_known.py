@@ -215,7 +215,7 @@ class Known:
         return self._casts.offered
 
     def looks_of(self, cells: NDArray[np.uint8]) -> list[NDArray[np.uint8]]:
-        """Return colours (colours + 1,) that those of a picture may turn to, one cast after the other; first as they are."""
+        """Return colours (colours + 1,) that those of a picture may turn to, cast after cast; first as they are."""
         same = np.arange(self.none + 1, dtype=np.uint8)
         found, todo = [same], [same]
         count = np.bincount(cells.ravel(), minlength=self.none + 1)

@@ -232,13 +232,14 @@ class Pile:
     def top_of(self, layer: int, idea: Idea | None) -> NDArray[np.uint8]:
         """Return the top row (cells, pixels) of a layer, of what appears with an idea too; none of the ground."""
         if layer == NEW_ONE and idea is not None:
-            return self._appearances()[idea.layer].cells[0]
-        return self.contents[layer, 0, : self.rects[layer, 3] if layer else 0]
+            return np.asarray(self._appearances()[idea.layer].cells[0])
+        return np.asarray(self.contents[layer, 0, : self.rects[layer, 3] if layer else 0])
 
     def size_of(self, layer: int, idea: Idea | None) -> tuple[int, int]:
         """Return height and width of a layer, of what appears with an idea too; 0 and 0 of the ground."""
         if layer == NEW_ONE and idea is not None:
-            return self._appearances()[idea.layer].cells.shape[:2]  # type: ignore[return-value]
+            height, width = self._appearances()[idea.layer].cells.shape[:2]
+            return height, width
         height, width = self.rects[layer, 2:].tolist() if layer else (0, 0)
         return height, width
 

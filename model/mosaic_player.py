@@ -312,7 +312,7 @@ class MosaicPlayer:
         return Way(np.stack(self._drawn(self._inks())), places_of(self.layers), int(self.marks[1]), int(self.marks[0]))
 
     def _drawn(self, inks: NDArray[np.int64]) -> list[NDArray[np.uint8]]:
-        """Return what cells show once the way of the pointer is drawn in each of ``inks``; none where that changes nothing."""
+        """Return what cells show once the pointer's way is drawn in each of ``inks``; none where they stay."""
         config, now = self.config, self.memory.now
         found = [np.full(now.shape, config.colours, np.uint8) for _ in inks]
         if (inks != config.colours).any():

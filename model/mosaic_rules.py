@@ -1,4 +1,4 @@
-"""Rules by which cells of an interface change, counted from play: a letter where the caret stands, a button that is down.
+"""Rules by which cells of an interface change, counted from play: a letter where a caret stands, a button that lights.
 
 Much of an interface follows from little: from what a cell and those beside it show, and from what was done. A
 *context* that was followed by one and the same content again and again is a rule (as in n-grams that back off to

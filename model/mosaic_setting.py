@@ -1,4 +1,4 @@
-"""What rules are read from (see mosaic_rules.py): a picture as it lies in layers, and what is done to it in this tick."""
+"""What rules are read from (see mosaic_rules.py): a picture as it lies in layers, and what is done to it now."""
 
 from typing import TYPE_CHECKING
 

@@ -45,7 +45,7 @@ class Strokes:
 
     def foretell(self, way: Way) -> NDArray[np.uint8]:
         """Return what the way is sure to draw (rows, columns, pixels), ``none`` elsewhere."""
-        found = np.full_like(way.pages[0], self.none)
+        found: NDArray[np.uint8] = np.full_like(way.pages[0], self.none)
         sure = find(self._known, _colours(way))[0].max(1)
         if sure.max() >= SURE * 1e6:
             page = way.pages[sure.argmax()]
@@ -93,13 +93,14 @@ def drew(way: Way, cells: NDArray[np.uint8], none: int) -> bool | None:
 
 def _places(way: Way) -> Signs:
     """Return (rows, columns) a number for each place as the way finds it."""
-    return way.place * factors(3)[0] + way.drew * factors(3)[1]
+    return np.asarray(way.place * factors(3)[0] + way.drew * factors(3)[1])
 
 
 def _colours(way: Way) -> Signs:
     """Return (inks, 2) numbers for what tells each colour: what was pressed before, or nothing but that it drew."""
     inks = range(len(way.pages))
-    return np.array([[(past, way.drew, 1 + ink) for past in (way.past, 0)] for ink in inks], np.int64) @ factors(3)
+    told = np.array([[(past, way.drew, 1 + ink) for past in (way.past, 0)] for ink in inks], np.int64)
+    return np.asarray(told @ factors(3))
 
 
 def empty_strokes() -> dict[str, NDArray[Any]]:

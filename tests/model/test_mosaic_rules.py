@@ -23,7 +23,8 @@ A, B = 5, 6  # what the keys write
 
 
 def rules_of(*, grows: bool = True) -> Rules:
-    return Rules(*empty_rules(PIXELS, NONE).values(), NONE, grows=grows)
+    tables = empty_rules(PIXELS, NONE)
+    return Rules(tables["rules"], tables["outcomes"], NONE, grows=grows)
 
 
 def known() -> Known:

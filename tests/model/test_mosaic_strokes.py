@@ -1,4 +1,4 @@
-"""Strokes: a pointer that is down draws on the canvas and nowhere else, in the colour that was picked or the last one."""
+"""Strokes: a pointer that is down draws on the canvas and nowhere else, in the colour that was picked or the last."""
 
 from dataclasses import replace
 
