@@ -237,7 +237,7 @@ class Rules:
                 fires = find(self._known, told)[0] > 0
                 if setting.pressed and fires.any():
                     parts["what"] = shown[fires][:1].reshape(1, 1)
-            elif number in (0, 21):
+            elif number in (0, 21) and setting.said and not setting.idea:
                 sure = find(self._known, told)[0]
                 if sure.max() > most:
                     most, at = int(sure.max()), np.unravel_index(int(sure.argmax()), sure.shape)
