@@ -92,10 +92,8 @@ class MosaicPlayer:
         self.inks = np.full(
             2, config.colours, np.int64
         )  # colours: drawn last; pressed on the time before in that layer
-        self.marks = np.zeros(
-            2, np.int64
-        )  # place that was pressed the time before; what the way did (mosaic_strokes.py)
-        self.pressed = np.full((MOST + 2, 2), config.colours, np.int64)  # place and colour pressed last in each layer
+        self.marks = np.zeros(4, np.int64)  # of a press: place of that before, what came of it and of this one; layer
+        self.pressed = np.full((MOST + 2, 3), config.colours, np.int64)  # last in each layer: place, colour, what came
         self.covered = np.zeros(config.grid, np.bool_)  # cells of the true picture watched last that the pointer hid
 
     def act(self, action: NDArray[np.float32]) -> None:
@@ -109,8 +107,9 @@ class MosaicPlayer:
         if self._held(action) and not stays_down:
             row, column = (place // config.cell)[::-1].tolist()
             layer = int(self.layers.owner[row, column])
-            self.marks[:], self.inks[1] = (*self.pressed[layer, :1], PRESSED), self.pressed[layer, 1]
-            self.pressed[layer] = places_of(self.layers)[row, column], self._colour_at(place)
+            past, self.inks[1], before = self.pressed[layer]
+            self.marks[:] = past, before, PRESSED, layer
+            self.pressed[layer] = places_of(self.layers)[row, column], self._colour_at(place), DID_NOT
             self.layers.press(row, column)
         self.places = np.stack([place, self.places[0], self.places[2] if stays_down else place])
 
@@ -131,12 +130,13 @@ class MosaicPlayer:
         way, drawn = self._way(), None
         if way is not None:
             drawn = drew(way, cells, self.config.colours)
-            self.marks[1] = self.marks[1] if drawn is None else DREW if drawn else DID_NOT
+            self.marks[2] = self.marks[2] if drawn is None else DREW if drawn else DID_NOT
         changed = self.memory.show(cells)
         if changed.any():
             self.layers.show(cells, self.moved // self.config.cell, self.shift // self.config.cell, self.memory.tick)
         if drawn:
             self.inks[0] = self._colour_at(self.places[0])
+            self.pressed[self.marks[3], 2] = DREW
         return changed
 
     def _setting(self, idea: Idea | None) -> Setting | None:
@@ -309,7 +309,7 @@ class MosaicPlayer:
         """Return the way of a pointer that is down."""
         if not self._held(self.actions[-1]):
             return None
-        return Way(np.stack(self._drawn(self._inks())), places_of(self.layers), int(self.marks[1]), int(self.marks[0]))
+        return Way(np.stack(self._drawn(self._inks())), places_of(self.layers), *self.marks[[2, 0, 1]].tolist())
 
     def _drawn(self, inks: NDArray[np.int64]) -> list[NDArray[np.uint8]]:
         """Return what cells show once the pointer's way is drawn in each of ``inks``; none where they stay."""

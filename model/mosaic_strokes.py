@@ -26,7 +26,8 @@ class Way(NamedTuple):
     pages: NDArray[np.uint8]  # (inks, rows, columns, pixels) what is seen once it drew in each colour
     place: Signs  # (rows, columns) a number for where in which size of layer each cell lies
     drew: int  # PRESSED, DREW or DID_NOT
-    past: int  # number of the place that was pressed the time before
+    past: int  # number of the place that was pressed the time before in that layer
+    before: int  # DREW or DID_NOT: what came of that
 
 
 class Strokes:
@@ -97,9 +98,9 @@ def _places(way: Way) -> Signs:
 
 
 def _colours(way: Way) -> Signs:
-    """Return (inks, 2) numbers for what tells each colour: what was pressed before, or nothing but that it drew."""
+    """Return (inks, 2) numbers for what tells each colour: what was pressed before, or only whether it drew."""
     inks = range(len(way.pages))
-    told = np.array([[(past, way.drew, 1 + ink) for past in (way.past, 0)] for ink in inks], np.int64)
+    told = np.array([[(past, way.drew, 1 + ink) for past in (way.past, way.before)] for ink in inks], np.int64)
     return np.asarray(told @ factors(3))
 
 
