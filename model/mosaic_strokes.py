@@ -50,7 +50,7 @@ class Strokes:
         sure = find(self._known, _colours(way))[0].max(1)
         if sure.max() >= SURE * 1e6:
             page = way.pages[sure.argmax()]
-            where = (page[..., 0] != self.none) & (find(self._known, _places(way))[0] >= SURE * 1e6)
+            where = (page[..., 0] != self.none) & (find(self._known, _places(way))[0].max(0) >= SURE * 1e6)
             found[where] = page[where]
         return found
 
@@ -58,7 +58,7 @@ class Strokes:
         """Count what the way did: ``cells`` (rows, columns, pixels) are seen after it."""
         met = (way.pages[..., 0] != self.none).any(0)
         right = (way.pages == cells).all(-1) & met
-        self._count(_places(way)[met], right.any(0)[met])
+        self._count(_places(way)[:, met], np.stack(2 * [right.any(0)[met]]))
         if drew(way, cells, self.none):
             drawn = right[:, met].mean(1) >= MOST
             self._count(_colours(way), np.repeat(drawn[:, None], 2, 1))
@@ -93,8 +93,9 @@ def drew(way: Way, cells: NDArray[np.uint8], none: int) -> bool | None:
 
 
 def _places(way: Way) -> Signs:
-    """Return (rows, columns) a number for each place as the way finds it."""
-    return np.asarray(way.place * factors(3)[0] + way.drew * factors(3)[1])
+    """Return (2, rows, columns) numbers for each place: as the way finds it, and whatever it did before."""
+    drew = np.array([way.drew, DID_NOT + 1])[:, None, None]
+    return np.asarray(way.place * factors(3)[0] + drew * factors(3)[1])
 
 
 def _colours(way: Way) -> Signs:
