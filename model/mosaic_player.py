@@ -219,7 +219,10 @@ class MosaicPlayer:
         hidden = to_cells(self.sprite.covers(self.places[0], (picture.shape[0], picture.shape[1])), size)
         seen, later = to_cells(picture, size), to_cells(ahead, size)
         cells, self.covered = np.where(hidden, self.memory.now, seen), np.asarray(hidden.any(-1))
-        draws, carried = np.asarray(to_cells(drawn, size).any(-1)), self._carried(self.shift // size)
+        draws, carried = (
+            np.asarray(to_cells(drawn, size).any(-1)),
+            [*self._drawn(self._inks()), *self._carried(self.shift // size)],
+        )
         still = (cells == self.memory.now).all(-1) & ~draws & (self.memory.now[..., 0] != self.config.colours)
         for y, x in np.argwhere(self.covered & ~still):  # the others are what they were
             before = self.memory.now[y, x]
