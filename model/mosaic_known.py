@@ -23,6 +23,7 @@ CELLS = 128  # of an appearance, at most
 LOOKS = 600  # in which things may appear, at most
 VOTES = 3  # times that something must have been seen
 OFTEN = 50  # what is known is taken for seen so often; what is met so many times less than another is chance
+SEEN_SO = 0.004  # by which what was seen is worth more than a cast of it
 USUAL = 0.7  # where things of a size appear in so many looks as in most places, and not just by chance
 TOGETHER, SEEN = 8, 0.005  # looks of a picture, and the share of its pixels that a cast must turn, to be one
 ALIKE, SAME = 0.7, 0.94  # share of what is known of a ground that fits one that is known; that is of the same
@@ -132,14 +133,16 @@ class Known:
     def offer(self, shown: Signs, colours: NDArray[np.bool_]) -> list[Appearance]:
         """Return what may appear: of what has the same place and size, what shares most with contents ``shown``.
 
-        And most of its pixels with the ``colours`` (colours,) that are seen: in a dark picture, the dark one.
+        And most of its pixels with the ``colours`` (colours,) that are seen: in a dark picture, the dark one; what was
+        seen to appear so goes before what is as good, but only a cast of it.
         """
         if not self._rows:
             return []
         there = np.isin(self._contents, shown)[self._look_contents]
         share = (there & self._look_first).sum(1) / self._look_first.sum(1)
         best: dict[tuple[int, ...], int] = {}
-        for i in np.argsort(-share - self._look_colours @ colours, kind="stable").tolist():
+        worth = share + self._look_colours @ colours + SEEN_SO * (np.arange(len(share)) < self._seen_so)
+        for i in np.argsort(-worth, kind="stable").tolist():
             best.setdefault(self._looks[i][:4], i)
         return [self._appearance(i, float(share[i])) for i in sorted(best.values())]
 
@@ -277,6 +280,7 @@ class Known:
             for i, (y, x, h, w) in enumerate(places)
             if looks[y, x, h, w] >= USUAL * most[h, w]
         ]
+        self._seen_so = len({(*place, cells.tobytes()) for *place, cells in todo})  # the first ones, without a cast
         while todo and len(self._looks) < LOOKS:
             *place, cells = todo.pop(0)
             if (key := (*place, cells.tobytes())) not in met:
