@@ -50,6 +50,11 @@ def moves_of(cast: NDArray[np.uint8]) -> NDArray[np.bool_]:
     return np.asarray((cast != len(cast)) & (cast != np.arange(len(cast))))
 
 
+def shares(contents: NDArray[np.uint8], none: int) -> NDArray[np.float64]:
+    """Return the share (colours,) of the pixels of ``contents`` that are of each colour."""
+    return np.asarray(np.bincount(contents.ravel(), minlength=none + 1)[:none] / max(contents.size, 1))
+
+
 @cache
 def factors(n: int) -> NDArray[np.int64]:
     return np.random.default_rng(7).integers(-(2**62), 2**62, n) | 1

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from dreamloop.model.mosaic_cells import factors, moves_of, signs, turned
+from dreamloop.model.mosaic_cells import factors, moves_of, shares, signs, turned
 from dreamloop.model.mosaic_rules import Rules, empty_rules
 from dreamloop.model.mosaic_strokes import Strokes, empty_strokes
 
@@ -32,17 +32,8 @@ PIXELS, FEW, MOSTLY = 32, 6, 0.8  # pixels of a colour, and the share of them, t
 
 Signs = NDArray[np.int64]  # (rows, columns), a number for every content of a cell
 Size = tuple[int, int]  # height and width in cells
-TABLES = (
-    "sizes",
-    "places",
-    "looks",
-    "casts",
-    "grounds",
-    "turns",
-    "rules",
-    "outcomes",
-    "strokes",
-)  # as they lie in a checkpoint
+# As they lie in a checkpoint:
+TABLES = ("sizes", "places", "looks", "casts", "grounds", "turns", "rules", "outcomes", "strokes")
 
 
 class Appearance(NamedTuple):
@@ -84,7 +75,7 @@ class Known:
         used = [ground for ground in self.grounds if (ground != self.none).any()]
         self._grounds = [_Majority(ground, self.none, MET + len(used) - i) for i, ground in enumerate(used)]
         self.rules, self.outcomes, self.strokes = tables["rules"], tables["outcomes"], tables["strokes"]
-        self.by_stroke = Strokes(self.strokes, self.none, grows=grows)
+        self.by_stroke = Strokes(self.strokes, self.none)
         self.by_rule = Rules(self.rules, self.outcomes, self.none, grows=grows)
         self._read()
 
@@ -293,7 +284,7 @@ class Known:
         self._look_first = np.zeros(told.shape, np.bool_)  # where a content stands that did not stand before
         self._look_colours = np.zeros((len(self._looks), self.none))  # share of its pixels that are of each
         for i, (*_, cells) in enumerate(self._looks):
-            self._look_colours[i] = np.bincount(cells.ravel(), minlength=self.none + 1)[: self.none] / cells.size
+            self._look_colours[i] = shares(cells, self.none)
             told[i, : len(cells)] = signs(cells, self.none)
             self._look_first[i, np.unique(told[i, : len(cells)], return_index=True)[1]] = True
         self._contents, self._look_contents = np.unique(told, return_inverse=True)
@@ -362,7 +353,7 @@ class _Majority:
 
 def _merges(cast: NDArray[np.uint8], cells: NDArray[np.uint8], none: int) -> bool:
     """Say whether a cast would turn colours of ``cells`` into others that are there already, and stay."""
-    there = np.bincount(cells.ravel(), minlength=none + 1)[:none] > 0
+    there = shares(cells, none) > 0
     moves = moves_of(cast)
     return bool((there & ~moves)[cast[moves & there]].any())
 

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from dreamloop.model.mosaic_cells import signs, turned
+from dreamloop.model.mosaic_cells import shares, signs, turned
 from dreamloop.model.mosaic_known import MARKS, Appearance, Known
 
 MOST = 12  # layers, the ground aside
@@ -109,7 +109,7 @@ class Pile:
 
     def _share_of_colours(self, cells: NDArray[np.uint8]) -> NDArray[np.float64]:
         """Return the share (colours,) of the pixels of ``cells`` that are of each colour."""
-        return np.bincount(cells.ravel(), minlength=self.none + 1)[: self.none] / max(cells.size, 1)
+        return shares(cells, self.none)
 
     def _colours_in(self, cells: NDArray[np.uint8]) -> NDArray[np.bool_]:
         return self._share_of_colours(cells) > 0

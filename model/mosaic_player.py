@@ -52,10 +52,6 @@ class Palette:
             numbers = self._number[codes]
         return np.asarray(numbers)
 
-    def _open(self, idea: Idea | None, becomes: NDArray[np.uint8]) -> NDArray[np.bool_]:
-        """Return which cells (rows, columns) rules may tell: not all that a cast turns does turn."""
-        return stays(becomes) | (idea is not None and idea.kind == CAST)
-
     def _learn(self, colour: NDArray[np.int64]) -> int:
         if self.grows and self.used < len(self.colours):
             self.colours[self.used] = colour
@@ -89,9 +85,7 @@ class MosaicPlayer:
         self.layers = Layers(config.grid, config.cell**2, config.colours, known, config.leap, config.floor)
         self.actions = np.zeros((config.action_ticks, config.actions), np.float32)
         self.places = np.zeros((3, 2), np.int64)
-        self.inks = np.full(
-            2, config.colours, np.int64
-        )  # colours: drawn last; pressed on the time before in that layer
+        self.inks = np.full(2, config.colours, np.int64)  # colours: drawn last; pressed on before in that layer
         self.marks = np.zeros(4, np.int64)  # of a press: place of that before, what came of it and of this one; layer
         self.pressed = np.full((MOST + 2, 3), config.colours, np.int64)  # last in each layer: place, colour, what came
         self.covered = np.zeros(config.grid, np.bool_)  # cells of the true picture watched last that the pointer hid
@@ -125,9 +119,9 @@ class MosaicPlayer:
 
     def show(self, cells: NDArray[np.uint8]) -> NDArray[np.bool_]:
         """Take the picture that was drawn, as cells of numbers, and return which cells changed."""
-        if self.counts:
-            self._learn(cells)
         way, drawn = self._way(), None
+        if self.counts:
+            self._learn(cells, way)
         if way is not None:
             drawn = drew(way, cells, self.config.colours)
             self.marks[2] = self.marks[2] if drawn is None else DREW if drawn else DID_NOT
@@ -143,10 +137,10 @@ class MosaicPlayer:
         pointed = self.places[0] // self.config.cell
         return setting_of(self.config, self.layers, self.memory.now, idea, self.actions[-2:], pointed)
 
-    def _foresee(self, idea: Idea | None) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    def _foresee(self, idea: Idea | None, way: Way | None) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
         """Return what an idea foresees (see mosaic_pile.py), and rules where it leaves the cells as they are."""
         cells, becomes = self.layers.foresee(idea)
-        known, setting, way = self.layers.known, self._setting(idea), self._way()
+        known, setting = self.layers.known, self._setting(idea)
         rules = [] if setting is None else [known.by_rule.foretell(setting)]
         strokes = [] if way is None else [known.by_stroke.foretell(way)]
         for told in rules + strokes:
@@ -160,9 +154,8 @@ class MosaicPlayer:
         """Return which cells (rows, columns) rules may tell: not all that a cast turns does turn."""
         return stays(becomes) | (idea is not None and idea.kind == CAST)
 
-    def _learn(self, cells: NDArray[np.uint8]) -> None:
+    def _learn(self, cells: NDArray[np.uint8], way: Way | None) -> None:
         """Let rules be learnt from the picture that is shown next."""
-        way = self._way()
         if way is not None:
             self.layers.known.by_stroke.learn(way, cells)
         if self._setting(None) is None and (cells == self.memory.now).all():
@@ -219,10 +212,8 @@ class MosaicPlayer:
         hidden = to_cells(self.sprite.covers(self.places[0], (picture.shape[0], picture.shape[1])), size)
         seen, later = to_cells(picture, size), to_cells(ahead, size)
         cells, self.covered = np.where(hidden, self.memory.now, seen), np.asarray(hidden.any(-1))
-        draws, carried = (
-            np.asarray(to_cells(drawn, size).any(-1)),
-            [*self._drawn(self._inks()), *self._carried(self.shift // size)],
-        )
+        draws = np.asarray(to_cells(drawn, size).any(-1))
+        carried = [*self._drawn(self._inks()), *self._carried(self.shift // size)]
         still = (cells == self.memory.now).all(-1) & ~draws & (self.memory.now[..., 0] != self.config.colours)
         for y, x in np.argwhere(self.covered & ~still):  # the others are what they were
             before = self.memory.now[y, x]
@@ -244,13 +235,14 @@ class MosaicPlayer:
     def look(self, part: Part = WHOLE, idea: Idea | None = None) -> Look:
         """Return what the net sees of this player, of the whole picture or of ``part`` of it, if an idea comes true."""
         memory, step = self.memory, self.shift
-        inks = self._inks()
-        beside = (*self.layers.turned_looks(), *self._drawn(inks), *self._around())
+        inks, way = self._inks(), self._way()
+        drawn = self._drawn(inks) if way is None else way.pages
+        beside = (*self.layers.turned_looks(), *drawn, *self._around())
         carried = self._carried(step // self.config.cell)
         pages = [page[part] for page in (memory.now, *carried, *memory.slots, *beside)]
         corner = np.array([part[1].start, part[0].start])
         age = memory.age[part].copy()
-        cells, becomes = self._foresee(idea)
+        cells, becomes = self._foresee(idea, way)
         known = (np.stack(pages, 2), age, corner, self._near(), inks, self.actions, self.places, step)
         return *known, cells[part], becomes[part], *self._about(idea)
 

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from dreamloop.model.mosaic_cells import factors, signs
+from dreamloop.model.mosaic_cells import factors, shift, signs
 
 RULES, OUTCOMES = 65536, 3072  # that can be known, and contents that they lead to
 SURE = 0.88  # how sure it must be: what is told wrongly stays, what is left open the net may still tell
@@ -22,12 +22,9 @@ NEAR = 3  # lines above and below where something begins in which it may change 
 SETTLE = 300  # settings learnt from, after which the rules are drawn up anew
 ONCE = 1 << 26  # contexts that are told apart when they are met for the first time
 
-TO, FROM_RIGHT, FROM_BELOW, CHANGES = (
-    0,
-    -1,
-    -2,
-    -3,
-)  # what is counted: a content, one that moves along, or that it changes
+# What is counted: a content, one that moves along, or that it changes.
+TO, FROM_RIGHT, FROM_BELOW, CHANGES = 0, -1, -2, -3
+MOVES = {FROM_RIGHT: np.array([-1, 0]), FROM_BELOW: np.array([0, -1])}  # cells (across, down) that a content moves
 KINDS = (  # of rules: what is counted, and what it looks at (see _contexts); a kind keeps its number
     (21, CHANGES, ("now", "said", "front")),
     (0, TO, ("now", "done", "under", "front")),
@@ -93,7 +90,7 @@ class Rules:
     """
 
     def __init__(self, rules: Signs, outcomes: NDArray[np.uint8], none: int, *, grows: bool = False) -> None:
-        self.rules, self.outcomes, self.none, self.grows = rules, outcomes, none, grows
+        self.rules, self.outcomes, self.none = rules, outcomes, none
         self._settings = 0
         if grows:  # a context is counted from the second time on that it is met; most are met once
             self._once = np.zeros(ONCE, np.bool_)
@@ -121,10 +118,9 @@ class Rules:
         told = (best >= SURE * 1e6) & (shown != 0)
         found = np.full_like(setting.cells, self.none)
         found[told] = self.outcomes[chosen[told]]
-        for what, moved in ((FROM_RIGHT, (0, 1)), (FROM_BELOW, (1, 0))):
-            row, column = np.nonzero(told & (chosen == what))
-            at = (row + moved[0]).clip(max=shown.shape[0] - 1), (column + moved[1]).clip(max=shown.shape[1] - 1)
-            found[row, column] = setting.cells[at]
+        for what, step in MOVES.items():
+            moved = told & (chosen == what)
+            found[moved] = shift(setting.cells, step)[0][moved]
         return found
 
     def learn(
@@ -165,7 +161,7 @@ class Rules:
         stay = open_ & ~turn
         for outcome, content in zip(then[turn].tolist(), cells[turn], strict=True):
             self._contents.setdefault(outcome, np.array(content))
-        from_ = {FROM_RIGHT: _beside(shown), FROM_BELOW: _beside(shown.T).T}
+        from_ = {what: _moved(shown, step) for what, step in MOVES.items()}
         fresh = set[int]()
         for what, contexts in self._contexts(setting, shown):
             came, known, follows = contexts[turn], self._once[contexts & (ONCE - 1)], np.where(turn, then, 0)
@@ -198,9 +194,7 @@ class Rules:
         numbers: dict[int, int] = {}
         self.rules[:], self.outcomes[:] = 0, self.none
         for i, (_, context, outcome, sure) in enumerate(found[:RULES]):
-            number = (
-                outcome if outcome in (FROM_RIGHT, FROM_BELOW, CHANGES) else numbers.setdefault(outcome, len(numbers))
-            )
+            number = outcome if outcome in (*MOVES, CHANGES) else numbers.setdefault(outcome, len(numbers))
             if number < OUTCOMES:
                 self.rules[i] = context, number, sure
             if 0 <= number < OUTCOMES:
@@ -217,10 +211,9 @@ class Rules:
         told by where they lie from there. What changes near a pointer that is pressed, as a button does, is what is
         meant.
         """
-        edge = np.zeros((len(shown), 1), np.int64)
         parts: dict[str, Any] = {
             **{"now": shown, "place": setting.place, "column": setting.column, "off": setting.off},
-            **{"left": np.concatenate([edge, shown[:, :-1]], 1), "right": _beside(shown)},
+            **{"left": _moved(shown, np.array([1, 0])), "right": _moved(shown, MOVES[FROM_RIGHT])},
             "under": shown[setting.pressed].reshape(1, 1) if setting.pressed else 0,
             "then": (signs(setting.then, self.none) @ factors(len(setting.then))).reshape(1, 1),
             **{"line": 0, "begun": 0, "begin": 0, "row": 0, "what": 0},
@@ -248,9 +241,10 @@ class Rules:
                     parts["row"] = 1 + setting.row[at].reshape(1, 1)
 
 
-def _beside(shown: Signs) -> Signs:
-    """Return what is to the right of every cell."""
-    return np.concatenate([shown[:, 1:], np.zeros_like(shown[:, :1])], 1)
+def _moved(shown: Signs, step: NDArray[np.int64]) -> Signs:
+    """Return what every cell would show if all moved by ``step`` (across, down); 0 where nothing comes from."""
+    moved, inside = shift(shown, step)
+    return np.where(inside, moved, 0)
 
 
 def sorted_rules(table: Signs) -> Signs:

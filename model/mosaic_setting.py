@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from dreamloop.model.mosaic_cells import factors
+from dreamloop.model.mosaic_cells import factors, shares
 from dreamloop.model.mosaic_known import MARKS
 from dreamloop.model.mosaic_pile import CAST, Idea, Pile
 from dreamloop.model.mosaic_rules import Setting
@@ -50,7 +50,7 @@ def setting_of(
         off=_off(pile.grid, pointed) if edge else np.zeros(pile.grid, np.int64),
         pressed=(int(pointed[1]), int(pointed[0])) if edge and down else None,
         then=pile.top_of(then, idea)[:MARKS] if then else pile.begins(0),
-        title=int(np.bincount(top.ravel(), minlength=pile.none + 1)[: pile.none].argmax()) if top.size else pile.none,
+        title=int(shares(top, pile.none).argmax()) if top.size else pile.none,
         said=int(on[1].sum() > down),
         done=_number(*on[1].tolist(), was_down, kind),
         front=_number(*pile.size_of(layer, idea)),

@@ -31,14 +31,14 @@ class Way(NamedTuple):
 
 
 class Strokes:
-    """A table of contexts; it grows while ``grows``.
+    """A table of contexts; it grows when it is settled.
 
     Args:
         strokes: (STROKES, 3) int64: number of a context, its outcome, and how sure it is in millionths; 0: unused.
     """
 
-    def __init__(self, strokes: Signs, none: int, *, grows: bool = False) -> None:
-        self.strokes, self.none, self.grows = strokes, none, grows
+    def __init__(self, strokes: Signs, none: int) -> None:
+        self.strokes, self.none = strokes, none
         self._met: dict[int, list[int]] = {}  # how often each was met, what followed most, how often that did
         for context, outcome, sure in strokes[strokes[:, 2] > 0].tolist():
             self._met[context] = [times_of(sure), outcome, times_of(sure)]
