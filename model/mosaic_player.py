@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from dreamloop.model.mosaic_cells import from_cells, shift, to_cells
+from dreamloop.model.mosaic_cells import from_cells, shift, signs, to_cells
 from dreamloop.model.mosaic_ideas import NEAR, Moment
 from dreamloop.model.mosaic_known import Known
 from dreamloop.model.mosaic_layers import Facts, Layers
@@ -19,14 +19,14 @@ from dreamloop.model.mosaic_memory import CellMemory
 from dreamloop.model.mosaic_net import AROUND, CARRIED, INKS, MosaicConfig, Seen
 from dreamloop.model.mosaic_pile import CAST, IN_FRONT, MOST, NEW_ONE, TOLD, Idea, stays
 from dreamloop.model.mosaic_rules import Setting
-from dreamloop.model.mosaic_setting import places_of, setting_of
+from dreamloop.model.mosaic_setting import deed_of, places_of, setting_of
 from dreamloop.model.mosaic_sprite import CLEAR, SIDE, Sprite, on_the_way, seen_next, uncover
-from dreamloop.model.mosaic_strokes import DID_NOT, DREW, PRESSED, Way, drew
+from dreamloop.model.mosaic_strokes import DID_NOT, DREW, PRESSED, Way, drew, shown_by
 
 Look = tuple[NDArray[Any], ...]  # the fields of Seen or of Moment, of one player
 Part = tuple[slice, slice]  # rows and columns of the picture
 WHOLE = (slice(0, None), slice(0, None))
-_KEPT = ("actions", "places", "inks", "marks", "pressed")
+_KEPT = ("actions", "places", "inks", "marks", "pressed", "deeds")
 
 
 class Palette:
@@ -88,6 +88,7 @@ class MosaicPlayer:
         self.inks = np.full(2, config.colours, np.int64)  # colours: drawn last; pressed on before in that layer
         self.marks = np.zeros(4, np.int64)  # of a press: place of that before, what came of it and of this one; layer
         self.pressed = np.full((MOST + 2, 3), config.colours, np.int64)  # last in each layer: place, colour, what came
+        self.deeds = np.zeros(MOST + 2, np.int64)  # a number for what was done last in each layer
         self.covered = np.zeros(config.grid, np.bool_)  # cells of the true picture watched last that the pointer hid
 
     def act(self, action: NDArray[np.float32]) -> None:
@@ -105,6 +106,8 @@ class MosaicPlayer:
             self.marks[:] = past, before, PRESSED, layer
             self.pressed[layer] = places_of(self.layers)[row, column], self._colour_at(place), DID_NOT
             self.layers.press(row, column)
+            brush = self.layers.known.by_stroke.brush(self._shown_by(layer))
+            self.inks[0] = self.inks[0] if brush == config.colours else brush
         self.places = np.stack([place, self.places[0], self.places[2] if stays_down else place])
 
     def _held(self, action: NDArray[np.float32]) -> bool:
@@ -126,8 +129,12 @@ class MosaicPlayer:
             drawn = drew(way, cells, self.config.colours)
             self.marks[2] = self.marks[2] if drawn is None else DREW if drawn else DID_NOT
         changed = self.memory.show(cells)
+        pointed = self.places[0] // self.config.cell
+        deed = deed_of(self.config, self.actions[-2:], changed, places_of(self.layers), pointed)
         if changed.any():
             self.layers.show(cells, self.moved // self.config.cell, self.shift // self.config.cell, self.memory.tick)
+        if deed:
+            self.deeds[self.layers.front] = deed
         if drawn:
             self.inks[0] = self._colour_at(self.places[0])
             self.pressed[self.marks[3], 2] = DREW
@@ -135,7 +142,7 @@ class MosaicPlayer:
 
     def _setting(self, idea: Idea | None) -> Setting | None:
         pointed = self.places[0] // self.config.cell
-        return setting_of(self.config, self.layers, self.memory.now, idea, self.actions[-2:], pointed)
+        return setting_of(self.config, self.layers, self.memory.now, idea, self.actions[-2:], pointed, self.deeds)
 
     def _foresee(self, idea: Idea | None, way: Way | None) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
         """Return what an idea foresees (see mosaic_pile.py), and rules where it leaves the cells as they are."""
@@ -304,7 +311,14 @@ class MosaicPlayer:
         """Return the way of a pointer that is down."""
         if not self._held(self.actions[-1]):
             return None
-        return Way(np.stack(self._drawn(self._inks())), places_of(self.layers), *self.marks[[2, 0, 1]].tolist())
+        did, past, before, layer = self.marks[[2, 0, 1, 3]].tolist()
+        inks, shown = self._inks(), self._shown_by(layer if did == PRESSED else NEW_ONE)
+        return Way(np.stack(self._drawn(inks)), places_of(self.layers), did, past, before, inks, shown)
+
+    def _shown_by(self, layer: int) -> NDArray[np.int64]:
+        """Return a number (cells,) for what each cell of a layer shows where it lies."""
+        mine = self.layers.owner == layer
+        return shown_by(places_of(self.layers)[mine], signs(self.memory.now[mine], self.config.colours))
 
     def _drawn(self, inks: NDArray[np.int64]) -> list[NDArray[np.uint8]]:
         """Return what cells show once the pointer's way is drawn in each of ``inks``; none where they stay."""

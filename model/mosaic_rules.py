@@ -26,34 +26,40 @@ ONCE = 1 << 26  # contexts that are told apart when they are met for the first t
 TO, FROM_RIGHT, FROM_BELOW, CHANGES = 0, -1, -2, -3
 MOVES = {FROM_RIGHT: np.array([-1, 0]), FROM_BELOW: np.array([0, -1])}  # cells (across, down) that a content moves
 KINDS = (  # of rules: what is counted, and what it looks at (see _contexts); a kind keeps its number
-    (21, CHANGES, ("now", "said", "front")),
+    (21, CHANGES, ("now", "said", "form")),
     (0, TO, ("now", "done", "under", "front")),
+    (27, TO, ("now", "done", "under", "form")),
     (1, TO, ("now", "done", "off")),
     (2, TO, ("now", "done", "under")),
-    (3, TO, ("now", "left", "done", "under", "front")),
-    (4, TO, ("now", "right", "done", "under", "front")),
-    (5, TO, ("now", "place", "done", "under", "front")),
-    (6, TO, ("place", "done", "front", "what")),
-    (7, TO, ("now", "place", "done", "front", "what")),
-    (8, TO, ("now", "right", "place", "done", "front", "what")),
-    (9, TO, ("now", "column", "line", "begun", "done", "front")),
-    (10, TO, ("now", "left", "line", "begun", "done", "front")),
+    (3, TO, ("now", "left", "done", "under", "form")),
+    (4, TO, ("now", "right", "done", "under", "form")),
+    (30, TO, ("left", "done", "under", "form")),
+    (31, TO, ("right", "done", "under", "form")),
+    (5, TO, ("now", "place", "done", "under", "form")),
+    (6, TO, ("place", "done", "then", "what")),
+    (7, TO, ("now", "place", "done", "form", "what")),
+    (8, TO, ("now", "right", "place", "done", "form", "what")),
+    (28, TO, ("now", "place", "done", "then", "what", "deed")),
+    (9, TO, ("now", "column", "line", "begun", "done", "form")),
+    (10, TO, ("now", "left", "line", "begun", "done", "form")),
     (11, TO, ("now", "place", "idea", "next", "title")),
     (12, TO, ("now", "place", "idea", "then", "title")),
     (13, TO, ("now", "place", "idea", "front")),
     (14, TO, ("now", "place", "idea", "done", "under")),
     (15, TO, ("now", "place", "idea")),
-    (16, FROM_RIGHT, ("place", "done", "front", "what")),
-    (17, FROM_RIGHT, ("now", "place", "done", "front", "what")),
-    (18, FROM_RIGHT, ("right", "place", "done", "front", "what")),
-    (19, TO, ("now", "column", "line", "begun", "front")),
-    (20, TO, ("now", "left", "line", "begun", "front")),
-    (22, TO, ("place", "begin", "front")),
-    (23, TO, ("place", "begin", "done", "front")),
-    (24, TO, ("place", "row", "done", "front")),
-    (25, FROM_BELOW, ("place", "begin", "front")),
-    (26, FROM_BELOW, ("place", "row", "done", "front")),
+    (16, FROM_RIGHT, ("place", "done", "form", "what")),
+    (17, FROM_RIGHT, ("now", "place", "done", "form", "what")),
+    (18, FROM_RIGHT, ("right", "place", "done", "form", "what")),
+    (29, FROM_RIGHT, ("now", "place", "done", "form", "what", "deed")),
+    (19, TO, ("now", "column", "line", "begun", "form")),
+    (20, TO, ("now", "left", "line", "begun", "form")),
+    (22, TO, ("place", "begin", "then")),
+    (23, TO, ("place", "begin", "done", "then")),
+    (24, TO, ("place", "row", "done", "then")),
+    (25, FROM_BELOW, ("place", "begin", "form")),
+    (26, FROM_BELOW, ("place", "row", "done", "form")),
 )
+FROM_BEGIN = {"line", "begun", "begin", "row"}  # told from where something begins
 
 Signs = NDArray[np.int64]
 
@@ -72,6 +78,8 @@ class Setting(NamedTuple):
     said: int  # whether more than the pointer's button is on
     done: int  # a number for the controls that are on, for the button of a tick ago, and for the idea
     front: int  # ... for the size of the layer in front
+    form: int  # ... for the letters that it begins with, in whatever colours
+    deed: int  # ... for what was done in it before
     next: int  # ... of that which will be in front
     idea: int  # ... for the kind of idea that is believed
 
@@ -96,10 +104,11 @@ class Rules:
             self._once = np.zeros(ONCE, np.bool_)
             told = signs(outcomes, none)
             self._contents = dict(zip(told.tolist(), outcomes.copy(), strict=True))
-            self._met: dict[int, list[int]] = {}  # how often each was met, what followed most, how often that did
+            # How often each was met, what followed most, how often that did, and how often no other was as sure of it:
+            self._met: dict[int, list[int]] = {}
             for context, outcome, sure in rules[rules[:, 2] > 0].tolist():
                 follows = outcome if outcome < 0 else int(told[outcome])
-                self._met[context] = [times_of(sure), follows, times_of(sure)]
+                self._met[context] = [times_of(sure), follows, times_of(sure), 1]
                 self._once[context & (ONCE - 1)] = True
         self._read()
 
@@ -162,18 +171,26 @@ class Rules:
         for outcome, content in zip(then[turn].tolist(), cells[turn], strict=True):
             self._contents.setdefault(outcome, np.array(content))
         from_ = {what: _moved(shown, step) for what, step in MOVES.items()}
-        fresh = set[int]()
+        fresh, surest = set[int](), [(0, [0])] * int(turn.sum())
         for what, contexts in self._contexts(setting, shown):
             came, known, follows = contexts[turn], self._once[contexts & (ONCE - 1)], np.where(turn, then, 0)
             self._once[came & (ONCE - 1)] = True
             if what:
                 follows = np.where(then == from_[what] if what in from_ else turn, what, follows)
-            for context, outcome, again in zip(
-                came.tolist(), follows[turn].tolist(), known[turn].tolist(), strict=True
-            ):
-                if again and context not in counted:
-                    vote(self._met.setdefault(context, [0, outcome, 0]), outcome)
+            met = zip(came.tolist(), follows[turn].tolist(), known[turn].tolist(), strict=True)
+            for i, (context, outcome, again) in enumerate(met):
+                if not again:
+                    continue
+                one = self._met.setdefault(context, [0, outcome, 0, 0])
+                if context not in counted:
+                    vote(one, outcome)
                     fresh.add(context)
+                if one[1] == outcome:
+                    sure = sure_of(one[0], one[2])
+                    if what == CHANGES:
+                        one[3] += 1
+                    elif sure > surest[i][0]:
+                        surest[i] = sure, one
             stayed = stay & known
             if what in from_:
                 stayed &= shown != from_[what]  # what is alike may have moved or not
@@ -181,19 +198,22 @@ class Rules:
                 if context in self._met and context not in counted:
                     self._met[context][0] += 1
                     fresh.add(context)
+        for sure, one in surest:
+            if sure:
+                one[3] += 1
         return fresh
 
     def settle(self) -> None:
-        """Draw up the tables: of the rules that came true often enough, those that did most."""
+        """Draw up the tables: of the rules that came true often enough, those that were needed most."""
         found = []
-        for context, (times, outcome, most) in self._met.items():
+        for context, (times, outcome, most, needed) in self._met.items():
             sure = sure_of(times, most)
             if sure >= SURE * 1e6:
-                found.append((most, context, outcome, sure))
+                found.append((needed, most, context, outcome, sure))
         found.sort(reverse=True)
         numbers: dict[int, int] = {}
         self.rules[:], self.outcomes[:] = 0, self.none
-        for i, (_, context, outcome, sure) in enumerate(found[:RULES]):
+        for i, (*_, context, outcome, sure) in enumerate(found[:RULES]):
             number = outcome if outcome in (*MOVES, CHANGES) else numbers.setdefault(outcome, len(numbers))
             if number < OUTCOMES:
                 self.rules[i] = context, number, sure
@@ -218,27 +238,28 @@ class Rules:
             "then": (signs(setting.then, self.none) @ factors(len(setting.then))).reshape(1, 1),
             **{"line": 0, "begun": 0, "begin": 0, "row": 0, "what": 0},
         }
-        for name in ("title", "said", "done", "front", "next", "idea"):
+        for name in ("title", "said", "done", "front", "form", "deed", "next", "idea"):
             parts[name] = np.full((1, 1), getattr(setting, name))
-        most = 0
+        begun = False
         for number, counted, names in KINDS:
+            if not begun and not FROM_BEGIN.isdisjoint(names):
+                continue
             told = np.full_like(shown, factors(32)[number])
             for name, factor in zip(names, factors(8), strict=False):
                 told += parts[name] * factor
             yield counted, told
-            if number == 1:
+            if number == 1 and setting.pressed:
                 fires = find(self._known, told)[0] > 0
-                if setting.pressed and fires.any():
-                    parts["what"] = shown[fires][:1].reshape(1, 1)
-            elif number in (0, 21) and setting.said and not setting.idea:
-                sure = find(self._known, told)[0]
-                if sure.max() > most:
-                    most, at = int(sure.max()), np.unravel_index(int(sure.argmax()), sure.shape)
-                    lines = np.arange(len(shown))[:, None] - at[0]
+                parts["what"] = setting.place[fires][:1].reshape(-1, 1) if fires.any() else 0
+            elif number in (0, 21) and setting.said and not setting.idea and not begun:
+                fires = find(self._known, told)[0] > 0
+                if begun := bool(fires.any()):
+                    row, column = np.argwhere(fires)[0]
+                    lines = np.arange(len(shown))[:, None] - row
                     parts["line"] = np.where(abs(lines) <= NEAR, lines + NEAR + 1, 0)
-                    parts["begun"] = 1 + setting.column[at].reshape(1, 1)
-                    parts["begin"] = setting.place[at].reshape(1, 1)
-                    parts["row"] = 1 + setting.row[at].reshape(1, 1)
+                    parts["begun"] = 1 + setting.column[row, column].reshape(1, 1)
+                    parts["begin"] = setting.place[row, column].reshape(1, 1)
+                    parts["row"] = 1 + setting.row[row, column].reshape(1, 1)
 
 
 def _moved(shown: Signs, step: NDArray[np.int64]) -> Signs:
@@ -277,7 +298,7 @@ def vote(one: list[int], outcome: int) -> None:
     if one[1] == outcome:
         one[2] += 1
     elif 2 * one[2] < one[0]:
-        one[1:] = outcome, 1
+        one[1:3] = outcome, 1
 
 
 def empty_rules(pixels: int, colours: int) -> dict[str, NDArray[Any]]:

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from dreamloop.model.mosaic_cells import factors, shares
 from dreamloop.model.mosaic_known import MARKS
-from dreamloop.model.mosaic_pile import CAST, Idea, Pile
+from dreamloop.model.mosaic_pile import CAST, NEW_ONE, Idea, Pile
 from dreamloop.model.mosaic_rules import Setting
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ def setting_of(
     idea: Idea | None,
     actions: NDArray[np.float32],
     pointed: NDArray[np.int64],
+    deeds: NDArray[np.int64],
 ) -> Setting | None:
     """Return what rules are read from, None where nothing is done: a button that stays down does nothing anew.
 
@@ -31,13 +32,11 @@ def setting_of(
         idea: that is believed.
         actions: (2, a) of the tick before, and of this one.
         pointed: column and row of the cell that is pointed at.
+        deeds: (layers,) a number for what was done in each before.
     """
-    on = actions > 0.5
-    was_down, down = on[:, config.button].tolist() if config.button >= 0 else (False, False)
-    if config.pointer >= 0:
-        on[:, config.pointer : config.pointer + 2] = False
+    on, was_down, down = _controls(config, actions)
     edge = down != was_down
-    if idea is None and not (edge or (on[1].any() and not down)):
+    if idea is None and not (edge or (on.any() and not down)):
         return None
     layer, then = pile.front, pile.front_after(idea)
     top = pile.top_of(layer or then, idea)
@@ -51,9 +50,11 @@ def setting_of(
         pressed=(int(pointed[1]), int(pointed[0])) if edge and down else None,
         then=pile.top_of(then, idea)[:MARKS] if then else pile.begins(0),
         title=int(shares(top, pile.none).argmax()) if top.size else pile.none,
-        said=int(on[1].sum() > down),
-        done=_number(*on[1].tolist(), was_down, kind),
+        said=int(on.sum() > down),
+        done=_number(*on.tolist(), was_down, kind),
         front=_number(*pile.size_of(layer, idea)),
+        form=_form(pile.top_of(then, idea)[:MARKS]),
+        deed=0 if then == NEW_ONE else int(deeds[then]),
         next=_number(*pile.size_of(then, idea)),
         idea=kind,
     )
@@ -62,6 +63,43 @@ def setting_of(
 def places_of(pile: Pile) -> NDArray[np.int64]:
     """Return a number (rows, columns) for where in which size of layer each cell lies."""
     return np.asarray(np.stack([*pile.at, *(pile.rects[pile.owner, i] for i in (2, 3))], -1) @ factors(4))
+
+
+def deed_of(
+    config: "MosaicConfig",
+    actions: NDArray[np.float32],
+    changed: NDArray[np.bool_],
+    place: NDArray[np.int64],
+    pointed: NDArray[np.int64],
+) -> int:
+    """Return a number for what is done in a tick, 0: nothing: the controls that are on, or the button that is pressed.
+
+    Args:
+        actions, pointed: as for :func:`setting_of`.
+        changed: (rows, columns) which cells changed; a button on the screen begins with the first beside the pointer.
+        place: (rows, columns) as from :func:`places_of`.
+    """
+    on, was_down, down = _controls(config, actions)
+    if not down:
+        return _number(*on.tolist()) if on.any() else 0
+    (column, row), beside = pointed.tolist(), np.zeros_like(changed)
+    beside[max(row - 1, 0) : row + 2, max(column - 1, 0) : column + 2] = not was_down
+    return int(place[changed & beside][:1].sum())
+
+
+def _controls(config: "MosaicConfig", actions: NDArray[np.float32]) -> tuple[NDArray[np.bool_], bool, bool]:
+    """Return which controls (a,) but the pointer are on, and whether its button was down a tick ago, and is."""
+    on = actions > 0.5
+    was_down, down = on[:, config.button].tolist() if config.button >= 0 else (False, False)
+    if config.pointer >= 0:
+        on[:, config.pointer : config.pointer + 2] = False
+    return on[1], was_down, down
+
+
+def _form(top: NDArray[np.uint8]) -> int:
+    """Return a number for how a layer begins (cells, pixels), in whatever colours."""
+    ink = top != np.bincount(top.ravel(), minlength=1).argmax()
+    return int(ink.ravel() @ factors(ink.size)) if ink.size else 0
 
 
 def _off(grid: tuple[int, int], pointed: NDArray[np.int64]) -> NDArray[np.int64]:

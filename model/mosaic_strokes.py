@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dreamloop.model.mosaic_cells import factors
-from dreamloop.model.mosaic_rules import SURE, Signs, find, sorted_rules, sure_of, times_of
+from dreamloop.model.mosaic_rules import SURE, Signs, find, sorted_rules, sure_of, times_of, vote
 
-STROKES = 2048  # contexts that can be known
+STROKES = 4096  # contexts that can be known
 PRESSED, DREW, DID_NOT = range(3)  # in this tick the button went down; a tick ago it drew, or it did not
-DRAWN = 1  # outcome of a place in which it draws, or of a colour in which it does
+DRAWN = 1  # outcome of a place in which it draws, or of a colour in which it does; of a brush it is a colour
 MOST = 0.5  # share of the cells on its way that are drawn, if it draws
 SETTLE = 300  # ticks learnt from, after which the table is drawn up anew
 
@@ -28,6 +28,8 @@ class Way(NamedTuple):
     drew: int  # PRESSED, DREW or DID_NOT
     past: int  # number of the place that was pressed the time before in that layer
     before: int  # DREW or DID_NOT: what came of that
+    inks: Signs  # (inks,) the colours of the pages
+    shown: Signs  # (cells,) a number for what each cell of the layer shows where it lies, when the button goes down
 
 
 class Strokes:
@@ -54,6 +56,15 @@ class Strokes:
             found[where] = page[where]
         return found
 
+    def brush(self, shown: Signs) -> int:
+        """Return the colour that a layer says it draws in, ``none`` where it says nothing.
+
+        Args:
+            shown: (cells,) as in a :class:`Way`: a brush shows its colour somewhere.
+        """
+        sure, colour = find(self._known, shown)
+        return int(colour[sure.argmax()]) if sure.max(initial=0) >= SURE * 1e6 else self.none
+
     def learn(self, way: Way, cells: NDArray[np.uint8]) -> None:
         """Count what the way did: ``cells`` (rows, columns, pixels) are seen after it."""
         met = (way.pages[..., 0] != self.none).any(0)
@@ -62,6 +73,8 @@ class Strokes:
         if drew(way, cells, self.none):
             drawn = right[:, met].mean(1) >= MOST
             self._count(_colours(way), np.repeat(drawn[:, None], 2, 1))
+            for context in way.shown.tolist():
+                vote(self._met.setdefault(context, [0, 0, 0]), int(way.inks[drawn.argmax()]))
         self._ways += 1
         if self._ways % SETTLE == 0:
             self.settle()
@@ -103,6 +116,11 @@ def _colours(way: Way) -> Signs:
     inks = range(len(way.pages))
     told = np.array([[(past, way.drew, 1 + ink) for past in (way.past, way.before)] for ink in inks], np.int64)
     return np.asarray(told @ factors(3))
+
+
+def shown_by(place: Signs, shown: Signs) -> Signs:
+    """Return a number for each cell: for where it lies in its layer, and what it shows (``signs``)."""
+    return np.asarray(np.stack([place, shown, np.ones_like(place)], -1) @ factors(3))
 
 
 def empty_strokes() -> dict[str, NDArray[Any]]:

@@ -152,7 +152,7 @@ def test_a_button_that_stays_down_does_nothing_anew() -> None:
 
     def told() -> bool:
         pointed = player.places[0] // TINY.cell
-        return setting_of(TINY, player.layers, player.memory.now, None, player.actions[-2:], pointed) is not None
+        return setting_of(TINY, player.layers, player.memory.now, None, player.actions[-2:], pointed, player.deeds) is not None
 
     act(player, False, 0.5)
     assert not told()
@@ -177,7 +177,7 @@ def test_nothing_is_known_at_first(grows: bool) -> None:
     player = MosaicPlayer(TINY)
     player.show(page)
     act(player, True)
-    setting = setting_of(TINY, player.layers, page, None, player.actions[-2:], player.places[0])
+    setting = setting_of(TINY, player.layers, page, None, player.actions[-2:], player.places[0], player.deeds)
     assert setting is not None
     assert (rules.foretell(setting) == NONE).all()
 
