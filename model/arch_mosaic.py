@@ -124,7 +124,7 @@ class MosaicModel:
         if len(rows):
             b, y, x = rows.unbind(1)
             cells[b, y, x] = self.net.choose(drawn, seen, rows, self._throw).to(torch.uint8)
-        return cells.cpu().numpy()
+        return np.stack([one.settled(told) for one, told in zip(self.known, cells.cpu().numpy(), strict=True)])
 
     def _ideas(self) -> list[Idea | None]:
         """Return the idea that is believed of every player."""

@@ -19,7 +19,7 @@ from dreamloop.model.mosaic_memory import CellMemory
 from dreamloop.model.mosaic_net import AROUND, CARRIED, INKS, MosaicConfig, Seen
 from dreamloop.model.mosaic_pile import CAST, IN_FRONT, MOST, NEW_ONE, TOLD, Idea, stays
 from dreamloop.model.mosaic_rules import Setting
-from dreamloop.model.mosaic_setting import deed_of, places_of, setting_of
+from dreamloop.model.mosaic_setting import deed_of, places_of, setting_of, tick_of
 from dreamloop.model.mosaic_sprite import CLEAR, SIDE, Sprite, on_the_way, seen_next, uncover
 from dreamloop.model.mosaic_strokes import DID_NOT, DREW, PRESSED, Way, drew, shown_by
 
@@ -89,6 +89,7 @@ class MosaicPlayer:
         self.marks = np.zeros(4, np.int64)  # of a press: place of that before, what came of it and of this one; layer
         self.pressed = np.full((MOST + 2, 3), config.colours, np.int64)  # last in each layer: place, colour, what came
         self.deeds = np.zeros(MOST + 2, np.int64)  # a number for what was done last in each layer
+        self._settled: tuple[NDArray[np.bool_], NDArray[np.uint8]] | None = None  # cells that the net has no say in
         self.covered = np.zeros(config.grid, np.bool_)  # cells of the true picture watched last that the pointer hid
 
     def act(self, action: NDArray[np.float32]) -> None:
@@ -157,6 +158,23 @@ class MosaicPlayer:
             cells[by_rule] = np.where(same[..., None], self.config.colours, told)[by_rule]
         return cells, becomes
 
+    def _settle(self, idea: Idea | None, way: Way | None, cells: NDArray[np.uint8], becomes: NDArray[np.uint8]) -> None:
+        """Take note where what is foreseen is known to be all that happens: in the front layer, where rules tell all."""
+        mine, told = self.layers.owner == self.layers.front, becomes % IN_FRONT == TOLD
+        whole = idea is None and bool((mine & told).any()) and self.layers.known.by_rule.whole(self._tick(way))
+        now = self.memory.now
+        self._settled = (mine & (now[..., 0] != self.config.colours), np.where(told[..., None], cells, now)) if whole else None
+
+    def _tick(self, way: Way | None) -> int:
+        return tick_of(self.config, self.layers, self.actions[-2:], -1 if way is None else way.drew)
+
+    def settled(self, cells: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Return what the net drew, but what is known where that is all."""
+        if self._settled is None:
+            return cells
+        where, known = self._settled
+        return np.where(where[..., None], known, cells)
+
     def _open(self, idea: Idea | None, becomes: NDArray[np.uint8]) -> NDArray[np.bool_]:
         """Return which cells (rows, columns) rules may tell: not all that a cast turns does turn."""
         return stays(becomes) | (idea is not None and idea.kind == CAST)
@@ -165,6 +183,7 @@ class MosaicPlayer:
         """Let rules be learnt from the picture that is shown next."""
         if way is not None:
             self.layers.known.by_stroke.learn(way, cells)
+            self._learn_whole(way, cells)
         if self._setting(None) is None and (cells == self.memory.now).all():
             return
         ideas, known = self.ideas, self.layers.known
@@ -176,6 +195,16 @@ class MosaicPlayer:
             looks = looks[:1] if idea is not None and idea.kind == CAST else looks
             becomes = self.layers.foresee(idea)[1]
             known.by_rule.learn(setting, self._open(idea, becomes), ~stays(becomes), cells, looks)
+            if idea is None and way is None:
+                self._learn_whole(way, cells)
+
+    def _learn_whole(self, way: Way | None, cells: NDArray[np.uint8]) -> None:
+        """Let it be learnt whether what is foreseen is all that happens in the front layer."""
+        foreseen, becomes = self._foresee(None, way)
+        mine, told = self.layers.owner == self.layers.front, becomes % IN_FRONT == TOLD
+        if (mine & told).any():
+            right = (np.where(told[..., None], foreseen, self.memory.now) == cells).all(-1)
+            self.layers.known.by_rule.learn_whole(self._tick(way), bool(right[mine & ~self.covered].all()))
 
     def _colour_at(self, place: NDArray[np.int64]) -> int:
         """Return the colour of a pixel (x, y), beneath the pointer."""
@@ -250,6 +279,8 @@ class MosaicPlayer:
         corner = np.array([part[1].start, part[0].start])
         age = memory.age[part].copy()
         cells, becomes = self._foresee(idea, way)
+        if part == WHOLE:
+            self._settle(idea, way, cells, becomes)
         known = (np.stack(pages, 2), age, corner, self._near(), inks, self.actions, self.places, step)
         return *known, cells[part], becomes[part], *self._about(idea)
 

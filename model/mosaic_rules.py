@@ -19,11 +19,12 @@ from dreamloop.model.mosaic_cells import factors, shift, signs
 RULES, OUTCOMES = 65536, 3072  # that can be known, and contents that they lead to
 SURE = 0.88  # how sure it must be: what is told wrongly stays, what is left open the net may still tell
 NEAR = 3  # lines above and below where something begins in which it may change cells too
+WHOLLY, LATELY = 0.95, 64  # how sure it must be that nothing else changes, and of how many ticks that is the share
 SETTLE = 300  # settings learnt from, after which the rules are drawn up anew
 ONCE = 1 << 26  # contexts that are told apart when they are met for the first time
 
-# What is counted: a content, one that moves along, or that it changes.
-TO, FROM_RIGHT, FROM_BELOW, CHANGES = 0, -1, -2, -3
+# What is counted: a content, one that moves along, that it changes, or, of a tick, that nothing else changes.
+TO, FROM_RIGHT, FROM_BELOW, CHANGES, WHOLE = 0, -1, -2, -3, -4
 MOVES = {FROM_RIGHT: np.array([-1, 0]), FROM_BELOW: np.array([0, -1])}  # cells (across, down) that a content moves
 KINDS = (  # of rules: what is counted, and what it looks at (see _contexts); a kind keeps its number
     (21, CHANGES, ("now", "said", "form")),
@@ -156,6 +157,18 @@ class Rules:
         if self._settings % SETTLE == 0:
             self.settle()
 
+    def whole(self, context: int) -> bool:
+        """Say whether what is foreseen is all that changes in the front layer, in ticks of a ``context``."""
+        sure, _ = find(self._known, np.array([context]))
+        return bool(sure[0] >= WHOLLY * 1e6)
+
+    def learn_whole(self, context: int, right: bool) -> None:
+        """Count whether what was foreseen was all that changed: of late, for ever more is foreseen."""
+        one = self._met.setdefault(context, [0, WHOLE, 0, 0])
+        if one[0] >= LATELY:
+            one[0], one[2] = LATELY // 2, one[2] // 2
+        one[0], one[2], one[3] = one[0] + 1, one[2] + right, one[3] + 1
+
     def _count(
         self,
         setting: Setting,
@@ -214,7 +227,7 @@ class Rules:
         numbers: dict[int, int] = {}
         self.rules[:], self.outcomes[:] = 0, self.none
         for i, (*_, context, outcome, sure) in enumerate(found[:RULES]):
-            number = outcome if outcome in (*MOVES, CHANGES) else numbers.setdefault(outcome, len(numbers))
+            number = outcome if outcome in (*MOVES, CHANGES, WHOLE) else numbers.setdefault(outcome, len(numbers))
             if number < OUTCOMES:
                 self.rules[i] = context, number, sure
             if 0 <= number < OUTCOMES:

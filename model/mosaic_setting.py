@@ -60,6 +60,17 @@ def setting_of(
     )
 
 
+def tick_of(config: "MosaicConfig", pile: Pile, actions: NDArray[np.float32], drew: int) -> int:
+    """Return a number for what is done in a tick, and to what form of front layer.
+
+    Args:
+        actions: as for :func:`setting_of`.
+        drew: what the pointer does that is down (see mosaic_strokes.py), -1: it is not.
+    """
+    on, was_down, _ = _controls(config, actions)
+    return _number(*on.tolist(), was_down, _form(pile.begins(pile.front)), drew)
+
+
 def places_of(pile: Pile) -> NDArray[np.int64]:
     """Return a number (rows, columns) for where in which size of layer each cell lies."""
     return np.asarray(np.stack([*pile.at, *(pile.rects[pile.owner, i] for i in (2, 3))], -1) @ factors(4))
