@@ -5,7 +5,6 @@ Knows nothing about what the tensors mean; the architecture that reads them says
 
 import hashlib
 import json
-import os
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, fields, replace
 from pathlib import Path
@@ -17,6 +16,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from dreamloop.input.errors import DreamloopError, nearest
+from dreamloop.model.whole_file import whole_file
 from dreamloop.model.world_model import Card
 
 Net = TypeVar("Net", bound=nn.Module)
@@ -40,10 +40,8 @@ def save_checkpoint(path: Path, tensors: Mapping[str, Tensor], card: Card) -> Ca
     """Write ``tensors`` and ``card`` atomically to ``path``; return the card with the weights' hash in it."""
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     card = replace(card, weights_hash=weights_hash(plain))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    scratch = path.with_name(path.name + ".tmp")
-    save_file(plain, scratch, metadata={"dreamloop_card": json.dumps(asdict(card), sort_keys=True)})
-    os.replace(scratch, path)
+    with whole_file(path) as scratch:
+        save_file(plain, scratch, metadata={"dreamloop_card": json.dumps(asdict(card), sort_keys=True)})
     return card
 
 

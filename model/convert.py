@@ -4,7 +4,6 @@ PyTorch's ``weights_only`` reader builds tensors and plain containers and refuse
 architecture the weights are for: every tensor keeps its name.
 """
 
-import os
 import pickle
 import warnings
 from collections.abc import Iterator, Mapping
@@ -17,6 +16,7 @@ from torch import Tensor
 
 from dreamloop.model.checkpoint import CheckpointError
 from dreamloop.model.published import PICKLED
+from dreamloop.model.whole_file import whole_file
 
 
 def convert(source: Path, target: Path) -> int:
@@ -35,10 +35,8 @@ def convert(source: Path, target: Path) -> int:
     tensors = {name: tensor.contiguous().clone() for name, tensor in _flat(source, "", _read(source))}
     if not tensors:
         raise CheckpointError(f"{source} holds no tensors")
-    target.parent.mkdir(parents=True, exist_ok=True)
-    scratch = target.with_name(target.name + ".tmp")
-    save_file(tensors, scratch)
-    os.replace(scratch, target)
+    with whole_file(target) as scratch:
+        save_file(tensors, scratch)
     return len(tensors)
 
 

@@ -23,6 +23,7 @@ from dreamloop.model.mosaic_layers import LARGE
 from dreamloop.model.mosaic_net import MosaicConfig, MosaicNet
 from dreamloop.model.mosaic_player import Look, MosaicPlayer, Palette
 from dreamloop.model.mosaic_sprite import Sprite
+from dreamloop.model.whole_file import whole_file
 
 HELD, CALM = 0.4, 0.03  # share kept of the ticks in which nobody begins anything: while something is held, else
 
@@ -56,9 +57,8 @@ class Moments(NamedTuple):
 
     def save(self, path: Path) -> None:
         """Write them to a file, whole or not at all."""
-        half = path.with_suffix(".part")
-        save_file({name: np.ascontiguousarray(part) for name, part in self._asdict().items()}, half)
-        half.rename(path)
+        with whole_file(path) as scratch:
+            save_file({name: np.ascontiguousarray(part) for name, part in self._asdict().items()}, scratch)
 
     @classmethod
     def load(cls, path: Path) -> "Moments":

@@ -159,11 +159,11 @@ class MosaicPlayer:
         return cells, becomes
 
     def _settle(self, idea: Idea | None, way: Way | None, cells: NDArray[np.uint8], becomes: NDArray[np.uint8]) -> None:
-        """Take note where what is foreseen is known to be all that happens: in the front layer, where rules tell all."""
-        mine, told = self.layers.owner == self.layers.front, becomes % IN_FRONT == TOLD
+        """Take note where what is foreseen is known to be all that happens: in the front layer, if rules tell so."""
+        now, told = self.memory.now, becomes % IN_FRONT == TOLD
+        mine = (self.layers.owner == self.layers.front) & (now[..., 0] != self.config.colours)
         whole = idea is None and bool((mine & told).any()) and self.layers.known.by_rule.whole(self._tick(way))
-        now = self.memory.now
-        self._settled = (mine & (now[..., 0] != self.config.colours), np.where(told[..., None], cells, now)) if whole else None
+        self._settled = (mine, np.where(told[..., None], cells, now)) if whole else None
 
     def _tick(self, way: Way | None) -> int:
         return tick_of(self.config, self.layers, self.actions[-2:], -1 if way is None else way.drew)

@@ -123,7 +123,7 @@ class Rules:
         best, chosen = np.zeros_like(shown), np.zeros_like(shown)
         for what, contexts in self._contexts(setting, shown) if len(self) else ():
             sure, outcome = find(self._known, contexts)
-            better = (sure > best) & (what != CHANGES)
+            better = (sure > best) & ((outcome == what) if what in MOVES else what == TO)
             best, chosen = np.where(better, sure, best), np.where(better, outcome, chosen)
         told = (best >= SURE * 1e6) & (shown != 0)
         found = np.full_like(setting.cells, self.none)
@@ -150,6 +150,8 @@ class Rules:
             looks: colours (colours + 1,) that those of the setting may be; a context that is the same in several looks
                 counts once.
         """
+        found = self.foretell(setting)
+        told = told | ((found[..., 0] != self.none) & (found != setting.cells).any(-1))  # an exception is worth one, too
         counted: set[int] = set()
         for into in looks:
             counted |= self._count(setting.turned(into), (open_, told), into[cells], counted)
@@ -202,7 +204,7 @@ class Rules:
                     sure = sure_of(one[0], one[2])
                     if what == CHANGES:
                         one[3] += 1
-                    elif sure > surest[i][0]:
+                    elif what in (TO, outcome) and sure > surest[i][0]:
                         surest[i] = sure, one
             stayed = stay & known
             if what in from_:

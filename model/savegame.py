@@ -5,8 +5,8 @@ piece of a value, an end record. Unlike a recording, a cut or flipped saved game
 is no state. Knows nothing about what a model keeps in its state.
 """
 
-import os
 from collections.abc import Iterator, Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from dreamloop.model.framing import (
     read_preamble,
     unpack_payload,
 )
+from dreamloop.model.whole_file import whole_file
 from dreamloop.model.world_model import ModelState
 
 MAGIC = b"\x89DSV\r\n\x1a\n"
@@ -56,19 +57,11 @@ def unpack_state(data: bytes, where: str = "saved game") -> tuple[ModelState, Ma
 
 def write_savegame(path: Path, state: ModelState, about: Mapping[str, Any] | None = None) -> int:
     """Write ``state`` to ``path`` (atomically; an older file gives way) and return its size in bytes."""
-    scratch = path.with_name(path.name + ".tmp")
     pieces = _pieces(state, about or {})
-    sink = FramedSink(scratch, next(pieces), replace=True)
     try:
-        for piece in pieces:
-            sink.append(piece)
-    except RecordingError:
-        scratch.unlink(missing_ok=True)
-        raise
-    finally:
-        sink.close()
-    try:
-        os.replace(scratch, path)
+        with whole_file(path) as scratch, closing(FramedSink(scratch, next(pieces), replace=True)) as sink:
+            for piece in pieces:
+                sink.append(piece)
     except OSError as error:
         raise RecordingError(f"cannot write {path}: {error.strerror}") from error
     return sink.offset

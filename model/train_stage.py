@@ -31,6 +31,7 @@ from dreamloop.model.stage_upsample import (
     spread,
 )
 from dreamloop.model.train import texture_error
+from dreamloop.model.whole_file import whole_file
 
 CROP = 64  # pixels a side of a small picture that is learnt from
 Report = Callable[[dict[str, float]], None]
@@ -94,11 +95,9 @@ class StageTrainer:
         tensors |= {f"average/{name}": value for name, value in self.average.state_dict().items()}
         for row, values in self.optimiser.state_dict()["state"].items():
             tensors |= {f"adam/{row}/{name}": torch.as_tensor(value) for name, value in values.items()}
-        scratch = path.with_name(path.name + ".tmp")
-        path.parent.mkdir(parents=True, exist_ok=True)
         about = {"step": str(self.step), "elapsed_s": str(self.elapsed_s)}
-        save_file({name: value.contiguous() for name, value in tensors.items()}, scratch, metadata=about)
-        scratch.replace(path)
+        with whole_file(path) as scratch:
+            save_file({name: value.contiguous() for name, value in tensors.items()}, scratch, metadata=about)
 
     def resume(self, path: Path) -> None:
         """Go on from what :meth:`save` wrote."""

@@ -1,7 +1,6 @@
 """Checkpoints of a training run: everything needed to go on, as safetensors and JSON, written atomically."""
 
 import json
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +10,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from dreamloop.model.checkpoint import check_tensors
+from dreamloop.model.whole_file import whole_file
 
 if TYPE_CHECKING:
     from dreamloop.model.train import Trainer
@@ -80,10 +80,9 @@ def _restore(prefix: str, optimiser: torch.optim.Optimizer, tensors: dict[str, T
 
 
 def _write(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> None:
-    scratch = path.with_name(path.name + ".tmp")
     plain = {name: value.detach().cpu().contiguous().clone() for name, value in tensors.items()}
-    save_file(plain, scratch, metadata=metadata)
-    os.replace(scratch, path)
+    with whole_file(path) as scratch:
+        save_file(plain, scratch, metadata=metadata)
 
 
 def load_weights(folder: Path) -> dict[str, Tensor]:

@@ -282,14 +282,13 @@ def _finish(figures: Mapping[str, Any], json: Path | None, report: Path | None, 
 def _write(figures: Mapping[str, Any], path: Path | None) -> None:
     """Write the figures, atomically, where a file was asked for: what is there is whole, whenever it is stopped."""
     import json as writer
-    import os
+
+    from dreamloop.model.whole_file import whole_file
 
     if path is None:
         return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    scratch = path.with_name(path.name + ".tmp")
-    scratch.write_text(writer.dumps(figures, indent=2) + "\n", encoding="utf-8")
-    os.replace(scratch, path)
+    with whole_file(path) as scratch:
+        scratch.write_text(writer.dumps(figures, indent=2) + "\n", encoding="utf-8")
 
 
 def _read(path: Path | None) -> dict[str, Any]:

@@ -28,6 +28,7 @@ from dreamloop.input.schema import ActionSchema
 from dreamloop.input.state import InputState
 from dreamloop.model.frame_codec import FrameMode, frame_hash
 from dreamloop.model.recording import SUFFIX, Recording, RecordingError, RecordingWriter
+from dreamloop.model.whole_file import whole_file
 from dreamloop.model.world_model import Action, Frame
 from dreamloop.runtime.world import World, load_world
 
@@ -315,16 +316,15 @@ def _play_episode(job: Job, then: Callable[[Episode], Any] | None) -> Any:
 
 def _write_episode(job: Job, path: Path, keep: FrameMode) -> tuple[Path, int]:
     world, env, explorer = simulator_of(job)
-    scratch = path.with_name(path.name + ".tmp")
     writer: RecordingWriter | None = None
-    for i, step in enumerate(simulate(env, explorer, world.schema.neutral, job)):
-        if writer is None:
-            writer = RecordingWriter(scratch, _header(world, job, step), frames=keep, sync_s=1e9, replace=True)
-        state = InputState(tick=i, dt_s=1 / world.rate_hz)
-        writer.tick(state, step.action, step.frame, frame_hash(step.frame), extra=_extra(step))
-    assert writer is not None
-    writer.close()
-    os.replace(scratch, path)
+    with whole_file(path) as scratch:
+        for i, step in enumerate(simulate(env, explorer, world.schema.neutral, job)):
+            if writer is None:
+                writer = RecordingWriter(scratch, _header(world, job, step), frames=keep, sync_s=1e9, replace=True)
+            state = InputState(tick=i, dt_s=1 / world.rate_hz)
+            writer.tick(state, step.action, step.frame, frame_hash(step.frame), extra=_extra(step))
+        assert writer is not None
+        writer.close()
     return path, writer.ticks
 
 

@@ -18,6 +18,7 @@ from dreamloop.input.errors import DreamloopError
 from dreamloop.input.schema import ActionSchema
 from dreamloop.input.state import InputState
 from dreamloop.model.recording import Recording, RecordingWriter, Tick, frame_hash
+from dreamloop.model.whole_file import whole_file
 from dreamloop.model.world_model import Action, Frame
 from dreamloop.runtime.video import VideoWriter, read_video
 
@@ -93,14 +94,8 @@ def import_jsonl(source: Path, out: Path, schema: ActionSchema | None = None, ra
     header.pop("frames", None)
     if out.exists():
         raise ImportDataError(f"{out} exists already; choose another name, nothing is overwritten")
-    scratch = out.with_name(out.name + ".tmp")
-    try:
-        count = _write_all(scratch, header, lines, _Frames(film), schema, text)
-    except DreamloopError:
-        scratch.unlink(missing_ok=True)
-        raise
-    scratch.rename(out)
-    return count
+    with whole_file(out) as scratch:
+        return _write_all(scratch, header, lines, _Frames(film), schema, text)
 
 
 def _write_all(

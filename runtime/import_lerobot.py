@@ -17,6 +17,7 @@ from dreamloop.input.errors import nearest, unknown
 from dreamloop.input.schema import ActionSchema
 from dreamloop.input.state import InputState
 from dreamloop.model.recording import SUFFIX, RecordingWriter, frame_hash
+from dreamloop.model.whole_file import whole_file
 from dreamloop.model.world_model import Frame
 from dreamloop.runtime.export_jsonl import ImportDataError, json_plain
 from dreamloop.runtime.export_lerobot import ACTION, DONE, OURS, PREVIOUS, REWARD, STATE, import_pyarrow
@@ -98,15 +99,13 @@ class _DataSet:
         rows = self._rows(episode)
         actions = self._actions(rows)
         header, size = self._header(number, schema)
-        scratch = path.with_name(path.name + ".tmp")
         if path.exists():
             raise ImportDataError(f"{path} exists already; choose another folder, nothing is overwritten")
-        with RecordingWriter(scratch, header, sync_s=1e9, replace=True) as writer:
+        with whole_file(path) as scratch, RecordingWriter(scratch, header, sync_s=1e9, replace=True) as writer:
             for i, frame in enumerate(self._frames(episode, len(actions))):
                 picture = np.ascontiguousarray(frame[: size[0], : size[1]]) if size else frame
                 state = InputState(tick=i, dt_s=1 / self._fps)
                 writer.tick(state, actions[i], picture, frame_hash(picture), extra=_extra(rows, i))
-        scratch.rename(path)
 
     def _rows(self, episode: Row) -> dict[str, NDArray[Any]]:
         names = {"chunk_index": episode["data/chunk_index"], "file_index": episode["data/file_index"]}

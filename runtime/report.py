@@ -7,7 +7,6 @@ left out; nothing is computed here but ratios.
 import base64
 import io
 import json
-import os
 from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import Any
 from PIL import Image
 
 from dreamloop.model.album import Album, Strip
+from dreamloop.model.whole_file import whole_file
 from dreamloop.model.world_model import Frame
 from dreamloop.runtime.report_bars import judge
 from dreamloop.runtime.report_html import number as _n
@@ -36,10 +36,8 @@ def write_report(figures: Figures, path: Path, album: Album | None = None) -> Pa
         album: the pictures that the suites kept.
     """
     page = make_page(figures, album or Album())
-    path.parent.mkdir(parents=True, exist_ok=True)
-    scratch = path.with_name(path.name + ".tmp")
-    scratch.write_text(page, encoding="utf-8")
-    os.replace(scratch, path)
+    with whole_file(path) as scratch:
+        scratch.write_text(page, encoding="utf-8")
     return path
 
 

@@ -17,6 +17,7 @@ from dreamloop.model.checkpoint import save_checkpoint
 from dreamloop.model.stage import open_stage
 from dreamloop.model.stage_upsample import FACTOR, KIND, UpsampleConfig
 from dreamloop.model.train_stage import StageTrainer, StageTraining, bicubic, box, measure_stage, thin, train_stage
+from dreamloop.model.whole_file import whole_file
 from dreamloop.model.world_model import Card, OpenOptions
 from dreamloop.runtime.clock import Clock, SystemClock
 from dreamloop.runtime.collect import episodes
@@ -80,11 +81,8 @@ def train_world_stage(
 def _kept(path: Path, make: Callable[[], NDArray[np.uint8]]) -> NDArray[np.uint8]:
     """Return the pictures in ``path``, made first where there are none: a resumed run learns from the same ones."""
     if not path.is_file():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        scratch = path.with_name(path.name + ".tmp")
-        with scratch.open("wb") as file:
+        with whole_file(path) as scratch, scratch.open("wb") as file:
             np.save(file, make())
-        scratch.replace(path)
     pictures: NDArray[np.uint8] = np.load(path)
     return pictures
 

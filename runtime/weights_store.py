@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from dreamloop.input.errors import ConfigError, DreamloopError, MissingPartError
+from dreamloop.model.whole_file import whole_file
 from dreamloop.runtime import places
 
 MANIFEST = "weights.json"
@@ -222,6 +223,5 @@ def _note(folder: Path, name: str, source: str) -> None:
         raise WeightsError(f"{name} from {source} is damaged, cut short or no safetensors file ({error})") from error
     noted = read_manifest(folder)
     noted[name] = {"sha256": sha256(path), "bytes": path.stat().st_size, "source": source, "tensors": count}
-    scratch = folder / (MANIFEST + ".tmp")
-    scratch.write_text(json.dumps({"format": 1, "files": noted}, indent=2) + "\n", encoding="utf-8")
-    os.replace(scratch, folder / MANIFEST)
+    with whole_file(folder / MANIFEST) as scratch:
+        scratch.write_text(json.dumps({"format": 1, "files": noted}, indent=2) + "\n", encoding="utf-8")

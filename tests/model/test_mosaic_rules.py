@@ -1,6 +1,7 @@
 """Rules: what follows again and again is foreseen, what does not is left open; learnt in one look, known in all."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from dreamloop.model.mosaic_known import Known, empty_tables
 from dreamloop.model.mosaic_net import Seen
 from dreamloop.model.mosaic_pile import IN_FRONT, TOLD, UNKNOWN, stays
 from dreamloop.model.mosaic_player import MosaicPlayer
-from dreamloop.model.mosaic_rules import Rules, empty_rules
+from dreamloop.model.mosaic_rules import Rules, Setting, empty_rules
 from dreamloop.model.mosaic_setting import setting_of
 
 TINY = replace(mosaic_config(arch_mosaic.tiny_card().config), button=2)
@@ -146,13 +147,108 @@ def test_tables_hold_all_that_is_known() -> None:
     assert len(again.by_rule) == len(lore.by_rule)
 
 
+def setting(**other: Any) -> Setting:
+    """A caret in the second row of a page, and a key that is typed."""
+    page, flat = line(6), np.ones(TINY.grid, np.int64)
+    plain = Setting(
+        page,
+        flat,
+        flat,
+        flat,
+        0 * flat,
+        None,
+        page[0, :4],
+        BLANK,
+        said=1,
+        done=2,
+        front=3,
+        form=4,
+        deed=5,
+        next=6,
+        idea=0,
+    )
+    return plain._replace(**other)
+
+
+def learnt(*cases: tuple[dict[str, Any], NDArray[np.uint8]]) -> Rules:
+    """Rules that have seen what follows in each case, often."""
+    rules, everywhere = rules_of(), np.ones(TINY.grid, np.bool_)
+    for _ in range(3):
+        for _ in range(12):
+            for case, after in cases:
+                rules.learn(setting(**case), everywhere, ~everywhere, after, [SAME])
+        rules.settle()
+    return rules
+
+
+@pytest.mark.parametrize(("name", "other"), [("form", {"form": 40}), ("deed", {"deed": 50})])
+def test_what_a_window_begins_with_and_what_was_done_in_it_tell_what_follows(name: str, other: dict[str, Any]) -> None:
+    """Bold letters follow in a window of bold letters; a digit after a result begins a new number."""
+    page = setting().cells
+    rules = learnt(({}, typed(page, A)), (other, typed(page, B)))
+    for case, letter in (({}, A), (other, B)):
+        foretold = rules.foretell(setting(**case))
+        assert np.array_equal(foretold[1, 6:8], typed(page, letter)[1, 6:8]), name
+
+
+def test_an_exception_to_a_rule_is_a_rule_itself() -> None:
+    """Whatever is typed, a caret comes beside what is written; but for one key, after which nothing does."""
+    page = setting().cells
+    keys = [({"done": 20 + i}, typed(page, A)) for i in range(12)]
+    rules = learnt(*keys, ({"done": 50}, page))
+    assert np.array_equal(rules.foretell(setting(done=21))[1, 6:8], typed(page, A)[1, 6:8])
+    exception = rules.foretell(setting(done=50))
+    told = exception[..., 0] != NONE
+    assert np.array_equal(exception[told], page[told])
+
+
+def test_of_rules_that_say_the_same_the_one_that_is_needed_stays() -> None:
+    """A general rule makes those that say no more than it does superfluous: they go first where room is short."""
+    rules = learnt(({}, typed(setting().cells, A)), ({"front": 30}, typed(setting().cells, A)))
+    needed = [one for one in rules._met.values() if one[3]]
+    assert 0 < len(needed) < len(rules._met) / 4
+
+
+def test_the_net_has_no_say_where_what_is_foreseen_is_all_that_happens() -> None:
+    lore = known()
+    player, page = MosaicPlayer(TINY, known=lore), line(6)
+    for seed in (1, 2):
+        write(player, seed, 40)
+        lore.by_rule.settle()
+    garbage = np.full_like(page, 7)
+    player = MosaicPlayer(TINY, known=lore)
+    assert np.array_equal(foreseen(player, page), typed(page, A))
+    assert np.array_equal(player.settled(garbage), typed(page, A))
+    foreseen(player, line(5), key=False)
+    assert np.array_equal(player.settled(garbage), garbage), "nothing is done: who knows what goes on by itself"
+
+
+def test_the_net_is_asked_where_something_else_happens_now_and_then() -> None:
+    lore = known()
+    player, rng = MosaicPlayer(TINY, known=lore), np.random.default_rng(5)
+    for i in range(120):
+        page = line(int(rng.integers(6)))
+        act(player, False)
+        player.show(page)
+        act(player, True)
+        after = typed(page, A)
+        after[3, int(rng.integers(8))] = 3 + i % 2  # a clock
+        player.show(after)
+        if i % 40 == 39:
+            lore.by_rule.settle()
+    garbage = np.full_like(page, 7)
+    foreseen(player, line(6))
+    assert np.array_equal(player.settled(garbage), garbage)
+
+
 def test_a_button_that_stays_down_does_nothing_anew() -> None:
     player = MosaicPlayer(TINY)
     player.show(line(3))
 
     def told() -> bool:
         pointed = player.places[0] // TINY.cell
-        return setting_of(TINY, player.layers, player.memory.now, None, player.actions[-2:], pointed, player.deeds) is not None
+        seen = TINY, player.layers, player.memory.now
+        return setting_of(*seen, None, player.actions[-2:], pointed, player.deeds) is not None
 
     act(player, False, 0.5)
     assert not told()

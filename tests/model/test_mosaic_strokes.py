@@ -23,10 +23,18 @@ CANVAS = 24  # pixels; right of it is the canvas
 class Painter:
     """A canvas, two paints beside it, and a player that sees what is done to them."""
 
-    def __init__(self, known: Known) -> None:
+    def __init__(self, known: Known, marks: bool = False) -> None:
+        self.marks = marks
         self.player, self.picture, self.colour = MosaicPlayer(TINY, known=known), np.full(SIZE, 1, np.uint8), 5
         self.picture[:8, :8], self.picture[8:16, :8] = 5, 6
         self.before = (0, 0)
+
+    def mark(self, colour: int) -> None:
+        """Pick a colour; where paints are marked, so is this one."""
+        self.colour = colour
+        if self.marks:
+            for (x, y), paint in PAINTS.items():
+                self.picture[y, x + 2] = 3 if paint == colour else paint
 
     def tick(self, place: tuple[int, int], down: bool, shown: bool = True) -> NDArray[np.uint8]:
         """Move there, and return the picture that is foreseen; show the true one."""
@@ -35,7 +43,7 @@ class Painter:
         look = dict(zip(Seen._fields, player.look(), strict=True))
         told = look["becomes"] % IN_FRONT == TOLD
         foreseen = from_cells(np.where(told[..., None], look["foreseen"], to_cells(self.picture, TINY.cell)), TINY.cell)
-        self.colour = PAINTS.get(place, self.colour) if down and not held else self.colour
+        self.mark(PAINTS.get(place, self.colour) if down and not held else self.colour)
         if down and place[0] >= CANVAS and (not held or self.before[0] >= CANVAS):
             way = on_the_way(SIZE, np.array(self.before if held else place), np.array(place))
             way[:, :CANVAS] = False
@@ -110,3 +118,17 @@ def test_a_table_holds_all_that_is_known() -> None:
     painter.tick((4, 4), True)
     painter.tick((4, 4), False)
     assert np.array_equal(painter.tick((40, 10), True), painter.picture)
+
+
+def test_a_brush_that_shows_its_colour_needs_no_stroke_seen_before() -> None:
+    """Beside the picked paint a mark is set; whoever sees the picture for the first time draws in that colour."""
+    known = Known(empty_tables(TINY.grid, PIXELS, NONE), grows=True)
+    for seed in range(40):
+        Painter(known, marks=True).work(seed, 8)
+        known.by_stroke.settle()
+    for paint, colour in PAINTS.items():
+        fresh = Painter(known, marks=True)
+        fresh.mark(colour)
+        fresh.tick((10, 20), False)
+        assert np.array_equal(fresh.tick((40, 10), True), fresh.picture), paint
+        assert (fresh.picture[:, CANVAS:] == colour).any()
