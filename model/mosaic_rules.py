@@ -19,7 +19,7 @@ from dreamloop.model.mosaic_cells import factors, shift, signs
 RULES, OUTCOMES = 65536, 3072  # that can be known, and contents that they lead to
 SURE = 0.88  # how sure it must be: what is told wrongly stays, what is left open the net may still tell
 NEAR = 3  # lines above and below where something begins in which it may change cells too
-WHOLLY, LATELY = 0.95, 64  # how sure it must be that nothing else changes, and of how many ticks that is the share
+WHOLLY, LATELY = 0.88, 64  # how sure it must be that nothing else changes, and of how many ticks that is the share
 SETTLE = 300  # settings learnt from, after which the rules are drawn up anew
 ONCE = 1 << 26  # contexts that are told apart when they are met for the first time
 
@@ -57,8 +57,8 @@ KINDS = (  # of rules: what is counted, and what it looks at (see _contexts); a 
     (22, TO, ("place", "begin", "then")),
     (23, TO, ("place", "begin", "done", "then")),
     (24, TO, ("place", "row", "done", "then")),
-    (25, FROM_BELOW, ("place", "begin", "form")),
-    (26, FROM_BELOW, ("place", "row", "done", "form")),
+    (32, FROM_BELOW, ("height", "begin", "form")),
+    (33, FROM_BELOW, ("height", "row", "done", "form")),
 )
 FROM_BEGIN = {"line", "begun", "begin", "row"}  # told from where something begins
 
@@ -70,6 +70,7 @@ class Setting(NamedTuple):
 
     cells: NDArray[np.uint8]  # (rows, columns, pixels) what is seen
     place: Signs  # (rows, columns) where in which size of layer each lies
+    height: Signs  # (rows, columns) in which row of which size of layer
     row: Signs  # (rows, columns) in which row of it
     column: Signs  # ... and column
     off: Signs  # (rows, columns) where each lies from what is pressed or let go, 0: far, or nothing is
@@ -151,7 +152,9 @@ class Rules:
                 counts once.
         """
         found = self.foretell(setting)
-        told = told | ((found[..., 0] != self.none) & (found != setting.cells).any(-1))  # an exception is worth one, too
+        told = told | (
+            (found[..., 0] != self.none) & (found != setting.cells).any(-1)
+        )  # an exception is worth one, too
         counted: set[int] = set()
         for into in looks:
             counted |= self._count(setting.turned(into), (open_, told), into[cells], counted)
@@ -248,6 +251,7 @@ class Rules:
         """
         parts: dict[str, Any] = {
             **{"now": shown, "place": setting.place, "column": setting.column, "off": setting.off},
+            "height": setting.height,
             **{"left": _moved(shown, np.array([1, 0])), "right": _moved(shown, MOVES[FROM_RIGHT])},
             "under": shown[setting.pressed].reshape(1, 1) if setting.pressed else 0,
             "then": (signs(setting.then, self.none) @ factors(len(setting.then))).reshape(1, 1),
@@ -259,7 +263,7 @@ class Rules:
         for number, counted, names in KINDS:
             if not begun and not FROM_BEGIN.isdisjoint(names):
                 continue
-            told = np.full_like(shown, factors(32)[number])
+            told = np.full_like(shown, factors(64)[number])
             for name, factor in zip(names, factors(8), strict=False):
                 told += parts[name] * factor
             yield counted, told

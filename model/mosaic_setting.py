@@ -44,6 +44,7 @@ def setting_of(
     return Setting(
         cells=cells,
         place=places_of(pile),
+        height=np.stack([pile.at[0], *_sizes(pile)], -1) @ factors(3),
         row=pile.at[0],
         column=pile.at[1],
         off=_off(pile.grid, pointed) if edge else np.zeros(pile.grid, np.int64),
@@ -73,7 +74,12 @@ def tick_of(config: "MosaicConfig", pile: Pile, actions: NDArray[np.float32], dr
 
 def places_of(pile: Pile) -> NDArray[np.int64]:
     """Return a number (rows, columns) for where in which size of layer each cell lies."""
-    return np.asarray(np.stack([*pile.at, *(pile.rects[pile.owner, i] for i in (2, 3))], -1) @ factors(4))
+    return np.asarray(np.stack([*pile.at, *_sizes(pile)], -1) @ factors(4))
+
+
+def _sizes(pile: Pile) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return height and width (rows, columns) of the layer that is seen at each cell."""
+    return pile.rects[pile.owner, 2], pile.rects[pile.owner, 3]
 
 
 def deed_of(

@@ -150,23 +150,8 @@ def test_tables_hold_all_that_is_known() -> None:
 def setting(**other: Any) -> Setting:
     """A caret in the second row of a page, and a key that is typed."""
     page, flat = line(6), np.ones(TINY.grid, np.int64)
-    plain = Setting(
-        page,
-        flat,
-        flat,
-        flat,
-        0 * flat,
-        None,
-        page[0, :4],
-        BLANK,
-        said=1,
-        done=2,
-        front=3,
-        form=4,
-        deed=5,
-        next=6,
-        idea=0,
-    )
+    numbers = {"said": 1, "done": 2, "front": 3, "form": 4, "deed": 5, "next": 6, "idea": 0}
+    plain = Setting(page, *(flat for _ in range(4)), 0 * flat, None, page[0, :4], BLANK, **numbers)
     return plain._replace(**other)
 
 
