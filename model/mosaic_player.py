@@ -160,13 +160,22 @@ class MosaicPlayer:
 
     def _settle(self, idea: Idea | None, way: Way | None, cells: NDArray[np.uint8], becomes: NDArray[np.uint8]) -> None:
         """Take note where what is foreseen is known to be all that happens: in the front layer, if rules tell so."""
-        now, told = self.memory.now, becomes % IN_FRONT == TOLD
-        mine = (self.layers.owner == self.layers.front) & (now[..., 0] != self.config.colours)
-        whole = idea is None and bool((mine & told).any()) and self.layers.known.by_rule.whole(self._tick(way))
-        self._settled = (mine, np.where(told[..., None], cells, now)) if whole else None
+        self._settled = None
+        if idea is None and self._done(way):
+            mine, told, tick = self._wholly(way, becomes)
+            if self.layers.known.by_rule.whole(tick):
+                now = self.memory.now
+                self._settled = mine & (now[..., 0] != self.config.colours), np.where(told[..., None], cells, now)
 
-    def _tick(self, way: Way | None) -> int:
-        return tick_of(self.config, self.layers, self.actions[-2:], -1 if way is None else way.drew)
+    def _wholly(self, way: Way | None, becomes: NDArray[np.uint8]) -> tuple[NDArray[np.bool_], NDArray[np.bool_], int]:
+        """Return the cells (rows, columns) of the front layer, those foreseen, and a number for the tick."""
+        mine, told = self.layers.owner == self.layers.front, becomes % IN_FRONT == TOLD
+        drew = -1 if way is None else way.drew
+        return mine, told, tick_of(self.config, self.layers, self.actions[-2:], drew, bool((mine & told).any()))
+
+    def _done(self, way: Way | None) -> bool:
+        """Say whether anything is done: what goes on by itself is not known."""
+        return way is not None or self._setting(None) is not None
 
     def settled(self, cells: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Return what the net drew, but what is known where that is all."""
@@ -183,28 +192,27 @@ class MosaicPlayer:
         """Let rules be learnt from the picture that is shown next."""
         if way is not None:
             self.layers.known.by_stroke.learn(way, cells)
-            self._learn_whole(way, cells)
-        if self._setting(None) is None and (cells == self.memory.now).all():
+        done = self._done(way)
+        if not done and (cells == self.memory.now).all():
             return
         ideas, known = self.ideas, self.layers.known
         came = self.layers.explain(cells, ideas)
         idea = ideas[came] if came >= 0 else None
+        if done and idea is None:
+            self._learn_whole(way, cells)
         setting = self._setting(idea)
         if setting is not None:
             looks = known.looks_of(cells)
             looks = looks[:1] if idea is not None and idea.kind == CAST else looks
             becomes = self.layers.foresee(idea)[1]
             known.by_rule.learn(setting, self._open(idea, becomes), ~stays(becomes), cells, looks)
-            if idea is None and way is None:
-                self._learn_whole(way, cells)
 
     def _learn_whole(self, way: Way | None, cells: NDArray[np.uint8]) -> None:
         """Let it be learnt whether what is foreseen is all that happens in the front layer."""
         foreseen, becomes = self._foresee(None, way)
-        mine, told = self.layers.owner == self.layers.front, becomes % IN_FRONT == TOLD
-        if (mine & told).any():
-            right = (np.where(told[..., None], foreseen, self.memory.now) == cells).all(-1)
-            self.layers.known.by_rule.learn_whole(self._tick(way), bool(right[mine & ~self.covered].all()))
+        mine, told, tick = self._wholly(way, becomes)
+        right = (np.where(told[..., None], foreseen, self.memory.now) == cells).all(-1)
+        self.layers.known.by_rule.learn_whole(tick, bool(right[mine & ~self.covered].all()))
 
     def _colour_at(self, place: NDArray[np.int64]) -> int:
         """Return the colour of a pixel (x, y), beneath the pointer."""

@@ -19,7 +19,7 @@ from dreamloop.model.mosaic_cells import factors, shift, signs
 RULES, OUTCOMES = 65536, 3072  # that can be known, and contents that they lead to
 SURE = 0.88  # how sure it must be: what is told wrongly stays, what is left open the net may still tell
 NEAR = 3  # lines above and below where something begins in which it may change cells too
-WHOLLY, LATELY = 0.88, 64  # how sure it must be that nothing else changes, and of how many ticks that is the share
+WHOLLY, LATELY = 0.9, 64  # how sure it must be that nothing else changes, and of how many ticks that is the share
 SETTLE = 300  # settings learnt from, after which the rules are drawn up anew
 ONCE = 1 << 26  # contexts that are told apart when they are met for the first time
 

@@ -150,8 +150,12 @@ def test_tables_hold_all_that_is_known() -> None:
 def setting(**other: Any) -> Setting:
     """A caret in the second row of a page, and a key that is typed."""
     page, flat = line(6), np.ones(TINY.grid, np.int64)
-    numbers = {"said": 1, "done": 2, "front": 3, "form": 4, "deed": 5, "next": 6, "idea": 0}
-    plain = Setting(page, *(flat for _ in range(4)), 0 * flat, None, page[0, :4], BLANK, **numbers)
+    where: dict[str, Any] = dict.fromkeys(("place", "height", "row", "column"), flat) | {
+        "off": 0 * flat,
+        "pressed": None,
+    }
+    numbers: dict[str, Any] = {"said": 1, "done": 2, "front": 3, "form": 4, "deed": 5, "next": 6, "idea": 0}
+    plain = Setting(cells=page, then=page[0, :4], title=BLANK, **where, **numbers)
     return plain._replace(**other)
 
 
@@ -206,6 +210,21 @@ def test_the_net_has_no_say_where_what_is_foreseen_is_all_that_happens() -> None
     assert np.array_equal(player.settled(garbage), typed(page, A))
     foreseen(player, line(5), key=False)
     assert np.array_equal(player.settled(garbage), garbage), "nothing is done: who knows what goes on by itself"
+
+
+def test_nothing_happens_after_what_never_does_anything() -> None:
+    """Dark mode is asked for in the dark: the net is not to make something of it."""
+    lore, page, garbage = known(), line(3), np.full((*TINY.grid, PIXELS), 7, np.uint8)
+    player = MosaicPlayer(TINY, known=lore)
+    for _ in range(20):
+        act(player, False)
+        player.show(page)
+        act(player, True)
+        player.show(page)
+    lore.by_rule.settle()
+    player = MosaicPlayer(TINY, known=lore)
+    foreseen(player, page)
+    assert np.array_equal(player.settled(garbage), page)
 
 
 def test_the_net_is_asked_where_something_else_happens_now_and_then() -> None:
