@@ -160,22 +160,23 @@ class MosaicPlayer:
 
     def _settle(self, idea: Idea | None, way: Way | None, cells: NDArray[np.uint8], becomes: NDArray[np.uint8]) -> None:
         """Take note where what is foreseen is known to be all that happens: in the front layer, if rules tell so."""
-        self._settled = None
-        if idea is None and self._done(way):
-            mine, told, tick = self._wholly(way, becomes)
-            if self.layers.known.by_rule.whole(tick):
-                now = self.memory.now
-                self._settled = mine & (now[..., 0] != self.config.colours), np.where(told[..., None], cells, now)
+        mine, told, tick = self._wholly(way, becomes)
+        now, whole = self.memory.now, idea is None and self.layers.known.by_rule.whole(tick)
+        known = mine & (now[..., 0] != self.config.colours), np.where(told[..., None], cells, now)
+        self._settled = known if whole else None
 
     def _wholly(self, way: Way | None, becomes: NDArray[np.uint8]) -> tuple[NDArray[np.bool_], NDArray[np.bool_], int]:
-        """Return the cells (rows, columns) of the front layer, those foreseen, and a number for the tick."""
-        mine, told = self.layers.owner == self.layers.front, becomes % IN_FRONT == TOLD
-        drew = -1 if way is None else way.drew
-        return mine, told, tick_of(self.config, self.layers, self.actions[-2:], drew, bool((mine & told).any()))
+        """Return the cells (rows, columns) of the front layer, those foreseen, and a number for the tick.
 
-    def _done(self, way: Way | None) -> bool:
-        """Say whether anything is done: what goes on by itself is not known."""
-        return way is not None or self._setting(None) is not None
+        It is 0 where nothing is done, for what goes on by itself is not known; nor is what a pointer does if nothing
+        is foreseen.
+        """
+        mine, told = self.layers.owner == self.layers.front, becomes % IN_FRONT == TOLD
+        any_, drew = bool((mine & told).any()), -1 if way is None else way.drew
+        pointer = way is not None or self._held(self.actions[-2])
+        if not any_ and (pointer or self._setting(None) is None):
+            return mine, told, 0
+        return mine, told, tick_of(self.config, self.layers, self.actions[-2:], drew, any_)
 
     def settled(self, cells: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Return what the net drew, but what is known where that is all."""
@@ -191,14 +192,13 @@ class MosaicPlayer:
     def _learn(self, cells: NDArray[np.uint8], way: Way | None) -> None:
         """Let rules be learnt from the picture that is shown next."""
         if way is not None:
-            self.layers.known.by_stroke.learn(way, cells)
-        done = self._done(way)
-        if not done and (cells == self.memory.now).all():
+            self.layers.known.by_stroke.learn(way, cells, self.covered)
+        if way is None and self._setting(None) is None and (cells == self.memory.now).all():
             return
         ideas, known = self.ideas, self.layers.known
         came = self.layers.explain(cells, ideas)
         idea = ideas[came] if came >= 0 else None
-        if done and idea is None:
+        if idea is None:
             self._learn_whole(way, cells)
         setting = self._setting(idea)
         if setting is not None:
@@ -212,7 +212,8 @@ class MosaicPlayer:
         foreseen, becomes = self._foresee(None, way)
         mine, told, tick = self._wholly(way, becomes)
         right = (np.where(told[..., None], foreseen, self.memory.now) == cells).all(-1)
-        self.layers.known.by_rule.learn_whole(tick, bool(right[mine & ~self.covered].all()))
+        if tick:
+            self.layers.known.by_rule.learn_whole(tick, bool(right[mine & ~self.covered].all()))
 
     def _colour_at(self, place: NDArray[np.int64]) -> int:
         """Return the colour of a pixel (x, y), beneath the pointer."""

@@ -49,9 +49,9 @@ class Strokes:
     def foretell(self, way: Way) -> NDArray[np.uint8]:
         """Return what the way is sure to draw (rows, columns, pixels), ``none`` elsewhere."""
         found: NDArray[np.uint8] = np.full_like(way.pages[0], self.none)
-        sure = find(self._known, _colours(way))[0].max(1)
-        if sure.max() >= SURE * 1e6:
-            page = way.pages[sure.argmax()]
+        sure = np.flatnonzero(find(self._known, _colours(way))[0].max(1) >= SURE * 1e6)
+        if len(sure):
+            page = way.pages[sure[-1]]  # that was picked goes before that shown
             where = (page[..., 0] != self.none) & (find(self._known, _places(way))[0].max(0) >= SURE * 1e6)
             found[where] = page[where]
         return found
@@ -65,11 +65,17 @@ class Strokes:
         sure, colour = find(self._known, shown)
         return int(colour[sure.argmax()]) if sure.max(initial=0) >= SURE * 1e6 else self.none
 
-    def learn(self, way: Way, cells: NDArray[np.uint8]) -> None:
-        """Count what the way did: ``cells`` (rows, columns, pixels) are seen after it."""
+    def learn(self, way: Way, cells: NDArray[np.uint8], hidden: NDArray[np.bool_]) -> None:
+        """Count what the way did.
+
+        Args:
+            cells: (rows, columns, pixels) that are seen after it.
+            hidden: (rows, columns) which of these the pointer hides: they are but guessed.
+        """
         met = (way.pages[..., 0] != self.none).any(0)
         right = (way.pages == cells).all(-1) & met
-        self._count(_places(way)[:, met], np.stack(2 * [right.any(0)[met]]))
+        seen = met & ~hidden
+        self._count(_places(way)[:, seen], np.stack(2 * [right.any(0)[seen]]))
         if drew(way, cells, self.none):
             drawn = right[:, met].mean(1) >= MOST
             self._count(_colours(way), np.repeat(drawn[:, None], 2, 1))
