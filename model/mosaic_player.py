@@ -107,8 +107,8 @@ class MosaicPlayer:
             self.marks[:] = past, before, PRESSED, layer
             self.pressed[layer] = places_of(self.layers)[row, column], self._colour_at(place), DID_NOT
             self.layers.press(row, column)
-            brush = self.layers.known.by_stroke.brush(self._shown_by(layer))
-            self.inks[0] = self.inks[0] if brush == config.colours else brush
+            if self.inks[0] == config.colours:  # it was never seen to draw: its colour may be shown somewhere
+                self.inks[0] = self.layers.known.by_stroke.brush(self._shown_by(layer))
         self.places = np.stack([place, self.places[0], self.places[2] if stays_down else place])
 
     def _held(self, action: NDArray[np.float32]) -> bool:
@@ -158,25 +158,23 @@ class MosaicPlayer:
             cells[by_rule] = np.where(same[..., None], self.config.colours, told)[by_rule]
         return cells, becomes
 
-    def _settle(self, idea: Idea | None, way: Way | None, cells: NDArray[np.uint8], becomes: NDArray[np.uint8]) -> None:
+    def _settle(self, idea: Idea | None, cells: NDArray[np.uint8], becomes: NDArray[np.uint8]) -> None:
         """Take note where what is foreseen is known to be all that happens: in the front layer, if rules tell so."""
-        mine, told, tick = self._wholly(way, becomes)
+        mine, told, tick = self._wholly(becomes)
         now, whole = self.memory.now, idea is None and self.layers.known.by_rule.whole(tick)
         known = mine & (now[..., 0] != self.config.colours), np.where(told[..., None], cells, now)
         self._settled = known if whole else None
 
-    def _wholly(self, way: Way | None, becomes: NDArray[np.uint8]) -> tuple[NDArray[np.bool_], NDArray[np.bool_], int]:
+    def _wholly(self, becomes: NDArray[np.uint8]) -> tuple[NDArray[np.bool_], NDArray[np.bool_], int]:
         """Return the cells (rows, columns) of the front layer, those foreseen, and a number for the tick.
 
-        It is 0 where nothing is done, for what goes on by itself is not known; nor is what a pointer does if nothing
-        is foreseen.
+        It is 0 where nothing is said, for what goes on by itself is not known, nor what is under a pointer.
         """
         mine, told = self.layers.owner == self.layers.front, becomes % IN_FRONT == TOLD
-        any_, drew = bool((mine & told).any()), -1 if way is None else way.drew
-        pointer = way is not None or self._held(self.actions[-2])
-        if not any_ and (pointer or self._setting(None) is None):
+        setting = self._setting(None)
+        if setting is None or not setting.said or self._held(self.actions[-1]):
             return mine, told, 0
-        return mine, told, tick_of(self.config, self.layers, self.actions[-2:], drew, any_)
+        return mine, told, tick_of(self.config, self.layers, self.actions[-1], bool((mine & told).any()))
 
     def settled(self, cells: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Return what the net drew, but what is known where that is all."""
@@ -199,7 +197,7 @@ class MosaicPlayer:
         came = self.layers.explain(cells, ideas)
         idea = ideas[came] if came >= 0 else None
         if idea is None:
-            self._learn_whole(way, cells)
+            self._learn_whole(cells)
         setting = self._setting(idea)
         if setting is not None:
             looks = known.looks_of(cells)
@@ -207,10 +205,10 @@ class MosaicPlayer:
             becomes = self.layers.foresee(idea)[1]
             known.by_rule.learn(setting, self._open(idea, becomes), ~stays(becomes), cells, looks)
 
-    def _learn_whole(self, way: Way | None, cells: NDArray[np.uint8]) -> None:
+    def _learn_whole(self, cells: NDArray[np.uint8]) -> None:
         """Let it be learnt whether what is foreseen is all that happens in the front layer."""
-        foreseen, becomes = self._foresee(None, way)
-        mine, told, tick = self._wholly(way, becomes)
+        foreseen, becomes = self._foresee(None, None)
+        mine, told, tick = self._wholly(becomes)
         right = (np.where(told[..., None], foreseen, self.memory.now) == cells).all(-1)
         if tick:
             self.layers.known.by_rule.learn_whole(tick, bool(right[mine & ~self.covered].all()))
@@ -289,7 +287,7 @@ class MosaicPlayer:
         age = memory.age[part].copy()
         cells, becomes = self._foresee(idea, way)
         if part == WHOLE:
-            self._settle(idea, way, cells, becomes)
+            self._settle(idea, cells, becomes)
         known = (np.stack(pages, 2), age, corner, self._near(), inks, self.actions, self.places, step)
         return *known, cells[part], becomes[part], *self._about(idea)
 

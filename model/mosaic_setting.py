@@ -61,16 +61,15 @@ def setting_of(
     )
 
 
-def tick_of(config: "MosaicConfig", pile: Pile, actions: NDArray[np.float32], drew: int, told: bool) -> int:
-    """Return a number for what is done in a tick, and if anything is foreseen, to what form of front layer.
+def tick_of(config: "MosaicConfig", pile: Pile, action: NDArray[np.float32], told: bool) -> int:
+    """Return a number for what is said in a tick, and if anything is foreseen, to what form of front layer.
 
     Args:
-        actions: as for :func:`setting_of`.
-        drew: what the pointer does that is down (see mosaic_strokes.py), -1: it is not.
+        action: (a,) of the tick.
         told: whether anything is foreseen in the front layer.
     """
-    on, was_down, _ = _controls(config, actions)
-    return _number(*on.tolist(), was_down, _form(pile.begins(pile.front)) if told else 1, drew)
+    on, was_down, _ = _controls(config, np.stack([action, action]))
+    return _number(*on.tolist(), was_down, _form(pile.begins(pile.front)) if told else 1, -1)
 
 
 def places_of(pile: Pile) -> NDArray[np.int64]:
