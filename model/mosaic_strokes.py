@@ -11,11 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dreamloop.model.mosaic_cells import factors
-from dreamloop.model.mosaic_rules import SURE, Signs, find, sorted_rules, sure_of, times_of, vote
+from dreamloop.model.mosaic_rules import Signs, find, sorted_rules, sure_of, times_of, vote
 
 STROKES = 4096  # contexts that can be known
 PRESSED, DREW, DID_NOT = range(3)  # in this tick the button went down; a tick ago it drew, or it did not
 DRAWN = 1  # outcome of a place in which it draws, or of a colour in which it does; of a brush it is a colour
+LIKELY = 0.75  # how sure it must be: what the pointer hides is but guessed, and counts against what is right
 MOST = 0.5  # share of the cells on its way that are drawn, if it draws
 SETTLE = 300  # ticks learnt from, after which the table is drawn up anew
 
@@ -49,10 +50,10 @@ class Strokes:
     def foretell(self, way: Way) -> NDArray[np.uint8]:
         """Return what the way is sure to draw (rows, columns, pixels), ``none`` elsewhere."""
         found: NDArray[np.uint8] = np.full_like(way.pages[0], self.none)
-        sure = np.flatnonzero(find(self._known, _colours(way))[0].max(1) >= SURE * 1e6)
+        sure = np.flatnonzero(find(self._known, _colours(way))[0].max(1) >= LIKELY * 1e6)
         if len(sure):
             page = way.pages[sure[-1]]  # that was picked goes before that shown
-            where = (page[..., 0] != self.none) & (find(self._known, _places(way))[0].max(0) >= SURE * 1e6)
+            where = (page[..., 0] != self.none) & (find(self._known, _places(way))[0].max(0) >= LIKELY * 1e6)
             found[where] = page[where]
         return found
 
@@ -63,7 +64,7 @@ class Strokes:
             shown: (cells,) as in a :class:`Way`: a brush shows its colour somewhere.
         """
         sure, colour = find(self._known, shown)
-        return int(colour[sure.argmax()]) if sure.max(initial=0) >= SURE * 1e6 else self.none
+        return int(colour[sure.argmax()]) if sure.max(initial=0) >= LIKELY * 1e6 else self.none
 
     def learn(self, way: Way, cells: NDArray[np.uint8], hidden: NDArray[np.bool_]) -> None:
         """Count what the way did.
@@ -95,7 +96,7 @@ class Strokes:
     def settle(self) -> None:
         """Draw up the table: of what is sure, what was met most."""
         known = [(most, key, outcome, sure_of(times, most)) for key, (times, outcome, most) in self._met.items()]
-        rows = [row for _, *row in sorted(known, reverse=True) if row[-1] >= SURE * 1e6][:STROKES]
+        rows = [row for _, *row in sorted(known, reverse=True) if row[-1] >= LIKELY * 1e6][:STROKES]
         self.strokes[:] = 0
         self.strokes[: len(rows)] = rows or 0
         self._known = sorted_rules(self.strokes)
