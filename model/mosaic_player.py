@@ -159,11 +159,17 @@ class MosaicPlayer:
         return cells, becomes
 
     def _settle(self, idea: Idea | None, cells: NDArray[np.uint8], becomes: NDArray[np.uint8]) -> None:
-        """Take note where what is foreseen is known to be all that happens: in the front layer, if rules tell so."""
+        """Take note of the cells in which the net has no say.
+
+        All that is foreseen if an idea is believed; and without one, where what is foreseen is known to be all that
+        happens, the whole front layer.
+        """
         mine, told, tick = self._wholly(becomes)
-        now, whole = self.memory.now, idea is None and self.layers.known.by_rule.whole(tick)
-        known = mine & (now[..., 0] != self.config.colours), np.where(told[..., None], cells, now)
-        self._settled = known if whole else None
+        if idea is None and self.layers.known.by_rule.whole(tick):
+            now = self.memory.now
+            self._settled = mine & (now[..., 0] != self.config.colours), np.where(told[..., None], cells, now)
+        else:
+            self._settled = None if idea is None else (told, cells)
 
     def _wholly(self, becomes: NDArray[np.uint8]) -> tuple[NDArray[np.bool_], NDArray[np.bool_], int]:
         """Return the cells (rows, columns) of the front layer, those foreseen, and a number for the tick.
