@@ -11,7 +11,7 @@ from dreamloop.model import arch_mosaic
 from dreamloop.model.mosaic_config import mosaic_config
 from dreamloop.model.mosaic_known import Known, empty_tables
 from dreamloop.model.mosaic_net import Seen
-from dreamloop.model.mosaic_pile import IN_FRONT, TOLD, UNKNOWN, stays
+from dreamloop.model.mosaic_pile import HIDE, IN_FRONT, TOLD, UNKNOWN, stays
 from dreamloop.model.mosaic_player import MosaicPlayer
 from dreamloop.model.mosaic_rules import Rules, Setting, empty_rules
 from dreamloop.model.mosaic_setting import setting_of
@@ -210,6 +210,25 @@ def test_the_net_has_no_say_where_what_is_foreseen_is_all_that_happens() -> None
     assert np.array_equal(player.settled(garbage), typed(page, A))
     foreseen(player, line(5), key=False)
     assert np.array_equal(player.settled(garbage), garbage), "nothing is done: who knows what goes on by itself"
+
+
+def test_what_a_believed_idea_foresees_is_not_doubted() -> None:
+    """A window goes, and what it hid is seen again, whatever the net makes of it."""
+    wide = replace(TINY, height_px=64, width_px=128)
+    player, rng = MosaicPlayer(wide), np.random.default_rng(1)
+    ground = rng.integers(1, 3, (*wide.grid, PIXELS)).astype(np.uint8)
+    window = ground.copy()
+    window[:3, 1:7] = rng.integers(3, 7, (3, 6, PIXELS))
+    for picture in (ground, window, window):
+        act(player, False)
+        player.show(picture)
+    act(player, False)
+    goes = next(idea for idea in player.ideas if idea.kind == HIDE)
+    garbage = np.full_like(ground, 7)
+    player.look(idea=goes)
+    drawn = player.settled(garbage)
+    assert np.array_equal(drawn[:3, 1:7], ground[:3, 1:7])
+    assert (drawn[3] == 7).all(), "the rest is the net's"
 
 
 def test_nothing_happens_after_what_never_does_anything() -> None:
