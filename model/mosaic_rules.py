@@ -23,8 +23,9 @@ WHOLLY, LATELY = 0.9, 64  # how sure it must be that nothing else changes, and o
 SETTLE = 300  # settings learnt from, after which the rules are drawn up anew
 ONCE = 1 << 26  # contexts that are told apart when they are met for the first time
 
-# What is counted: a content, one that moves along, that it changes, or, of a tick, that nothing else changes.
-TO, FROM_RIGHT, FROM_BELOW, CHANGES, WHOLE = 0, -1, -2, -3, -4
+# What is counted: a content, one that moves along, that it changes; of a tick, that nothing else changes; or a content
+# that holds only where no other rule tells one, for how often a rule came true does not make it the more telling one.
+TO, FROM_RIGHT, FROM_BELOW, CHANGES, WHOLE, ELSE = 0, -1, -2, -3, -4, -5
 MOVES = {FROM_RIGHT: np.array([-1, 0]), FROM_BELOW: np.array([0, -1])}  # cells (across, down) that a content moves
 KINDS = (  # of rules: what is counted, and what it looks at (see _contexts); a kind keeps its number
     (21, CHANGES, ("now", "said", "form")),
@@ -34,8 +35,6 @@ KINDS = (  # of rules: what is counted, and what it looks at (see _contexts); a 
     (2, TO, ("now", "done", "under")),
     (3, TO, ("now", "left", "done", "under", "form")),
     (4, TO, ("now", "right", "done", "under", "form")),
-    (30, TO, ("left", "done", "under", "form")),
-    (31, TO, ("right", "done", "under", "form")),
     (5, TO, ("now", "place", "done", "under", "form")),
     (6, TO, ("place", "done", "then", "what")),
     (7, TO, ("now", "place", "done", "form", "what")),
@@ -52,13 +51,15 @@ KINDS = (  # of rules: what is counted, and what it looks at (see _contexts); a 
     (17, FROM_RIGHT, ("now", "place", "done", "form", "what")),
     (18, FROM_RIGHT, ("right", "place", "done", "form", "what")),
     (29, FROM_RIGHT, ("now", "place", "done", "form", "what", "deed")),
-    (19, TO, ("now", "column", "line", "begun", "form")),
-    (20, TO, ("now", "left", "line", "begun", "form")),
-    (22, TO, ("place", "begin", "then")),
     (23, TO, ("place", "begin", "done", "then")),
     (24, TO, ("place", "row", "done", "then")),
     (32, FROM_BELOW, ("height", "begin", "form")),
     (33, FROM_BELOW, ("height", "row", "done", "form")),
+    (19, ELSE, ("now", "column", "line", "begun", "form")),
+    (20, ELSE, ("now", "left", "line", "begun", "form")),
+    (22, ELSE, ("place", "begin", "then")),
+    (30, ELSE, ("left", "done", "under", "form")),
+    (31, ELSE, ("right", "done", "under", "form")),
 )
 FROM_BEGIN = {"line", "begun", "begin", "row"}  # told from where something begins
 
@@ -124,7 +125,9 @@ class Rules:
         best, chosen = np.zeros_like(shown), np.zeros_like(shown)
         for what, contexts in self._contexts(setting, shown) if len(self) else ():
             sure, outcome = find(self._known, contexts)
-            better = (sure > best) & ((outcome == what) if what in MOVES else what == TO)
+            if what == ELSE:
+                sure = np.where(best, 0, sure)
+            better = (sure > best) & ((outcome == what) if what in MOVES else what != CHANGES)
             best, chosen = np.where(better, sure, best), np.where(better, outcome, chosen)
         told = (best >= SURE * 1e6) & (shown != 0)
         found = np.full_like(setting.cells, self.none)
@@ -193,7 +196,7 @@ class Rules:
         for what, contexts in self._contexts(setting, shown):
             came, known, follows = contexts[turn], self._once[contexts & (ONCE - 1)], np.where(turn, then, 0)
             self._once[came & (ONCE - 1)] = True
-            if what:
+            if what in (*MOVES, CHANGES):
                 follows = np.where(then == from_[what] if what in from_ else turn, what, follows)
             met = zip(came.tolist(), follows[turn].tolist(), known[turn].tolist(), strict=True)
             for i, (context, outcome, again) in enumerate(met):
@@ -207,7 +210,7 @@ class Rules:
                     sure = sure_of(one[0], one[2])
                     if what == CHANGES:
                         one[3] += 1
-                    elif what in (TO, outcome) and sure > surest[i][0]:
+                    elif what in (TO, ELSE, outcome) and sure > surest[i][0]:
                         surest[i] = sure, one
             stayed = stay & known
             if what in from_:
