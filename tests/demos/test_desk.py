@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from dreamloop.input.errors import ConfigError
 from dreamloop.input.poll import Poller
 from dreamloop.input.source import open_source
-from dreamloop.model.checkpoint import CheckpointError
+from dreamloop.model.checkpoint import CheckpointError, load_checkpoint
 from dreamloop.model.mosaic_config import load_mosaic_config
+from dreamloop.model.mosaic_known import TABLES, Known
 from dreamloop.runtime.train_world import train_world
 from dreamloop.runtime.world import find_world
 
@@ -270,3 +271,12 @@ def test_what_its_training_does_not_offer_is_said(tmp_path: Path, monkeypatch: p
     monkeypatch.setenv("WORLD_SIZE", "2")
     with pytest.raises(ConfigError, match="one process"):
         train_world("desk", out=tmp_path)
+
+
+def test_what_the_weights_in_the_box_know_can_be_learnt_on() -> None:
+    """Training goes on from them: no rule is held for more than certain."""
+    tensors, _ = load_checkpoint(find_world("desk").folder / "weights.safetensors")
+    known = Known({name: tensors[name].numpy() for name in TABLES}, grows=True)
+    assert known.counts["rules"] > 0
+    assert known.rules[:, 2].max() < 1e6
+    assert known.strokes[:, 2].max() < 1e6
