@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from dreamloop.model.mosaic_cells import moves_of, shift, signs, turned
+from dreamloop.model.mosaic_cells import moves_of, shares, shift, signs, turned
 from dreamloop.model.mosaic_known import MARKS, Appearance, Known
 from dreamloop.model.mosaic_pile import APPEAR, CARRY, CAST, HIDE, KINDS, LEAP, NEW_ONE, RAISE, Idea, Pile, Rect
 
@@ -97,13 +97,13 @@ class Layers(Pile):
         front = self.front
         title = self.contents[front, 0, : self.rects[front, 3] if front else 0]
         casts = any(idea.kind == CAST for idea in ideas)
-        shares = [self._share_of_colours(part) for part in (title, self.compose())] if casts else []
+        seen = [shares(part, self.none) for part in (title, self.compose())] if casts else []
         for i, (kind, k, y, x) in enumerate(ideas):
             numbers[i, kind] = 1.0
             if kind == CAST:
                 cast = self.known.offered_casts[k]
                 marks[i, 0, : min(len(cast), marks.shape[-1])] = cast[: marks.shape[-1]]
-                numbers[i, KINDS + 15 : KINDS + 17] = [(moves_of(cast) * share).sum() for share in shares]
+                numbers[i, KINDS + 15 : KINDS + 17] = [(moves_of(cast) * share).sum() for share in seen]
                 continue
             if kind == APPEAR:
                 one = self._appearances()[k]

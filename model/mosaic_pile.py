@@ -107,12 +107,8 @@ class Pile:
         out, back = (np.where((look != cells).any(-1, keepdims=True), look, np.uint8(self.none)) for look in looks)
         return out, back
 
-    def _share_of_colours(self, cells: NDArray[np.uint8]) -> NDArray[np.float64]:
-        """Return the share (colours,) of the pixels of ``cells`` that are of each colour."""
-        return shares(cells, self.none)
-
     def _colours_in(self, cells: NDArray[np.uint8]) -> NDArray[np.bool_]:
-        return self._share_of_colours(cells) > 0
+        return shares(cells, self.none) > 0
 
     def _after(self, idea: Idea | None) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
         """Return the layer that is seen at every cell (rows, columns), and row and column within it."""

@@ -131,7 +131,7 @@ class MosaicPlayer:
             self.marks[2] = self.marks[2] if drawn is None else DREW if drawn else DID_NOT
         changed = self.memory.show(cells)
         pointed = self.places[0] // self.config.cell
-        deed = deed_of(self.config, self.actions[-2:], changed, places_of(self.layers), pointed)
+        deed = deed_of(self.config, self.layers, self.actions[-2:], pointed, changed)
         if changed.any():
             self.layers.show(cells, self.moved // self.config.cell, self.shift // self.config.cell, self.memory.tick)
         if deed:
@@ -172,15 +172,9 @@ class MosaicPlayer:
             self._settled = None if idea is None else (told, cells)
 
     def _wholly(self, becomes: NDArray[np.uint8]) -> tuple[NDArray[np.bool_], NDArray[np.bool_], int]:
-        """Return the cells (rows, columns) of the front layer, those foreseen, and a number for the tick.
-
-        It is 0 where nothing is said, for what goes on by itself is not known, nor what is under a pointer.
-        """
+        """Return the cells (rows, columns) of the front layer, those foreseen, and a number for the tick."""
         mine, told = self.layers.owner == self.layers.front, becomes % IN_FRONT == TOLD
-        setting = self._setting(None)
-        if setting is None or not setting.said or self._held(self.actions[-1]):
-            return mine, told, 0
-        return mine, told, tick_of(self.config, self.layers, self.actions[-1], bool((mine & told).any()))
+        return mine, told, tick_of(self.config, self.layers, self.actions[-2:], bool((mine & told).any()))
 
     def settled(self, cells: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Return what the net drew, but what is known where that is all."""
@@ -202,9 +196,9 @@ class MosaicPlayer:
         ideas, known = self.ideas, self.layers.known
         came = self.layers.explain(cells, ideas)
         idea = ideas[came] if came >= 0 else None
-        if idea is None:
-            self._learn_whole(cells)
         setting = self._setting(idea)
+        if setting is not None and idea is None:
+            self._learn_whole(cells)
         if setting is not None:
             looks = known.looks_of(cells)
             looks = looks[:1] if idea is not None and idea.kind == CAST else looks

@@ -81,9 +81,9 @@ class Setting(NamedTuple):
     said: int  # whether more than the pointer's button is on
     done: int  # a number for the controls that are on, for the button of a tick ago, and for the idea
     front: int  # ... for the size of the layer in front
-    form: int  # ... for the letters that it begins with, in whatever colours
-    deed: int  # ... for what was done in it before
-    next: int  # ... of that which will be in front
+    form: int  # ... for the letters that the layer that will be in front begins with, in whatever colours
+    deed: int  # ... for what was done in that before
+    next: int  # ... for its size
     idea: int  # ... for the kind of idea that is believed
 
     def turned(self, into: NDArray[np.uint8]) -> "Setting":
@@ -155,9 +155,8 @@ class Rules:
                 counts once.
         """
         found = self.foretell(setting)
-        told = told | (
-            (found[..., 0] != self.none) & (found != setting.cells).any(-1)
-        )  # an exception is worth one, too
+        false = (found[..., 0] != self.none) & (found != setting.cells).any(-1)
+        told = told | false  # if these do not change: an exception is worth a rule, too
         counted: set[int] = set()
         for into in looks:
             counted |= self._count(setting.turned(into), (open_, told), into[cells], counted)

@@ -61,15 +61,19 @@ def setting_of(
     )
 
 
-def tick_of(config: "MosaicConfig", pile: Pile, action: NDArray[np.float32], told: bool) -> int:
+def tick_of(config: "MosaicConfig", pile: Pile, actions: NDArray[np.float32], told: bool) -> int:
     """Return a number for what is said in a tick, and if anything is foreseen, to what form of front layer.
 
+    It is 0 where nothing is said, for what goes on by itself is not known, nor what is under a pointer that is down.
+
     Args:
-        action: (a,) of the tick.
+        actions: as for :func:`setting_of`.
         told: whether anything is foreseen in the front layer.
     """
-    on, was_down, _ = _controls(config, np.stack([action, action]))
-    return _number(*on.tolist(), was_down, _form(pile.begins(pile.front)) if told else 1, -1)
+    on, _, down = _controls(config, actions)
+    if down or not on.any():
+        return 0
+    return _number(*on.tolist(), 0, _form(pile.begins(pile.front)) if told else 1, -1)
 
 
 def places_of(pile: Pile) -> NDArray[np.int64]:
@@ -84,24 +88,25 @@ def _sizes(pile: Pile) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
 
 def deed_of(
     config: "MosaicConfig",
+    pile: Pile,
     actions: NDArray[np.float32],
-    changed: NDArray[np.bool_],
-    place: NDArray[np.int64],
     pointed: NDArray[np.int64],
+    changed: NDArray[np.bool_],
 ) -> int:
     """Return a number for what is done in a tick, 0: nothing: the controls that are on, or the button that is pressed.
 
     Args:
         actions, pointed: as for :func:`setting_of`.
         changed: (rows, columns) which cells changed; a button on the screen begins with the first beside the pointer.
-        place: (rows, columns) as from :func:`places_of`.
     """
     on, was_down, down = _controls(config, actions)
     if not down:
         return _number(*on.tolist()) if on.any() else 0
+    if was_down or not changed.any():
+        return 0
     (column, row), beside = pointed.tolist(), np.zeros_like(changed)
-    beside[max(row - 1, 0) : row + 2, max(column - 1, 0) : column + 2] = not was_down
-    return int(place[changed & beside][:1].sum())
+    beside[max(row - 1, 0) : row + 2, max(column - 1, 0) : column + 2] = True
+    return int(places_of(pile)[changed & beside][:1].sum())
 
 
 def _controls(config: "MosaicConfig", actions: NDArray[np.float32]) -> tuple[NDArray[np.bool_], bool, bool]:
