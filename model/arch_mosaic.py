@@ -130,8 +130,10 @@ class MosaicModel:
         """Return the idea that is believed of every player."""
         ideas = [one.ideas for one in self.known]
         moments = stack_moments([one.moment(told) for one, told in zip(self.known, ideas, strict=True)], self.device)
-        believed = zip(ideas, believe(self.net.weigh(moments)).tolist(), strict=True)
-        return [told[which - 1] if which else None for told, which in believed]
+        weighed = believe(self.net.weigh(moments)).tolist()
+        sure = [one.sure(told) for one, told in zip(self.known, ideas, strict=True)]
+        believed = [one if one >= 0 else which - 1 for one, which in zip(sure, weighed, strict=True)]
+        return [told[which] if which >= 0 else None for told, which in zip(ideas, believed, strict=True)]
 
     def _throw(self, logits: Tensor, players: Tensor) -> Tensor:
         luck = self.config.luck

@@ -49,6 +49,7 @@ class Known:
     """Some tables; they grow while ``grows``.
 
     Args:
+        counts: whether rules and strokes are counted; None: if the tables grow.
         tables: by their names ``TABLES``:
             sizes (SIZES, 3) int64: number of a beginning, height, width; a height of 0: unused.
             places (APPEARANCES, 5) int64: number of a beginning, row, column, height, width.
@@ -59,11 +60,12 @@ class Known:
             rules, outcomes: as of mosaic_rules.py; strokes: as of mosaic_strokes.py.
     """
 
-    def __init__(self, tables: Mapping[str, NDArray[Any]], *, grows: bool = False) -> None:
+    def __init__(self, tables: Mapping[str, NDArray[Any]], *, grows: bool = False, counts: bool | None = None) -> None:
         tables = {name: np.array(tables[name]) for name in TABLES}
         self.sizes, self.places, self.looks = tables["sizes"], tables["places"], tables["looks"]
         self.casts, self.grounds, self.turns = tables["casts"], tables["grounds"], tables["turns"]
         self.grows, self.none = grows, self.casts.shape[1]
+        self.counts_rules = grows if counts is None else counts
         self._sizes = {int(begins): (int(h), int(w)) for begins, h, w in self.sizes if h}
         self._order = np.sort(np.array(list(self._sizes), np.int64))
         self._votes: defaultdict[int, Counter[Size]] = defaultdict(Counter)
@@ -76,7 +78,7 @@ class Known:
         self._grounds = [_Majority(ground, self.none, MET + len(used) - i) for i, ground in enumerate(used)]
         self.rules, self.outcomes, self.strokes = tables["rules"], tables["outcomes"], tables["strokes"]
         self.by_stroke = Strokes(self.strokes, self.none)
-        self.by_rule = Rules(self.rules, self.outcomes, self.none, grows=grows)
+        self.by_rule = Rules(self.rules, self.outcomes, self.none, grows=self.counts_rules)
         self._read()
 
     @classmethod
@@ -302,12 +304,12 @@ class _Casts:
         self.table, self.none = table, table.shape[1]
         self.all = [np.array(cast) for cast in table if (cast != self.none).any()]
         self.votes = [OFTEN] * len(self.all)
+        self._often = list(range(len(self.all)))  # a cast keeps its number: rules name it
 
     @property
     def offered(self) -> list[NDArray[np.uint8]]:
         """Those that were met often, and not just now and then beside others."""
-        least = max(VOTES, max(self.votes, default=0) // OFTEN)
-        return [cast for cast, votes in zip(self.all, self.votes, strict=True) if votes >= least][: len(self.table)]
+        return [self.all[i] for i in self._often[: len(self.table)]]
 
     def learn(self, cast: NDArray[np.uint8]) -> bool:
         """Take a vote for a cast (colours,) and return whether the table is another now."""
@@ -324,6 +326,8 @@ class _Casts:
             if len(self.all) < 4 * len(self.table):
                 self.all.append(cast)
                 self.votes.append(1)
+        least = max(VOTES, max(self.votes, default=0) // OFTEN)
+        self._often += [i for i, votes in enumerate(self.votes) if votes >= least and i not in self._often]
         before = self.table.copy()
         self.table[:] = self.none
         for i, old in enumerate(self.offered):

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dreamloop.model.mosaic_cells import moves_of, shares, shift, signs, turned
-from dreamloop.model.mosaic_known import MARKS, Appearance, Known
+from dreamloop.model.mosaic_known import FEW, MARKS, Appearance, Known
 from dreamloop.model.mosaic_pile import APPEAR, CARRY, CAST, HIDE, KINDS, LEAP, NEW_ONE, RAISE, Idea, Pile, Rect
 
 IDEAS = 64  # at most
@@ -25,6 +25,7 @@ FRESH = 0.75  # share of a rectangle's cells that change where something appears
 GONE = 0.6  # share of what is seen of a layer that must change, for it to be no longer there
 NEW = 10.0  # how many more cells than not must change in a rectangle to make it a layer
 UNSURE = 0.05  # share of what changed that a move may leave open, or be wrong about, for the layer's size to be trusted
+TURNED, TURNED_ALONE = 0.2, 0.4  # share of what changed that a cast may be wrong about; where no idea explains it
 OUTSIDE = 1.5  # how much a cell of it that does not change counts against it
 
 
@@ -160,7 +161,8 @@ class Layers(Pile):
         self._teach()
         if before is not None:
             cast = self.known.cast_of(before, cells)
-            if (self._signs_of(turned(before, cast)) != shown).sum() <= 0.2 * changed.sum():
+            wrong = (self._signs_of(turned(before, cast)) != shown).sum() / changed.sum()
+            if wrong <= TURNED or (true < 0 and wrong <= TURNED_ALONE and _all_turn(cast, before, cells)):
                 self.known.learn_cast(cast)
             elif first and self.front != first and self.level[first]:
                 stays = seen & (self.owner == first) & changed
@@ -387,6 +389,12 @@ class Layers(Pile):
         """Let colours turn in what is not seen as most pixels of theirs turn in what is."""
         self.contents = turned(self.contents, self.known.cast_of(self.compose(), cells))
         self._refresh()
+
+
+def _all_turn(cast: NDArray[np.uint8], before: NDArray[np.uint8], after: NDArray[np.uint8]) -> bool:
+    """Say whether hardly a pixel turns into a colour that a cast turns into another."""
+    moves = np.append(moves_of(cast), False)
+    return int((moves[after] & ~moves[before]).sum()) < FEW
 
 
 class Facts(NamedTuple):

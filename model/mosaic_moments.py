@@ -4,7 +4,7 @@ Play is followed with all that a net knows of layers, in any process, and of eve
 weighed by is kept: a few numbers, and the contents of cells once for all. Knows nothing about where play comes from.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -98,18 +98,24 @@ class Eyes:
 
     def __call__(self, episode: Episode) -> Moments | None:
         """Follow an episode; keep every tick in which somebody begins something or much changes, and few others."""
-        learnt, kept = self.learnt, list[tuple[Look, int, float]]()
-        palette, book = Palette(learnt["palette"]), learnt["book"][learnt["book"][:, 0] != EMPTY]
-        player = MosaicPlayer(self.config, Sprite(learnt["sprite"]), Known(learnt))
-        pictures = [palette.numbers(frame) for frame in episode[0]]
-        rng = np.random.default_rng(int(pictures[-1].sum(dtype=np.int64)))
-        for truth in player.watch(pictures, list(episode[1]), lambda: book):
+        kept = list[tuple[Look, int, float]]()
+        rng = np.random.default_rng(int(episode[0][-1].sum(dtype=np.int64)))
+        for player, truth in self.follow(episode, Known(self.learnt)):
             worth = self._worth(player, int((truth != player.memory.now).any(-1).sum()))
             ideas = player.ideas if player.memory.tick and rng.random() < worth else []
             if ideas:
                 facts, *rest = player.moment(ideas)
                 kept.append(((facts[: len(ideas)], *rest), 1 + player.layers.explain(truth, ideas), 1 / worth))
         return _packed(kept) if kept else None
+
+    def follow(self, episode: Episode, known: Known) -> Iterator[tuple[MosaicPlayer, NDArray[np.uint8]]]:
+        """Yield a player that has acted in every tick, and the true cells that it is shown next."""
+        learnt = self.learnt
+        palette, book = Palette(learnt["palette"]), learnt["book"][learnt["book"][:, 0] != EMPTY]
+        player = MosaicPlayer(self.config, Sprite(learnt["sprite"]), known)
+        pictures = [palette.numbers(frame) for frame in episode[0]]
+        for truth in player.watch(pictures, list(episode[1]), lambda: book):
+            yield player, truth
 
     def _worth(self, player: MosaicPlayer, changes: int) -> float:
         """Return the chance that a tick is kept."""

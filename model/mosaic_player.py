@@ -17,11 +17,11 @@ from dreamloop.model.mosaic_known import Known
 from dreamloop.model.mosaic_layers import Facts, Layers
 from dreamloop.model.mosaic_memory import CellMemory
 from dreamloop.model.mosaic_net import AROUND, CARRIED, INKS, MosaicConfig, Seen
-from dreamloop.model.mosaic_pile import CAST, IN_FRONT, MOST, NEW_ONE, TOLD, Idea, stays
+from dreamloop.model.mosaic_pile import CAST, IN_FRONT, MOST, NEW_ONE, TOLD, UNKNOWN, Idea, stays
 from dreamloop.model.mosaic_rules import Setting
-from dreamloop.model.mosaic_setting import deed_of, places_of, setting_of, tick_of
+from dreamloop.model.mosaic_setting import cast_context, deed_of, places_of, setting_of
 from dreamloop.model.mosaic_sprite import CLEAR, SIDE, Sprite, on_the_way, seen_next, uncover
-from dreamloop.model.mosaic_strokes import DID_NOT, DREW, PRESSED, Way, drew, shown_by
+from dreamloop.model.mosaic_strokes import CERTAIN, DID_NOT, DREW, LIKELY, PRESSED, Way, drew, shown_by
 
 Look = tuple[NDArray[Any], ...]  # the fields of Seen or of Moment, of one player
 Part = tuple[slice, slice]  # rows and columns of the picture
@@ -71,7 +71,7 @@ class MosaicPlayer:
     Args:
         sprite: of the pointer; without one, the pointer is part of the picture.
         known: what is known of layers from earlier play.
-        counts: let rules be counted from what is shown, if what is known grows.
+        counts: let rules be counted from what is shown, if what is known counts them.
     """
 
     def __init__(
@@ -81,7 +81,7 @@ class MosaicPlayer:
         self.sprite = sprite or Sprite(np.full((SIDE, SIDE), CLEAR, np.uint8))
         self.memory = CellMemory(config.grid, config.cell**2, config.slots, config.colours)
         known = known or Known.nothing(config.grid, config.cell**2, config.colours)
-        self.counts = counts and known.grows
+        self.counts = counts and known.counts_rules
         self.layers = Layers(config.grid, config.cell**2, config.colours, known, config.leap, config.floor)
         self.actions = np.zeros((config.action_ticks, config.actions), np.float32)
         self.places = np.zeros((3, 2), np.int64)
@@ -107,8 +107,9 @@ class MosaicPlayer:
             self.marks[:] = past, before, PRESSED, layer
             self.pressed[layer] = places_of(self.layers)[row, column], self._colour_at(place), DID_NOT
             self.layers.press(row, column)
-            if self.inks[0] == config.colours:  # it was never seen to draw: its colour may be shown somewhere
-                self.inks[0] = self.layers.known.by_stroke.brush(self._shown_by(layer))
+            least = LIKELY if self.inks[0] == config.colours else CERTAIN  # what it drew in last is worth something
+            brush = self.layers.known.by_stroke.brush(self._shown_by(layer), least)
+            self.inks[0] = brush if brush != config.colours else self.inks[0]
         self.places = np.stack([place, self.places[0], self.places[2] if stays_down else place])
 
     def _held(self, action: NDArray[np.float32]) -> bool:
@@ -149,9 +150,10 @@ class MosaicPlayer:
         """Return what an idea foresees (see mosaic_pile.py), and rules where it leaves the cells as they are."""
         cells, becomes = self.layers.foresee(idea)
         known, setting = self.layers.known, self._setting(idea)
-        rules = [] if setting is None else [known.by_rule.foretell(setting)]
-        strokes = [] if way is None else [known.by_stroke.foretell(way)]
-        for told in rules + strokes:
+        rules = [known.by_rule.go_on(self.memory.now, places_of(self.layers), self.memory.age.astype(np.int64))]
+        rules += [] if setting is None else [known.by_rule.foretell(setting)]
+        rules += [] if way is None else [known.by_stroke.foretell(way)]
+        for told in rules:
             by_rule = self._open(idea, becomes) & (told[..., 0] != self.config.colours)
             same = (told == self.memory.now).all(-1)
             becomes[by_rule] = np.where(same, 0, TOLD)[by_rule] + becomes[by_rule] // IN_FRONT * IN_FRONT
@@ -161,20 +163,14 @@ class MosaicPlayer:
     def _settle(self, idea: Idea | None, cells: NDArray[np.uint8], becomes: NDArray[np.uint8]) -> None:
         """Take note of the cells in which the net has no say.
 
-        All that is foreseen if an idea is believed; and without one, where what is foreseen is known to be all that
-        happens, the whole front layer.
+        What is foreseen if an idea is believed; and all but what was never seen, where rules are known.
         """
-        mine, told, tick = self._wholly(becomes)
-        if idea is None and self.layers.known.by_rule.whole(tick):
-            now = self.memory.now
-            self._settled = mine & (now[..., 0] != self.config.colours), np.where(told[..., None], cells, now)
+        told, now = becomes % IN_FRONT == TOLD, self.memory.now
+        if len(self.layers.known.by_rule):
+            unknown = (becomes % IN_FRONT == UNKNOWN) | (now[..., 0] == self.config.colours)
+            self._settled = told | ~unknown, np.where(told[..., None], cells, now)
         else:
             self._settled = None if idea is None else (told, cells)
-
-    def _wholly(self, becomes: NDArray[np.uint8]) -> tuple[NDArray[np.bool_], NDArray[np.bool_], int]:
-        """Return the cells (rows, columns) of the front layer, those foreseen, and a number for the tick."""
-        mine, told = self.layers.owner == self.layers.front, becomes % IN_FRONT == TOLD
-        return mine, told, tick_of(self.config, self.layers, self.actions[-2:], bool((mine & told).any()))
 
     def settled(self, cells: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Return what the net drew, but what is known where that is all."""
@@ -189,29 +185,35 @@ class MosaicPlayer:
 
     def _learn(self, cells: NDArray[np.uint8], way: Way | None) -> None:
         """Let rules be learnt from the picture that is shown next."""
+        known = self.layers.known
         if way is not None:
-            self.layers.known.by_stroke.learn(way, cells, self.covered)
-        if way is None and self._setting(None) is None and (cells == self.memory.now).all():
+            known.by_stroke.learn(way, cells, self.covered)
+        idle = self._setting(None) is None
+        if idle and way is None:
+            where = places_of(self.layers), self.memory.age.astype(np.int64)
+            known.by_rule.learn_alone(self.memory.now, *where, cells, ~self.covered)
+        if idle and way is None and (cells == self.memory.now).all():
             return
-        ideas, known = self.ideas, self.layers.known
+        ideas = self.ideas
         came = self.layers.explain(cells, ideas)
         idea = ideas[came] if came >= 0 else None
+        if context := self._cast_context():
+            known.by_rule.learn_cast(context, idea.layer if idea is not None and idea.kind == CAST else None)
         setting = self._setting(idea)
-        if setting is not None and idea is None:
-            self._learn_whole(cells)
         if setting is not None:
             looks = known.looks_of(cells)
             looks = looks[:1] if idea is not None and idea.kind == CAST else looks
             becomes = self.layers.foresee(idea)[1]
             known.by_rule.learn(setting, self._open(idea, becomes), ~stays(becomes), cells, looks)
 
-    def _learn_whole(self, cells: NDArray[np.uint8]) -> None:
-        """Let it be learnt whether what is foreseen is all that happens in the front layer."""
-        foreseen, becomes = self._foresee(None, None)
-        mine, told, tick = self._wholly(becomes)
-        right = (np.where(told[..., None], foreseen, self.memory.now) == cells).all(-1)
-        if tick:
-            self.layers.known.by_rule.learn_whole(tick, bool(right[mine & ~self.covered].all()))
+    def _cast_context(self) -> int:
+        return cast_context(self.config, self.layers, self.actions[-2:], self._colour_at(self.places[0]))
+
+    def sure(self, ideas: list[Idea]) -> int:
+        """Return the number of the idea that is sure to come true, -1: that is for the net to weigh."""
+        context = self._cast_context() if any(idea.kind == CAST for idea in ideas) else 0
+        cast = self.layers.known.by_rule.cast_for(context) if context else None
+        return next((i for i, idea in enumerate(ideas) if idea.kind == CAST and idea.layer == cast), -1)
 
     def _colour_at(self, place: NDArray[np.int64]) -> int:
         """Return the colour of a pixel (x, y), beneath the pointer."""

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from dreamloop.model.mosaic_cells import factors, shares
 from dreamloop.model.mosaic_known import MARKS
-from dreamloop.model.mosaic_pile import CAST, NEW_ONE, Idea, Pile
+from dreamloop.model.mosaic_pile import APPEAR, CAST, NEW_ONE, Idea, Pile
 from dreamloop.model.mosaic_rules import Setting
 
 if TYPE_CHECKING:
@@ -47,6 +47,7 @@ def setting_of(
         height=np.stack([pile.at[0], *_sizes(pile)], -1) @ factors(3),
         row=pile.at[0],
         column=pile.at[1],
+        tail=_tail(pile, cells),
         off=_off(pile.grid, pointed) if edge else np.zeros(pile.grid, np.int64),
         pressed=(int(pointed[1]), int(pointed[0])) if edge and down else None,
         then=pile.top_of(then, idea)[:MARKS] if then else pile.begins(0),
@@ -55,25 +56,29 @@ def setting_of(
         done=_number(*on.tolist(), was_down, kind),
         front=_number(*pile.size_of(layer, idea)),
         form=_form(pile.top_of(then, idea)[:MARKS]),
+        own=_form(_top_of_own(pile, idea)),
         deed=0 if then == NEW_ONE else int(deeds[then]),
         next=_number(*pile.size_of(then, idea)),
         idea=kind,
     )
 
 
-def tick_of(config: "MosaicConfig", pile: Pile, actions: NDArray[np.float32], told: bool) -> int:
-    """Return a number for what is said in a tick, and if anything is foreseen, to what form of front layer.
+def cast_context(config: "MosaicConfig", pile: Pile, actions: NDArray[np.float32], ink: int) -> int:
+    """Return a number for what is done in a tick, if colours may turn with it; 0: nothing is begun.
 
-    It is 0 where nothing is said, for what goes on by itself is not known, nor what is under a pointer that is down.
+    It goes by what is asked for, the colour that is pressed, those of the title of the layer in front, and that of most
+    of the picture.
 
     Args:
         actions: as for :func:`setting_of`.
-        told: whether anything is foreseen in the front layer.
+        ink: the colour that the pointer points at.
     """
-    on, _, down = _controls(config, actions)
-    if down or not on.any():
+    on, was_down, down = _controls(config, actions)
+    if not on.any() or (down and was_down):
         return 0
-    return _number(*on.tolist(), 0, _form(pile.begins(pile.front)) if told else 1, -1)
+    title = pile.top_of(pile.front, None)
+    most = [int(shares(part, pile.none).argmax()) if part.size else pile.none for part in (title, pile.compose())]
+    return _number(*on.tolist(), ink if down else pile.none, *most, -2)
 
 
 def places_of(pile: Pile) -> NDArray[np.int64]:
@@ -122,6 +127,29 @@ def _form(top: NDArray[np.uint8]) -> int:
     """Return a number for how a layer begins (cells, pixels), in whatever colours."""
     ink = top != np.bincount(top.ravel(), minlength=1).argmax()
     return int(ink.ravel() @ factors(ink.size)) if ink.size else 0
+
+
+def _top_of_own(pile: Pile, idea: Idea | None) -> NDArray[np.uint8]:
+    """Return how the layer begins (cells, pixels) that an idea is of; nothing where it is of none."""
+    if idea is None or idea.kind == CAST:
+        return pile.top_of(0, None)
+    return pile.top_of(pile.front_after(idea) if idea.kind == APPEAR else idea.layer, idea)[:MARKS]
+
+
+def _tail(pile: Pile, cells: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """Return 1 (rows, columns) where what fills the rest of a row of the layer in front begins, 0 elsewhere.
+
+    The last cell of a row is its edge.
+    """
+    found = np.zeros(pile.grid, np.int64)
+    if pile.front:
+        y, x, h, w = pile.rects[pile.front].tolist()
+        inside = cells[y : y + h, x : x + w - 1]
+        other = (inside != inside[:, -1:]).any(-1)
+        begins = np.where(other.any(1), inside.shape[1] - other[:, ::-1].argmax(1), 0)
+        rows = np.flatnonzero(begins < inside.shape[1])
+        found[y + rows, x + begins[rows]] = 1
+    return found
 
 
 def _off(grid: tuple[int, int], pointed: NDArray[np.int64]) -> NDArray[np.int64]:

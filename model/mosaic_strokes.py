@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 from dreamloop.model.mosaic_cells import factors
 from dreamloop.model.mosaic_rules import Signs, find, sorted_rules, sure_of, times_of, vote
 
-STROKES = 4096  # contexts that can be known
+STROKES = 8192  # contexts that can be known
 PRESSED, DREW, DID_NOT = range(3)  # in this tick the button went down; a tick ago it drew, or it did not
 DRAWN = 1  # outcome of a place in which it draws, or of a colour in which it does; of a brush it is a colour
 LIKELY = 0.75  # how sure it must be: what the pointer hides is but guessed, and counts against what is right
+CERTAIN = 0.9  # ... of the colour that is shown, to go before the one that it drew in last
 MOST = 0.5  # share of the cells on its way that are drawn, if it draws
 SETTLE = 300  # ticks learnt from, after which the table is drawn up anew
 
@@ -57,14 +58,15 @@ class Strokes:
             found[where] = page[where]
         return found
 
-    def brush(self, shown: Signs) -> int:
+    def brush(self, shown: Signs, least: float = LIKELY) -> int:
         """Return the colour that a layer says it draws in, ``none`` where it says nothing.
 
         Args:
             shown: (cells,) as in a :class:`Way`: a brush shows its colour somewhere.
+            least: how sure it must be.
         """
         sure, colour = find(self._known, shown)
-        return int(colour[sure.argmax()]) if sure.max(initial=0) >= LIKELY * 1e6 else self.none
+        return int(colour[sure.argmax()]) if sure.max(initial=0) >= least * 1e6 else self.none
 
     def learn(self, way: Way, cells: NDArray[np.uint8], hidden: NDArray[np.bool_]) -> None:
         """Count what the way did.
@@ -100,6 +102,16 @@ class Strokes:
         self.strokes[:] = 0
         self.strokes[: len(rows)] = rows or 0
         self._known = sorted_rules(self.strokes)
+
+    @property
+    def counted(self) -> Signs:
+        """What was counted (n, 4): contexts, how often each was met, what followed most, how often."""
+        return np.array([(context, *one) for context, one in self._met.items()], np.int64).reshape(-1, 4)
+
+    def take(self, counted: Signs) -> None:
+        """Take what was counted, in place of what this has counted so far."""
+        self._met = {context: one for context, *one in counted.tolist()}
+        self.settle()
 
     def __len__(self) -> int:
         """How many contexts are known."""

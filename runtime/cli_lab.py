@@ -57,6 +57,9 @@ def train(
     ideas: Annotated[
         bool, typer.Option("--ideas", help="Teach the net of --start what windows do, and nothing else.")
     ] = False,
+    rules: Annotated[
+        bool, typer.Option("--rules", help="Count what follows what in play, for the net of --start, and nothing else.")
+    ] = False,
     stage: Annotated[str | None, typer.Option(help="Train a stage that draws the frames once more: upsample.")] = None,
 ) -> None:
     """Train the world's weights, from its simulator or from recordings; or one of the small nets beside them."""
@@ -96,11 +99,17 @@ def train(
             )
         _print(figures)
         return
+    if (ideas or rules) and (resume or data or config is not None):
+        raise typer.BadParameter("--ideas and --rules go on by themselves and take no --resume, --data or --config")
+    if rules:
+        from dreamloop.runtime.rules_world import train_rules
+
+        with _progress() as progress:
+            figures = train_rules(find_world(world), minutes or 60.0, start, out, workers=workers, progress=progress)
+        _print(figures)
+        return
     if ideas:
         from dreamloop.runtime.ideas_world import train_ideas
-
-        if resume or data or config is not None:
-            raise typer.BadParameter("--ideas goes on by itself and takes no --resume, --data or --config")
 
         with _progress() as progress:
             figures = train_ideas(

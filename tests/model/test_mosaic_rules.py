@@ -1,6 +1,8 @@
 """Rules: what follows again and again is foreseen, what does not is left open; learnt in one look, known in all."""
 
+from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -8,10 +10,12 @@ import pytest
 from numpy.typing import NDArray
 
 from dreamloop.model import arch_mosaic
+from dreamloop.model.mosaic_cells import turned
 from dreamloop.model.mosaic_config import mosaic_config
+from dreamloop.model.mosaic_counts import Counts
 from dreamloop.model.mosaic_known import Known, empty_tables
 from dreamloop.model.mosaic_net import Seen
-from dreamloop.model.mosaic_pile import HIDE, IN_FRONT, TOLD, UNKNOWN, stays
+from dreamloop.model.mosaic_pile import CAST, HIDE, IN_FRONT, TOLD, UNKNOWN, stays
 from dreamloop.model.mosaic_player import MosaicPlayer
 from dreamloop.model.mosaic_rules import Rules, Setting, empty_rules
 from dreamloop.model.mosaic_setting import setting_of
@@ -150,23 +154,19 @@ def test_tables_hold_all_that_is_known() -> None:
 def setting(**other: Any) -> Setting:
     """A caret in the second row of a page, and a key that is typed."""
     page, flat = line(6), np.ones(TINY.grid, np.int64)
-    where: dict[str, Any] = dict.fromkeys(("place", "height", "row", "column"), flat) | {
+    where: dict[str, Any] = dict.fromkeys(("place", "height", "row", "column", "tail"), flat) | {
         "off": 0 * flat,
         "pressed": None,
     }
-    numbers: dict[str, Any] = {"said": 1, "done": 2, "front": 3, "form": 4, "deed": 5, "next": 6, "idea": 0}
+    numbers: dict[str, Any] = {"said": 1, "done": 2, "front": 3, "form": 4, "own": 0, "deed": 5, "next": 6, "idea": 0}
     plain = Setting(cells=page, then=page[0, :4], title=BLANK, **where, **numbers)
     return plain._replace(**other)
 
 
 def learnt(*cases: tuple[dict[str, Any], NDArray[np.uint8]]) -> Rules:
     """Rules that have seen what follows in each case, often."""
-    rules, everywhere = rules_of(), np.ones(TINY.grid, np.bool_)
-    for _ in range(3):
-        for _ in range(12):
-            for case, after in cases:
-                rules.learn(setting(**case), everywhere, ~everywhere, after, [SAME])
-        rules.settle()
+    rules = rules_of()
+    in_a_row(cases, rules)
     return rules
 
 
@@ -198,7 +198,7 @@ def test_of_rules_that_say_the_same_the_one_that_is_needed_stays() -> None:
     assert 0 < len(needed) < len(rules._met) / 4
 
 
-def test_the_net_has_no_say_where_what_is_foreseen_is_all_that_happens() -> None:
+def test_where_rules_are_known_the_net_has_a_say_only_in_what_was_never_seen() -> None:
     lore = known()
     player, page = MosaicPlayer(TINY, known=lore), line(6)
     for seed in (1, 2):
@@ -209,7 +209,11 @@ def test_the_net_has_no_say_where_what_is_foreseen_is_all_that_happens() -> None
     assert np.array_equal(foreseen(player, page), typed(page, A))
     assert np.array_equal(player.settled(garbage), typed(page, A))
     foreseen(player, line(5), key=False)
-    assert np.array_equal(player.settled(garbage), garbage), "nothing is done: who knows what goes on by itself"
+    assert np.array_equal(player.settled(garbage), line(5)), "nothing is done"
+    unseen = line(5)
+    unseen[0, 3] = NONE
+    foreseen(player, unseen, key=False)
+    assert (player.settled(garbage)[0, 3] == 7).all()
 
 
 def test_what_a_believed_idea_foresees_is_not_doubted() -> None:
@@ -244,24 +248,6 @@ def test_nothing_happens_after_what_never_does_anything() -> None:
     player = MosaicPlayer(TINY, known=lore)
     foreseen(player, page)
     assert np.array_equal(player.settled(garbage), page)
-
-
-def test_the_net_is_asked_where_something_else_happens_now_and_then() -> None:
-    lore = known()
-    player, rng = MosaicPlayer(TINY, known=lore), np.random.default_rng(5)
-    for i in range(120):
-        page = line(int(rng.integers(6)))
-        act(player, False)
-        player.show(page)
-        act(player, True)
-        after = typed(page, A)
-        after[3, int(rng.integers(8))] = 3 + i % 2  # a clock
-        player.show(after)
-        if i % 40 == 39:
-            lore.by_rule.settle()
-    garbage = np.full_like(page, 7)
-    foreseen(player, line(6))
-    assert np.array_equal(player.settled(garbage), garbage)
 
 
 def test_a_button_that_stays_down_does_nothing_anew() -> None:
@@ -318,3 +304,140 @@ def test_what_moves_along_is_foreseen_whatever_it_is() -> None:
         player.show(display([*digits, 7]))
     player.layers.known.by_rule.settle()
     assert np.array_equal(foreseen(player, display([6, 4, 2])), display([6, 4, 2, 7]))
+
+
+def in_a_row(rules_seen: Sequence[tuple[dict[str, Any], NDArray[np.uint8]]], rules: Rules) -> None:
+    """Let rules see cases, twelve times over, with what is known drawn up three times."""
+    everywhere = np.ones(TINY.grid, np.bool_)
+    for _ in range(3):
+        for _ in range(12):
+            for case, after in rules_seen:
+                rules.learn(setting(**case), everywhere, ~everywhere, after, [SAME])
+        rules.settle()
+
+
+def places() -> dict[str, NDArray[np.int64]]:
+    """Every cell told by where it lies."""
+    rows, columns = TINY.grid
+    row, column = np.arange(rows)[:, None] + np.zeros(columns, int), np.arange(columns) + np.zeros((rows, 1), int)
+    return {"place": 1 + row * 100 + column, "height": 1 + row, "row": row, "column": column}
+
+
+def test_what_a_key_writes_is_known_where_that_key_was_never_seen_to_write() -> None:
+    """At the end of a line the letter comes in the next one: seen with other keys only."""
+    keys = {30 + i: 3 + i for i in range(4)}  # what is done, and the letter it writes
+    cases = [({"cells": line(2), "done": key, **places()}, typed(line(2), letter)) for key, letter in keys.items()]
+    end, wraps = line(7), {}
+    for key, letter in keys.items():
+        wraps[key] = end.copy()
+        wraps[key][1, 7], wraps[key][2, 0], wraps[key][2, 1] = BLANK, letter, CARET
+    rules = rules_of()
+    in_a_row(cases, rules)
+    in_a_row([({"cells": end, "done": key, **places()}, wraps[key]) for key in list(keys)[:3]], rules)
+    last = list(keys)[3]
+    assert np.array_equal(foretold(rules, {"cells": end, "done": last, **places()})[2, :2], wraps[last][2, :2])
+
+
+@pytest.mark.parametrize("far", [1, 2])
+def test_what_scrolls_is_foreseen_whatever_it_is(far: int) -> None:
+    rng, rules = np.random.default_rng(4), rules_of()
+
+    def page() -> NDArray[np.uint8]:
+        cells = np.full((*TINY.grid, PIXELS), BLANK, np.uint8)
+        cells[:3, :4] = rng.integers(3, 7, (3, 4, 1))
+        cells[3, 2] = CARET
+        return cells
+
+    def scrolled(cells: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        after = np.full_like(cells, BLANK)
+        after[:-far] = cells[far:]
+        after[(after == CARET).all(-1)] = BLANK
+        after[3, 0] = CARET
+        return after
+
+    pages = [page() for _ in range(30)]
+    in_a_row([({"cells": cells, **places()}, scrolled(cells)) for cells in pages], rules)
+    unseen = page()
+    told = foretold(rules, {"cells": unseen, **places()})
+    assert np.array_equal(told[: 3 - far], scrolled(unseen)[: 3 - far])
+
+
+def foretold(rules: Rules, case: dict[str, Any]) -> NDArray[np.uint8]:
+    """What rules foretell, what they leave open as it is."""
+    now = setting(**case)
+    told = rules.foretell(now)
+    return np.where(told[..., :1] == NONE, now.cells, told)
+
+
+def test_a_clock_goes_on_by_itself() -> None:
+    """It changes every sixth tick, whatever else is seen, and nothing else does."""
+    rules, rng = rules_of(), np.random.default_rng(2)
+    place = places()["place"]
+
+    def face(digit: int) -> NDArray[np.uint8]:
+        cells = line(1, rng)
+        cells[0, 4] = digit
+        return cells
+
+    age = np.full(TINY.grid, 20, np.int64)
+    for i in range(200):
+        cells = face(3 + i % 4)
+        for ticks in range(6):
+            age[0, 4] = ticks
+            after = cells.copy()
+            after[0, 4] = 3 + (i + (ticks == 5)) % 4
+            rules.learn_alone(cells, place, age, after, np.ones(TINY.grid, np.bool_))
+    rules.settle()
+    for ticks in range(6):
+        age[0, 4] = ticks
+        told = rules.go_on(face(4), place, age)
+        assert (told[0, 4] == (5 if ticks == 5 else NONE)).all()
+        told[0, 4] = NONE
+        assert (told == NONE).all()
+
+
+def test_what_was_counted_here_and_there_is_added_up(tmp_path: Path) -> None:
+    """Two that have seen half of it know together what one knows that has seen all."""
+    halves = []
+    for seed in (1, 2):
+        lore = known()
+        write(MosaicPlayer(TINY, known=lore), seed, 4)
+        Counts.of(lore, 4).save(tmp_path / f"{seed}")
+        halves.append(Counts.load(tmp_path / f"{seed}"))
+    joined, page = Counts.join(halves), line(6)
+    assert joined.episodes.tolist() == [8]
+    assert len(np.unique(joined.rules[:, 0])) == len(joined.rules)
+    sums = {row[0]: row[1] for row in np.concatenate([half.rules for half in halves]).tolist()}
+    both = set(halves[0].rules[:, 0].tolist()) & set(halves[1].rules[:, 0].tolist())
+    assert both
+    for context, times, *_ in joined.rules.tolist():
+        assert times >= sums[context]
+        assert (context in both) == (times > sums[context])
+    lore = known()
+    joined.put_in(lore)
+    assert np.array_equal(foreseen(MosaicPlayer(TINY, known=lore), page), typed(page, A))
+
+
+def test_the_cast_that_always_follows_needs_no_weighing() -> None:
+    lore = known()
+    turns = np.full(NONE, NONE, np.uint8)
+    turns[[BLANK, CARET]] = 0, 3
+    for _ in range(3):
+        lore.learn_cast(turns)
+    for times in (0, 20):
+        player = MosaicPlayer(TINY, known=lore)
+        for _ in range(times):
+            act(player, False)
+            player.show(line(3))
+            act(player, True)
+            player.show(turned(line(3), turns))
+        lore.by_rule.settle()
+        act(player, False)
+        player.show(line(3))
+        act(player, True)
+        ideas = player.ideas
+        casts = [i for i, idea in enumerate(ideas) if idea.kind == CAST]
+        assert len(casts) == 1
+        assert player.sure(ideas) == (casts[0] if times else -1)
+        act(player, False)
+        assert player.sure(ideas) == -1, "nothing is done"
