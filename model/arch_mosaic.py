@@ -1,7 +1,8 @@
 """A world model for interfaces and other pictures that stand still: plays a MosaicNet for n players.
 
-Only cells in which the net sees a change are drawn anew; all others keep their very bytes. Knows nothing about windows
-or files of recordings; how cells are drawn is in mosaic_net.py.
+What ideas and rules foresee is shown as it is; the net draws what nobody has seen yet, and all that changes where no
+rules are known. All other cells keep their very bytes. Knows nothing about windows or files of recordings; how cells
+are drawn is in mosaic_net.py.
 """
 
 import time
@@ -114,8 +115,16 @@ class MosaicModel:
     @torch.inference_mode()
     def _draw(self) -> NDArray[np.uint8]:
         """Return the next cells (n, rows, columns, pixels) of all players."""
+        ideas = self._ideas()
+        foreseen = [one.foresee(idea) for one, idea in zip(self.known, ideas, strict=True)]
+        cells, sure = (np.stack(parts) for parts in zip(*foreseen, strict=True))
+        self.drawn_cells = 0
+        return cells if sure.all() else np.where(sure[..., None], cells, self._drawn(ideas))
+
+    def _drawn(self, ideas: list[Idea | None]) -> NDArray[np.uint8]:
+        """Return the next cells as the net draws them."""
         config = self.config
-        looks = [one.look(idea=idea) for one, idea in zip(self.known, self._ideas(), strict=True)]
+        looks = [one.look(idea=idea) for one, idea in zip(self.known, ideas, strict=True)]
         seen = stack(looks, self.device)
         drawn = self.net.look(seen)
         rows = (drawn.change.sigmoid() > config.threshold).nonzero()
@@ -124,7 +133,7 @@ class MosaicModel:
         if len(rows):
             b, y, x = rows.unbind(1)
             cells[b, y, x] = self.net.choose(drawn, seen, rows, self._throw).to(torch.uint8)
-        return np.stack([one.settled(told) for one, told in zip(self.known, cells.cpu().numpy(), strict=True)])
+        return np.asarray(cells.cpu().numpy())
 
     def _ideas(self) -> list[Idea | None]:
         """Return the idea that is believed of every player."""

@@ -139,6 +139,20 @@ class Known:
             best.setdefault(self._looks[i][:4], i)
         return [self._appearance(i, float(share[i])) for i in sorted(best.values())]
 
+    def look_like(self, shown: Signs) -> NDArray[np.uint8] | None:
+        """Return what something of a size looks like (height, width, pixels) of which contents ``shown`` are seen.
+
+        They are signs (height, width), 0 where nothing is seen. None: nothing that is known looks so.
+        """
+        h, w = shown.shape
+        known = [i for i, look in enumerate(self._looks) if look[2:4] == (h, w)]
+        if not known:
+            return None
+        same = self._contents[self._look_contents[known, : h * w]].reshape(-1, h, w) == shown
+        share = same[:, 1:][:, shown[1:] != 0].mean(1) if (shown[1:] != 0).any() else np.zeros(len(known))
+        best = int(share.argmax())
+        return self._looks[known[best]][4].reshape(h, w, -1) if share[best] >= ALIKE else None
+
     def learn_appearance(self, top: Signs, y: int, x: int, cells: NDArray[np.uint8]) -> None:
         """Take note of what appeared: at each place what it showed most often."""
         h, w = cells.shape[:2]

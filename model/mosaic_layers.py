@@ -187,6 +187,7 @@ class Layers(Pile):
             if rect is not None:
                 self._tear(rect, cells, moved, step, tick)
             elif not step.any() and (rect := self._appeared(rest & (self.now != 0))) is not None:
+                self._unknow_still(rect, rest)
                 self._add(rect, cells, tick)
             rest = shown != self.now
         owner, y, x = self._seen_at(rest)
@@ -204,7 +205,7 @@ class Layers(Pile):
         Args:
             anew: nothing but that it appeared may explain it; what is uncovered does not appear.
         """
-        rows, columns = self.grid
+        (rows, columns), new = self.grid, list[int]()
         for y, x, h, w in self.known.find(shown):
             same = np.flatnonzero((self.rects == (y, x, h, w)).all(1) & (self.level > 0))
             if y + h > rows - self.floor or x + w > columns or len(same):
@@ -212,16 +213,42 @@ class Layers(Pile):
             for k in np.flatnonzero((self.rects[:, :2] == (y, x)).all(1) & (self.level > 0)):
                 self._drop(int(k))
             came = changed[y : y + h, x : x + w]
-            if came.mean() < FRESH:  # it was there already, taken for what lies beneath
-                there = np.zeros(self.grid, np.bool_)
-                there[y : y + h, x : x + w] = ~came
-                self._unknow(there)
-            above = self._above(shown, y, x, h, w)
-            self.sure[self._add(np.array([y, x, h, w]), cells, tick, above)] = True
+            self._unknow_still(np.array([y, x, h, w]), changed)
+            above = self._above(cells, shown, y, x, h, w)
+            new.append(self._add(np.array([y, x, h, w]), cells, tick, above))
+            self.sure[new[-1]] = True
             vote = (*shown[y, x : x + MARKS].tolist(), y, x, h, w)
             if anew and came.mean() >= FRESH and not above and self.now.any() and vote not in self._taught:
                 self._taught.add(vote)
                 self.known.learn_appearance(shown[y, x : x + MARKS], y, x, cells[y : y + h, x : x + w])
+        for number in new:
+            self._unknow_hidden(number)
+        for k in np.flatnonzero(self.sure):
+            self._imagine(int(k))
+
+    def _imagine(self, k: int) -> None:
+        """Take what was never seen of a layer for what it is of others that look so; its top row is not known."""
+        h, w = self.rects[k, 2:].tolist()
+        unseen = self._signs[k, :h, :w] == 0
+        unseen[:1] = False
+        look = self.known.look_like(self._signs[k, :h, :w]) if unseen.any() else None
+        if look is not None:
+            self.contents[k, :h, :w][unseen] = look[unseen]
+            self._signs[k, :h, :w][unseen] = signs(look[unseen], self.none)
+
+    def _unknow_still(self, rect: Rect, changed: NDArray[np.bool_]) -> None:
+        """Forget what was taken for what lies beneath a new layer, if most of that was there already."""
+        y, x, h, w = rect
+        still = np.zeros(self.grid, np.bool_)
+        still[y : y + h, x : x + w] = ~changed[y : y + h, x : x + w]
+        if still.sum() > (1 - FRESH) * h * w:
+            self._unknow(still)
+
+    def _unknow_hidden(self, k: int) -> None:
+        """Forget what a new layer took for its own where others lie over it."""
+        y, x, h, w = self.rects[k].tolist()
+        hidden = self.owner[y : y + h, x : x + w] != k
+        self.contents[k, :h, :w][hidden], self._signs[k, :h, :w][hidden] = self.none, 0
 
     def _leave(self, cells: NDArray[np.uint8], shown: NDArray[np.int64], changed: NDArray[np.bool_], tick: int) -> None:
         """Give up layers that are no longer there: how one began is gone, and most of the rest that was seen of it."""
@@ -252,15 +279,20 @@ class Layers(Pile):
             self.contents[0][unseen] = ground[unseen]
             self._signs[0][unseen] = signs(ground[unseen], self.none)
 
-    def _above(self, shown: NDArray[np.int64], y: int, x: int, h: int, w: int) -> list[int]:
-        """Return layers whose beginning is seen within a rectangle: they lie over what fills it."""
-        found = []
+    def _above(self, cells: NDArray[np.uint8], shown: NDArray[np.int64], y: int, x: int, h: int, w: int) -> list[int]:
+        """Return layers that lie over what fills a rectangle.
+
+        Their beginning is seen within it, or where its own top row crosses them they are seen and not that.
+        """
+        found, colour = [], int(shares(cells[y, x : x + MARKS], self.none).argmax())
         for k in np.flatnonzero(self.level):
-            top, left = self.rects[k, :2]
-            if not (y <= top < y + h and x <= left and left + MARKS <= x + w):
-                continue
-            seen = self.owner[top, left : left + MARKS] == k
-            if seen.all() and (shown[top, left : left + MARKS] == self._signs[k, 0, :MARKS]).all():
+            top, left, height, width = self.rects[k].tolist()
+            crossed = cells[y, max(x, left) : min(x + w, left + width)]
+            if y <= top < y + h and x <= left and left + MARKS <= x + w:
+                seen = self.owner[top, left : left + MARKS] == k
+                if seen.all() and (shown[top, left : left + MARKS] == self._signs[k, 0, :MARKS]).all():
+                    found.append(int(k))
+            elif top < y < top + height and x < left and crossed.size and (crossed == colour).mean() < 0.5:
                 found.append(int(k))
         return found
 
@@ -367,8 +399,9 @@ class Layers(Pile):
             self._refresh()
             return
         if idea.kind == APPEAR:
-            h, w = self._appearances()[k].cells.shape[:2]
-            self._add(np.array([idea.y, idea.x, h, w]), cells, tick)
+            rect = np.array([idea.y, idea.x, *self._appearances()[k].cells.shape[:2]])
+            self._unknow_still(rect, self._signs_of(cells) != self.now)
+            self._add(rect, cells, tick)
             return
         self.rects[k, :2], self.since[k] = (idea.y, idea.x), tick
         self.level[k] = 0 if idea.kind == HIDE else self.level.max() + 1

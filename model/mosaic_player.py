@@ -89,7 +89,6 @@ class MosaicPlayer:
         self.marks = np.zeros(4, np.int64)  # of a press: place of that before, what came of it and of this one; layer
         self.pressed = np.full((MOST + 2, 3), config.colours, np.int64)  # last in each layer: place, colour, what came
         self.deeds = np.zeros(MOST + 2, np.int64)  # a number for what was done last in each layer
-        self._settled: tuple[NDArray[np.bool_], NDArray[np.uint8]] | None = None  # cells that the net has no say in
         self.covered = np.zeros(config.grid, np.bool_)  # cells of the true picture watched last that the pointer hid
 
     def act(self, action: NDArray[np.float32]) -> None:
@@ -105,11 +104,13 @@ class MosaicPlayer:
             layer = int(self.layers.owner[row, column])
             past, self.inks[1], before = self.pressed[layer]
             self.marks[:] = past, before, PRESSED, layer
-            self.pressed[layer] = places_of(self.layers)[row, column], self._colour_at(place), DID_NOT
+            most = int(np.bincount(self.memory.now[row, column]).argmax())  # a swatch has a frame
+            self.pressed[layer] = places_of(self.layers)[row, column], most, DID_NOT
             self.layers.press(row, column)
             least = LIKELY if self.inks[0] == config.colours else CERTAIN  # what it drew in last is worth something
             brush = self.layers.known.by_stroke.brush(self._shown_by(layer), least)
-            self.inks[0] = brush if brush != config.colours else self.inks[0]
+            if brush != config.colours:  # what was pressed before is no better than what is shown
+                self.inks[:] = brush
         self.places = np.stack([place, self.places[0], self.places[2] if stays_down else place])
 
     def _held(self, action: NDArray[np.float32]) -> bool:
@@ -146,7 +147,7 @@ class MosaicPlayer:
         pointed = self.places[0] // self.config.cell
         return setting_of(self.config, self.layers, self.memory.now, idea, self.actions[-2:], pointed, self.deeds)
 
-    def _foresee(self, idea: Idea | None, way: Way | None) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    def _foretell(self, idea: Idea | None, way: Way | None) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
         """Return what an idea foresees (see mosaic_pile.py), and rules where it leaves the cells as they are."""
         cells, becomes = self.layers.foresee(idea)
         known, setting = self.layers.known, self._setting(idea)
@@ -160,24 +161,20 @@ class MosaicPlayer:
             cells[by_rule] = np.where(same[..., None], self.config.colours, told)[by_rule]
         return cells, becomes
 
-    def _settle(self, idea: Idea | None, cells: NDArray[np.uint8], becomes: NDArray[np.uint8]) -> None:
-        """Take note of the cells in which the net has no say.
+    def foresee(self, idea: Idea | None) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+        """Return the cells (rows, columns, pixels) that are to be shown, if an idea is believed, and which are sure.
 
-        What is foreseen if an idea is believed; and all but what was never seen, where rules are known.
+        The net has no say in those: in what is foreseen if an idea is believed, and in all but what was never seen,
+        where rules are known.
         """
-        told, now = becomes % IN_FRONT == TOLD, self.memory.now
+        now = self.memory.now
+        cells, becomes = self._foretell(idea, self._way())
+        told, sure = becomes % IN_FRONT == TOLD, np.zeros(self.config.grid, np.bool_)
         if len(self.layers.known.by_rule):
-            unknown = (becomes % IN_FRONT == UNKNOWN) | (now[..., 0] == self.config.colours)
-            self._settled = told | ~unknown, np.where(told[..., None], cells, now)
-        else:
-            self._settled = None if idea is None else (told, cells)
-
-    def settled(self, cells: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """Return what the net drew, but what is known where that is all."""
-        if self._settled is None:
-            return cells
-        where, known = self._settled
-        return np.where(where[..., None], known, cells)
+            sure = (becomes % IN_FRONT != UNKNOWN) & (now[..., 0] != self.config.colours) | told
+        elif idea is not None:
+            sure = told
+        return np.where(told[..., None], cells, now), sure
 
     def _open(self, idea: Idea | None, becomes: NDArray[np.uint8]) -> NDArray[np.bool_]:
         """Return which cells (rows, columns) rules may tell: not all that a cast turns does turn."""
@@ -207,7 +204,7 @@ class MosaicPlayer:
             known.by_rule.learn(setting, self._open(idea, becomes), ~stays(becomes), cells, looks)
 
     def _cast_context(self) -> int:
-        return cast_context(self.config, self.layers, self.actions[-2:], self._colour_at(self.places[0]))
+        return cast_context(self.config, self.layers, self.actions[-2:], self.places[0] // self.config.cell)
 
     def sure(self, ideas: list[Idea]) -> int:
         """Return the number of the idea that is sure to come true, -1: that is for the net to weigh."""
@@ -287,9 +284,7 @@ class MosaicPlayer:
         pages = [page[part] for page in (memory.now, *carried, *memory.slots, *beside)]
         corner = np.array([part[1].start, part[0].start])
         age = memory.age[part].copy()
-        cells, becomes = self._foresee(idea, way)
-        if part == WHOLE:
-            self._settle(idea, cells, becomes)
+        cells, becomes = self._foretell(idea, way)
         known = (np.stack(pages, 2), age, corner, self._near(), inks, self.actions, self.places, step)
         return *known, cells[part], becomes[part], *self._about(idea)
 

@@ -42,8 +42,8 @@ KINDS = (  # of rules: what is counted, and what it looks at (see _contexts); a 
     (21, CHANGES, ("now", "said", "form")),
     (0, TO, ("now", "done", "under", "front")),
     (27, TO, ("now", "done", "under", "form")),
-    (40, WRITES, ("done", "form")),
-    (41, WRITES_BELOW, ("done", "form")),
+    (40, WRITES, ("done", "form", "paper")),
+    (41, WRITES_BELOW, ("done", "form", "paper")),
     (1, TO, ("now", "done", "off")),
     (2, TO, ("now", "done", "under")),
     (3, TO, ("now", "left", "done", "under", "form")),
@@ -57,6 +57,12 @@ KINDS = (  # of rules: what is counted, and what it looks at (see _contexts); a 
     (9, TO, ("now", "column", "line", "begun", "done", "form")),
     (10, TO, ("now", "left", "line", "begun", "done", "form")),
     (38, TO, ("now", "tail", "line", "begun", "done", "form")),
+    (52, TO, ("now", "height", "last", "done", "what")),
+    (53, TO, ("above", "height", "last", "done", "what")),
+    (54, TO, ("2 above", "height", "last", "done", "what")),
+    (55, TO, ("3 above", "height", "last", "done", "what")),
+    (56, TO, ("below", "height", "last", "done", "what")),
+    (57, TO, ("2 below", "height", "last", "done", "what")),
     (11, TO, ("now", "place", "idea", "next", "title")),
     (12, TO, ("now", "place", "idea", "then", "title")),
     (13, TO, ("now", "place", "idea", "front")),
@@ -88,6 +94,7 @@ KINDS = (  # of rules: what is counted, and what it looks at (see _contexts); a 
     (31, ELSE, ("right", "done", "under", "form")),
 )
 ALONE = ((50, ("now", "place", "age")), (51, ("now", "right", "place", "aged")))  # of what goes on by itself
+LINES = {"above": 1, "2 above": 2, "3 above": 3, "below": -1, "2 below": -2}  # cells that what stands there moves down
 FROM_BEGIN = {"line", "begun", "begin", "row"}  # told from where something begins
 
 Signs = NDArray[np.int64]
@@ -101,11 +108,13 @@ class Setting(NamedTuple):
     height: Signs  # (rows, columns) in which row of which size of layer
     row: Signs  # (rows, columns) in which row of it
     column: Signs  # ... and column
-    tail: Signs  # (rows, columns) 1 where what fills the rest of a row begins
+    tail: Signs  # (rows, columns) 1 where what fills the rest of a row begins, in the layer in front
+    last: Signs  # (rows, columns) the last row of its layer in which anything stands
     off: Signs  # (rows, columns) where each lies from what is pressed or let go, 0: far, or nothing is
     pressed: tuple[int, int] | None  # row and column that the pointer is pressed on in this tick
     then: NDArray[np.uint8]  # (MARKS, pixels) how the layer begins that will be in front
     title: int  # colour that fills most of the top row of the layer in front, ``none`` where there is none
+    paper: int  # ... that fills most of that layer
     said: int  # whether more than the pointer's button is on
     done: int  # a number for the controls that are on, for the button of a tick ago, and for the idea
     front: int  # ... for the size of the layer in front
@@ -117,7 +126,9 @@ class Setting(NamedTuple):
 
     def turned(self, into: NDArray[np.uint8]) -> "Setting":
         """Return the same in colours ``into`` (colours + 1,)."""
-        return self._replace(cells=into[self.cells], then=into[self.then], title=int(into[self.title]))
+        return self._replace(
+            cells=into[self.cells], then=into[self.then], title=int(into[self.title]), paper=int(into[self.paper])
+        )
 
 
 class Rules:
@@ -355,13 +366,14 @@ class Rules:
         """
         parts: dict[str, Any] = {
             **{"now": shown, "place": setting.place, "column": setting.column, "off": setting.off},
-            **{"height": setting.height, "tail": setting.tail},
+            **{"height": setting.height, "tail": setting.tail, "last": setting.last},
+            **{name: _moved(shown, np.array([0, down])) for name, down in LINES.items()},
             **{"left": _moved(shown, np.array([1, 0])), "right": _moved(shown, MOVES[FROM_RIGHT])},
             "under": shown[setting.pressed].reshape(1, 1) if setting.pressed else 0,
             "then": (signs(setting.then, self.none) @ factors(len(setting.then))).reshape(1, 1),
             **{"line": 0, "begun": 0, "begin": 0, "row": 0, "what": 0, "writes": 0},
         }
-        for name in ("title", "said", "done", "front", "form", "own", "deed", "next", "idea"):
+        for name in ("title", "paper", "said", "done", "front", "form", "own", "deed", "next", "idea"):
             parts[name] = np.full((1, 1), getattr(setting, name))
         begun, begins = False, dict[int, NDArray[np.bool_]]()
         for number, counted, names in KINDS:

@@ -47,11 +47,12 @@ def setting_of(
         height=np.stack([pile.at[0], *_sizes(pile)], -1) @ factors(3),
         row=pile.at[0],
         column=pile.at[1],
-        tail=_tail(pile, cells),
+        **_written(pile, cells),
         off=_off(pile.grid, pointed) if edge else np.zeros(pile.grid, np.int64),
         pressed=(int(pointed[1]), int(pointed[0])) if edge and down else None,
         then=pile.top_of(then, idea)[:MARKS] if then else pile.begins(0),
-        title=int(shares(top, pile.none).argmax()) if top.size else pile.none,
+        title=_most(top, pile.none),
+        paper=_most(pile.contents[layer], pile.none),
         said=int(on.sum() > down),
         done=_number(*on.tolist(), was_down, kind),
         front=_number(*pile.size_of(layer, idea)),
@@ -63,22 +64,21 @@ def setting_of(
     )
 
 
-def cast_context(config: "MosaicConfig", pile: Pile, actions: NDArray[np.float32], ink: int) -> int:
+def cast_context(config: "MosaicConfig", pile: Pile, actions: NDArray[np.float32], pointed: NDArray[np.int64]) -> int:
     """Return a number for what is done in a tick, if colours may turn with it; 0: nothing is begun.
 
-    It goes by what is asked for, the colour that is pressed, those of the title of the layer in front, and that of most
-    of the picture.
+    It goes by what is asked for, the place that is pressed, the colour of the title of the layer in front, and that of
+    most of the picture.
 
     Args:
-        actions: as for :func:`setting_of`.
-        ink: the colour that the pointer points at.
+        actions, pointed: as for :func:`setting_of`.
     """
     on, was_down, down = _controls(config, actions)
     if not on.any() or (down and was_down):
         return 0
-    title = pile.top_of(pile.front, None)
-    most = [int(shares(part, pile.none).argmax()) if part.size else pile.none for part in (title, pile.compose())]
-    return _number(*on.tolist(), ink if down else pile.none, *most, -2)
+    place = int(places_of(pile)[pointed[1], pointed[0]]) if down else 0
+    title, ground = _most(pile.top_of(pile.front, None), pile.none), _most(pile.compose(), pile.none)
+    return _number(*on.tolist(), place, title, ground)
 
 
 def places_of(pile: Pile) -> NDArray[np.int64]:
@@ -136,19 +136,21 @@ def _top_of_own(pile: Pile, idea: Idea | None) -> NDArray[np.uint8]:
     return pile.top_of(pile.front_after(idea) if idea.kind == APPEAR else idea.layer, idea)[:MARKS]
 
 
-def _tail(pile: Pile, cells: NDArray[np.uint8]) -> NDArray[np.int64]:
-    """Return 1 (rows, columns) where what fills the rest of a row of the layer in front begins, 0 elsewhere.
+def _written(pile: Pile, cells: NDArray[np.uint8]) -> dict[str, NDArray[np.int64]]:
+    """Return how far the lines in layers go (rows, columns): "tail" and "last" of a :class:`Setting`.
 
-    The last cell of a row is its edge.
+    The last row and the last cell of a row are a layer's edges.
     """
-    found = np.zeros(pile.grid, np.int64)
-    if pile.front:
-        y, x, h, w = pile.rects[pile.front].tolist()
-        inside = cells[y : y + h, x : x + w - 1]
-        other = (inside != inside[:, -1:]).any(-1)
-        begins = np.where(other.any(1), inside.shape[1] - other[:, ::-1].argmax(1), 0)
-        rows = np.flatnonzero(begins < inside.shape[1])
-        found[y + rows, x + begins[rows]] = 1
+    found = {name: np.zeros(pile.grid, np.int64) for name in ("tail", "last")}
+    for k in np.flatnonzero(pile.level):
+        y, x, h, w = pile.rects[k].tolist()
+        inside = cells[y : y + h - 1, x : x + w - 1]
+        other = (inside != inside[:, -1:]).any(-1) & (pile.owner[y : y + h - 1, x : x + w - 1] == k)
+        found["last"][pile.owner == k] = 1 + np.flatnonzero(other[:, 1:].any(1)).max(initial=0)
+        if k == pile.front:
+            begins = np.where(other.any(1), inside.shape[1] - other[:, ::-1].argmax(1), 0)
+            rows = np.flatnonzero(begins < inside.shape[1])
+            found["tail"][y + rows, x + begins[rows]] = 1
     return found
 
 
@@ -157,6 +159,12 @@ def _off(grid: tuple[int, int], pointed: NDArray[np.int64]) -> NDArray[np.int64]
     across, down = np.arange(grid[1]) - pointed[0], np.arange(grid[0])[:, None] - pointed[1]
     near = (abs(across) <= NEAR) & (abs(down) <= NEAR)
     return np.where(near, (down + NEAR) * (2 * NEAR + 1) + across + NEAR + 1, 0)
+
+
+def _most(cells: NDArray[np.uint8], none: int) -> int:
+    """Return the colour that most of some cells are of, ``none`` where there are none."""
+    share = shares(cells, none)
+    return int(share.argmax()) if share.any() else none
 
 
 def _number(*parts: int) -> int:

@@ -15,7 +15,7 @@ from dreamloop.model.mosaic_config import mosaic_config
 from dreamloop.model.mosaic_counts import Counts
 from dreamloop.model.mosaic_known import Known, empty_tables
 from dreamloop.model.mosaic_net import Seen
-from dreamloop.model.mosaic_pile import CAST, HIDE, IN_FRONT, TOLD, UNKNOWN, stays
+from dreamloop.model.mosaic_pile import CAST, HIDE, IN_FRONT, TOLD, UNKNOWN, Idea, stays
 from dreamloop.model.mosaic_player import MosaicPlayer
 from dreamloop.model.mosaic_rules import Rules, Setting, empty_rules
 from dreamloop.model.mosaic_setting import setting_of
@@ -154,11 +154,21 @@ def test_tables_hold_all_that_is_known() -> None:
 def setting(**other: Any) -> Setting:
     """A caret in the second row of a page, and a key that is typed."""
     page, flat = line(6), np.ones(TINY.grid, np.int64)
-    where: dict[str, Any] = dict.fromkeys(("place", "height", "row", "column", "tail"), flat) | {
+    where: dict[str, Any] = dict.fromkeys(("place", "height", "row", "column", "tail", "last"), flat) | {
         "off": 0 * flat,
         "pressed": None,
     }
-    numbers: dict[str, Any] = {"said": 1, "done": 2, "front": 3, "form": 4, "own": 0, "deed": 5, "next": 6, "idea": 0}
+    numbers: dict[str, Any] = {
+        "paper": BLANK,
+        "said": 1,
+        "done": 2,
+        "front": 3,
+        "form": 4,
+        "own": 0,
+        "deed": 5,
+        "next": 6,
+        "idea": 0,
+    }
     plain = Setting(cells=page, then=page[0, :4], title=BLANK, **where, **numbers)
     return plain._replace(**other)
 
@@ -198,6 +208,12 @@ def test_of_rules_that_say_the_same_the_one_that_is_needed_stays() -> None:
     assert 0 < len(needed) < len(rules._met) / 4
 
 
+def drawn(player: MosaicPlayer, by_net: NDArray[np.uint8], idea: Idea | None = None) -> NDArray[np.uint8]:
+    """What is shown next if the net would draw so."""
+    cells, sure = player.foresee(idea)
+    return np.where(sure[..., None], cells, by_net)
+
+
 def test_where_rules_are_known_the_net_has_a_say_only_in_what_was_never_seen() -> None:
     lore = known()
     player, page = MosaicPlayer(TINY, known=lore), line(6)
@@ -207,13 +223,13 @@ def test_where_rules_are_known_the_net_has_a_say_only_in_what_was_never_seen() -
     garbage = np.full_like(page, 7)
     player = MosaicPlayer(TINY, known=lore)
     assert np.array_equal(foreseen(player, page), typed(page, A))
-    assert np.array_equal(player.settled(garbage), typed(page, A))
+    assert np.array_equal(drawn(player, garbage), typed(page, A))
     foreseen(player, line(5), key=False)
-    assert np.array_equal(player.settled(garbage), line(5)), "nothing is done"
+    assert np.array_equal(drawn(player, garbage), line(5)), "nothing is done"
     unseen = line(5)
     unseen[0, 3] = NONE
     foreseen(player, unseen, key=False)
-    assert (player.settled(garbage)[0, 3] == 7).all()
+    assert (drawn(player, garbage)[0, 3] == 7).all()
 
 
 def test_what_a_believed_idea_foresees_is_not_doubted() -> None:
@@ -229,10 +245,9 @@ def test_what_a_believed_idea_foresees_is_not_doubted() -> None:
     act(player, False)
     goes = next(idea for idea in player.ideas if idea.kind == HIDE)
     garbage = np.full_like(ground, 7)
-    player.look(idea=goes)
-    drawn = player.settled(garbage)
-    assert np.array_equal(drawn[:3, 1:7], ground[:3, 1:7])
-    assert (drawn[3] == 7).all(), "the rest is the net's"
+    shown = drawn(player, garbage, goes)
+    assert np.array_equal(shown[:3, 1:7], ground[:3, 1:7])
+    assert (shown[3] == 7).all(), "the rest is the net's"
 
 
 def test_nothing_happens_after_what_never_does_anything() -> None:
@@ -247,7 +262,7 @@ def test_nothing_happens_after_what_never_does_anything() -> None:
     lore.by_rule.settle()
     player = MosaicPlayer(TINY, known=lore)
     foreseen(player, page)
-    assert np.array_equal(player.settled(garbage), page)
+    assert np.array_equal(drawn(player, garbage), page)
 
 
 def test_a_button_that_stays_down_does_nothing_anew() -> None:
