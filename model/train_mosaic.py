@@ -41,12 +41,16 @@ class MosaicTrainer:
         self.optimisers = {"net": make_optimisers(config, self.net)}
         self.progress = Progress()
 
-    def know(self, palette: Palette, book: Book, sprite: Sprite, lore: Known) -> None:
-        """Take over the colours, the contents, the pointer and what is known of layers."""
+    def know(self, palette: Palette, book: Book, sprite: Sprite) -> None:
+        """Take over the colours, the contents and the pointer, which the net looks at."""
         for net in (self.net, self.ema):
             net.palette.copy_(torch.from_numpy(palette.colours))
             net.book.copy_(torch.from_numpy(book.pages))
             net.sprite.copy_(torch.from_numpy(sprite.pixels))
+
+    def keep(self, lore: Known) -> None:
+        """Take over what is known of layers, which lies in a checkpoint beside the net."""
+        for net in (self.net, self.ema):
             for name in TABLES:
                 getattr(net, name).copy_(torch.from_numpy(getattr(lore, name)))
 
@@ -259,12 +263,13 @@ def train_mosaic(
     save, show = Every(config.checkpoint_s, progress.elapsed_s), Every(config.sample_s, progress.elapsed_s)
     while share_of(progress, config) < 1:
         lessons.add(config.fresh)
-        trainer.know(palette, book, sprite, lore)
+        trainer.know(palette, book, sprite)
         figures = trainer.step(lessons.batch(config.batch, trainer.device))
         progress.elapsed_s = now_s = time.monotonic() - started_s
         share = share_of(progress, config)
         report({"share": share, "step": progress.step, "frames": progress.frames, **figures})
         if save(now_s) or share >= 1:
+            trainer.keep(lore)
             save_run(folder, trainer)
         if show(now_s) or share >= 1:
             log.write(

@@ -190,7 +190,7 @@ def test_what_is_in_the_book_is_told_as_a_whole_and_never_drawn() -> None:
     palette, book = Palette(np.zeros((8, 3), np.uint8), grows=True), blank_book(grows=True)
     batches = Lessons(CONFIG, [blinking(200, 1)], palette, book, no_sprite(), nothing_known()).batch(8)
     trainer = MosaicTrainer(replace(CONFIG, steps=1000, adam_lr=3e-3, muon_lr=3e-3), dtype=torch.float32)
-    trainer.know(palette, book, no_sprite(), nothing_known())
+    trainer.know(palette, book, no_sprite())
     figures = [trainer.step(batches) for _ in range(160)]
     assert 0 < book.used < len(book.pages)
     assert figures[-1]["drawn"] < 0.2

@@ -174,6 +174,62 @@ def test_what_appeared_more_than_once_is_offered_again() -> None:
     assert layers.rects[1].tolist() == [*PLACES[0], *SIZES[0]]
 
 
+def knows(desktop: Desktop, *windows: int) -> Known:
+    """What is known once some windows were seen again and again."""
+    known = Known.nothing((ROWS, COLUMNS), PIXELS, NONE)
+    known.grows = True
+    for i in windows:
+        top = signs(desktop.contents[i], NONE)[0, :MARKS]
+        for _ in range(VOTES):
+            known.learn_size(top, *SIZES[i])
+            known.learn_appearance(top, *PLACES[i], desktop.contents[i])
+    return Known(vars(known))
+
+
+def test_what_was_hidden_of_a_window_from_the_start_is_what_it_is_of_others() -> None:
+    desktop = Desktop()
+    known = knows(desktop, 0, 2)
+    for i in (0, 2):
+        desktop.open(i)
+    layers = layers_of(desktop, known)
+    raise_0 = next(idea for idea in layers.ideas(REST) if idea.kind == RAISE)
+    assert tuple(layers.rects[raise_0.layer, :2]) == PLACES[0]
+    desktop.open(0)
+    assert np.array_equal(layers.compose(raise_0), desktop.cells())
+
+
+@pytest.mark.parametrize("order", [(1, 2), (2, 1)])
+def test_who_lies_over_whom_is_seen_where_a_title_goes_on_or_not(order: tuple[int, int]) -> None:
+    desktop = Desktop()
+    desktop.contents[2][0] = 35  # a title of one colour, but for what is written in it
+    desktop.contents[2][0, :, 0] = 30 + np.arange(SIZES[2][1])
+    desktop.places[1] = np.array((3, 8))  # off its beginning
+    known = knows(desktop, 1, 2)
+    for i in order:
+        desktop.open(i)
+    layers = layers_of(desktop, known)
+    assert layers.rects[layers.front, :2].tolist() == desktop.places[order[1]].tolist()
+    assert (layers.level > 0).sum() == 2
+
+
+def test_what_lies_beneath_a_window_that_was_there_already_is_not_known() -> None:
+    """Half hidden it was taken for the ground; it comes to the front, and nobody has seen the ground below it."""
+    desktop, known = Desktop(), Known.nothing((ROWS, COLUMNS), PIXELS, NONE)
+    desktop.places[2] = np.array((2, 1))
+    known.grows = True
+    for _ in range(VOTES):
+        known.learn_appearance(signs(desktop.contents[0], NONE)[0, :MARKS], *PLACES[0], desktop.contents[0])
+    for i in (0, 2):
+        desktop.open(i)
+    layers = layers_of(desktop, Known(vars(known)))
+    desktop.open(0)
+    assert kind_that_came(layers, desktop.cells()) == APPEAR
+    ground = layers.contents[0, 1:6, 1:7]
+    assert (ground[0] == NONE).all()
+    assert (ground[:, 5] == NONE).all()
+    assert (ground[1:, :5] != NONE).all(), "what was seen there before"
+
+
 def test_what_appears_is_what_appeared_most_often_and_not_what_did_last() -> None:
     desktop, known = Desktop(), Known.nothing((ROWS, COLUMNS), PIXELS, NONE)
     known.grows = True
