@@ -66,57 +66,34 @@ def train(
     from dreamloop.runtime.train_world import train_world
     from dreamloop.runtime.world import find_world
 
+    if (ideas or rules) and (resume or data or config is not None):
+        raise typer.BadParameter("--ideas and --rules go on by themselves and take no --resume, --data or --config")
     if stage is not None:
         from dreamloop.runtime.stage_world import train_world_stage
 
-        with _progress() as progress:
-            figures = train_world_stage(
-                find_world(world), stage, minutes or 15.0, out, resume=resume, progress=progress
-            )
-        _print(figures)
-        return
-
+        return _train_part(train_world_stage, find_world(world), stage, minutes or 15.0, out, resume=resume)
     if inverse_dynamics:
         from dreamloop.runtime.evaluate_world import train_inverse_dynamics
 
-        with _progress() as progress:
-            figures = train_inverse_dynamics(find_world(world), minutes or 10.0, out, progress=progress)
-        _print(figures)
-        return
+        return _train_part(train_inverse_dynamics, find_world(world), minutes or 10.0, out)
     if reward:
         from dreamloop.runtime.reward_world import train_reward
 
-        with _progress() as progress:
-            figures = train_reward(find_world(world), minutes or 10.0, out, data=data or (), progress=progress)
-        _print(figures)
-        return
+        return _train_part(train_reward, find_world(world), minutes or 10.0, out, data=data or ())
     if walk:
         from dreamloop.runtime.walk_world import train_walk
 
-        with _progress() as progress:
-            figures = train_walk(
-                find_world(world), minutes or 15.0, start, out, device=device, config_path=config, progress=progress
-            )
-        _print(figures)
-        return
-    if (ideas or rules) and (resume or data or config is not None):
-        raise typer.BadParameter("--ideas and --rules go on by themselves and take no --resume, --data or --config")
+        taught = find_world(world), minutes or 15.0, start, out
+        return _train_part(train_walk, *taught, device=device, config_path=config)
     if rules:
         from dreamloop.runtime.rules_world import train_rules
 
-        with _progress() as progress:
-            figures = train_rules(find_world(world), minutes or 60.0, start, out, workers=workers, progress=progress)
-        _print(figures)
-        return
+        return _train_part(train_rules, find_world(world), minutes or 60.0, start, out, workers=workers)
     if ideas:
         from dreamloop.runtime.ideas_world import train_ideas
 
-        with _progress() as progress:
-            figures = train_ideas(
-                find_world(world), minutes or 30.0, start, out, device=device, workers=workers, progress=progress
-            )
-        _print(figures)
-        return
+        taught = find_world(world), minutes or 30.0, start, out
+        return _train_part(train_ideas, *taught, device=device, workers=workers)
     path = train_world(
         world,
         minutes=minutes,
@@ -129,6 +106,13 @@ def train(
         start=start,
     )
     typer.echo(f"weights: {path}")
+
+
+def _train_part(train: Callable[..., Mapping[str, Any]], *args: Any, **options: Any) -> None:
+    """Train a part of a world's weights, with a bar, and print its figures."""
+    with _progress() as progress:
+        figures = train(*args, **options, progress=progress)
+    _print(figures)
 
 
 def evaluate(
