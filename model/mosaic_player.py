@@ -151,7 +151,7 @@ class MosaicPlayer:
         """Return what an idea foresees (see mosaic_pile.py), and rules where it leaves the cells as they are."""
         cells, becomes = self.layers.foresee(idea)
         known, setting = self.layers.known, self._setting(idea)
-        rules = [known.by_rule.go_on(self.memory.now, places_of(self.layers), self.memory.age.astype(np.int64))]
+        rules = [known.by_rule.go_on(*self._alone())]
         rules += [] if setting is None else [known.by_rule.foretell(setting)]
         rules += [] if way is None else [known.by_stroke.foretell(way)]
         for told in rules:
@@ -187,8 +187,7 @@ class MosaicPlayer:
             known.by_stroke.learn(way, cells, self.covered)
         idle = self._setting(None) is None
         if idle and way is None:
-            where = places_of(self.layers), self.memory.age.astype(np.int64)
-            known.by_rule.learn_alone(self.memory.now, *where, cells, ~self.covered)
+            known.by_rule.learn_alone(*self._alone(), cells, ~self.covered)
         if idle and way is None and (cells == self.memory.now).all():
             return
         ideas = self.ideas
@@ -202,6 +201,10 @@ class MosaicPlayer:
             looks = looks[:1] if idea is not None and idea.kind == CAST else looks
             becomes = self.layers.foresee(idea)[1]
             known.by_rule.learn(setting, self._open(idea, becomes), ~stays(becomes), cells, looks)
+
+    def _alone(self) -> tuple[NDArray[np.uint8], NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+        """Return what tells what goes on by itself: cells, where they lie, how old they are, and their layers."""
+        return self.memory.now, places_of(self.layers), self.memory.age.astype(np.int64), self.layers.owner
 
     def _cast_context(self) -> int:
         return cast_context(self.config, self.layers, self.actions[-2:], self.places[0] // self.config.cell)

@@ -93,7 +93,7 @@ KINDS = (  # of rules: what is counted, and what it looks at (see _contexts); a 
     (30, ELSE, ("left", "done", "under", "form")),
     (31, ELSE, ("right", "done", "under", "form")),
 )
-ALONE = ((50, ("now", "place", "age")), (51, ("now", "right", "place", "aged")))  # of what goes on by itself
+ALONE = ((50, ("now", "place", "age")), (39, ("now", "place", "rest", "latest")))  # of what goes on by itself
 LINES = {"above": 1, "2 above": 2, "3 above": 3, "below": -1, "2 below": -2}  # cells that what stands there moves down
 FROM_BEGIN = {"line", "begun", "begin", "row"}  # told from where something begins
 
@@ -180,28 +180,35 @@ class Rules:
             found[moved] = shift(setting.cells, step)[0][moved]
         return found
 
-    def go_on(self, cells: NDArray[np.uint8], place: Signs, age: Signs) -> NDArray[np.uint8]:
+    def go_on(self, cells: NDArray[np.uint8], place: Signs, age: Signs, layer: Signs) -> NDArray[np.uint8]:
         """Return what goes on by itself (rows, columns, pixels), as a clock does; ``none`` where nothing does.
 
         Args:
             cells: (rows, columns, pixels) what is seen.
             place: (rows, columns) as in a :class:`Setting`.
             age: (rows, columns) ticks for which each cell shows what it does.
+            layer: (rows, columns) of which layer each is.
         """
         found = np.full_like(cells, self.none)
-        for contexts in alone(signs(cells, self.none), place, age) if len(self) else ():
+        for contexts in alone(signs(cells, self.none), place, age, layer) if len(self) else ():
             sure, outcome = find(self._known, contexts)
             told = (sure >= SURE * 1e6) & (found[..., 0] == self.none)
             found[told] = self.outcomes[outcome[told]]
         return found
 
     def learn_alone(
-        self, cells: NDArray[np.uint8], place: Signs, age: Signs, after: NDArray[np.uint8], seen: NDArray[np.bool_]
+        self,
+        cells: NDArray[np.uint8],
+        place: Signs,
+        age: Signs,
+        layer: Signs,
+        after: NDArray[np.uint8],
+        seen: NDArray[np.bool_],
     ) -> None:
         """Count what went on in a tick in which nobody did anything.
 
         Args:
-            cells, place, age: as in :meth:`go_on`.
+            cells, place, age, layer: as in :meth:`go_on`.
             after: (rows, columns, pixels) what is seen next.
             seen: (rows, columns) which of it is no guess.
         """
@@ -210,7 +217,7 @@ class Rules:
         turn = seen & (then != shown)
         for outcome, content in zip(then[turn].tolist(), after[turn], strict=True):
             self._contents.setdefault(outcome, np.array(content))
-        for contexts in alone(shown, place, age):
+        for contexts in alone(shown, place, age, layer):
             again = self._again(contexts, turn)
             came = zip(contexts[turn & again].tolist(), then[turn & again].tolist(), strict=True)
             for context, outcome in came:
@@ -416,10 +423,19 @@ def _moved(shown: Signs, step: NDArray[np.int64]) -> Signs:
     return np.where(inside, moved, 0)
 
 
-def alone(shown: Signs, place: Signs, age: Signs) -> Iterator[Signs]:
-    """Yield numbers (rows, columns) for what tells that something goes on by itself."""
-    beside = MOVES[FROM_RIGHT]
-    parts = {"now": shown, "place": place, "age": age, "right": _moved(shown, beside), "aged": _moved(age, beside)}
+def alone(shown: Signs, place: Signs, age: Signs, layer: Signs) -> Iterator[Signs]:
+    """Yield numbers (rows, columns) for what tells that something goes on by itself.
+
+    That is how long a cell shows what it does; or what the rest of its row in its layer shows, and for how long the
+    latest of that does: minutes follow seconds.
+    """
+    rest, latest, along = np.zeros_like(shown), np.full_like(shown, STOOD - 1), layer[:, 1:] == layer[:, :-1]
+    for x in range(shown.shape[1] - 2, -1, -1):
+        ahead = rest[:, x + 1] * factors(8)[0] + shown[:, x + 1]
+        rest[:, x] = np.where(along[:, x], ahead, 0)
+        last = np.where(rest[:, x + 1] == 0, age[:, x + 1], np.minimum(latest[:, x + 1], age[:, x + 1]))
+        latest[:, x] = np.where(along[:, x], last, STOOD - 1)
+    parts = {"now": shown, "place": place, "age": age, "rest": rest, "latest": latest}
     for number, names in ALONE:
         told = np.full_like(shown, factors(64)[number])
         for name, factor in zip(names, factors(8), strict=False):
