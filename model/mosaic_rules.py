@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from dreamloop.model.mosaic_cells import factors, shift, signs
 
-RULES, OUTCOMES = 262144, 4096  # that can be known, and contents that they lead to
+RULES, OUTCOMES = 131072, 4096  # that can be known, and contents that they lead to
 SURE = 0.8  # how sure it must be
 NEAR = 3  # lines above and below where something begins in which it may change cells too
 STOOD = 4  # ticks that a cell must have stood still to go on by itself
@@ -79,10 +79,10 @@ KINDS = (  # of rules: what is counted, and what it looks at (see _contexts); a 
     (37, FROM_RIGHT, ("place", "done", "form", "what", "deed")),
     (23, TO, ("place", "begin", "done", "then")),
     (24, TO, ("place", "row", "done", "then")),
-    (32, FROM_BELOW, ("height", "begin", "form", "writes")),
-    (33, FROM_BELOW, ("height", "row", "done", "form")),
-    (34, FROM_2_BELOW, ("height", "begin", "form", "writes")),
-    (35, FROM_2_BELOW, ("height", "row", "done", "form")),
+    (58, FROM_BELOW, ("height", "begin", "form", "writes")),
+    (59, FROM_BELOW, ("height", "row", "done", "form")),
+    (60, FROM_2_BELOW, ("height", "begin", "form", "writes")),
+    (61, FROM_2_BELOW, ("height", "row", "done", "form")),
     (42, WRITTEN, ("place", "begin", "form")),
     (43, WRITTEN, ("column", "line", "begun", "form")),
     (44, WRITTEN_BELOW, ("place", "begin", "form")),
@@ -104,6 +104,7 @@ class Setting(NamedTuple):
     """What rules are read from."""
 
     cells: NDArray[np.uint8]  # (rows, columns, pixels) what is seen
+    layer: Signs  # (rows, columns) of which layer each is
     place: Signs  # (rows, columns) where in which size of layer each lies
     height: Signs  # (rows, columns) in which row of which size of layer
     row: Signs  # (rows, columns) in which row of it
@@ -111,6 +112,7 @@ class Setting(NamedTuple):
     tail: Signs  # (rows, columns) 1 where what fills the rest of a row begins, in the layer in front
     last: Signs  # (rows, columns) the last row of its layer in which anything stands
     off: Signs  # (rows, columns) where each lies from what is pressed or let go, 0: far, or nothing is
+    blank: tuple[int, int]  # row and column of a cell that shows what most of the layer in front does
     pressed: tuple[int, int] | None  # row and column that the pointer is pressed on in this tick
     then: NDArray[np.uint8]  # (MARKS, pixels) how the layer begins that will be in front
     title: int  # colour that fills most of the top row of the layer in front, ``none`` where there is none
@@ -296,6 +298,8 @@ class Rules:
             if what in SAID:
                 from_ |= {one: self._told[number] for one, number in written.items()}
                 follows = np.where(then == from_[what], what, follows)
+                trivial = (then == from_[what]) & (then == shown[setting.blank]) if what in MOVES else False
+                contexts = np.where(turn & trivial, 0, contexts)  # what is empty may have come from anywhere
             elif what == CHANGES:
                 follows = np.where(turn, what, follows)
             met = zip(contexts[turn].tolist(), follows[turn].tolist(), again[turn].tolist(), strict=True)
@@ -325,11 +329,14 @@ class Rules:
         return fresh
 
     def settle(self) -> None:
-        """Draw up the tables: of the rules that came true often enough, those that were needed most."""
+        """Draw up the tables: of the rules that came true often enough, those that were needed most.
+
+        One in ten is ever the surest; the others would say what it says, or less.
+        """
         found = []
         for context, (times, outcome, most, needed) in self._met.items():
             sure = sure_of(times, most)
-            if sure >= SURE * 1e6:
+            if needed and sure >= SURE * 1e6:
                 found.append((needed, most, context, outcome, sure))
         found.sort(reverse=True)
         numbers: dict[int, int] = {}
@@ -365,7 +372,8 @@ class Rules:
     def _contexts(self, setting: Setting, shown: Signs, written: dict[int, int]) -> Iterator[tuple[int, Signs]]:
         """Yield, for each kind of rule, what is counted, and a number (rows, columns) for what it looks at.
 
-        What is done is found to write goes into ``written``: numbers of outcomes.
+        It is 0 where a cell is none of the rule's business. What is done is found to write goes into ``written``:
+        numbers of outcomes.
 
         Where a cell changes for what it shows alone, as a caret does when a key is typed, something begins; others are
         told by where they lie from there. What changes near a pointer that is pressed, as a button does, is what is
@@ -382,7 +390,7 @@ class Rules:
         }
         for name in ("title", "paper", "said", "done", "front", "form", "own", "deed", "next", "idea"):
             parts[name] = np.full((1, 1), getattr(setting, name))
-        begun, begins = False, dict[int, NDArray[np.bool_]]()
+        begun, begins, row, column = False, dict[int, NDArray[np.bool_]](), 0, 0
         for number, counted, names in KINDS:
             if not begun and (counted in WRITING or not FROM_BEGIN.isdisjoint(names)):
                 continue
@@ -395,6 +403,8 @@ class Rules:
                 told += parts[name] * factor
             if counted in WRITING:
                 told = np.where(begins[counted], told, 0)
+            elif not FROM_BEGIN.isdisjoint(names):
+                told = np.where(setting.layer == setting.layer[row, column], told, 0)
             yield counted, told
             if counted in WRITING:
                 sure, outcome = find(self._known, told[begins[counted]])

@@ -43,12 +43,14 @@ def setting_of(
     kind = 0 if idea is None else _number(1 + idea.kind, idea.layer if idea.kind == CAST else 0)
     return Setting(
         cells=cells,
+        layer=pile.owner,
         place=places_of(pile),
         height=np.stack([pile.at[0], *_sizes(pile)], -1) @ factors(3),
         row=pile.at[0],
         column=pile.at[1],
         **_written(pile, cells),
         off=_off(pile.grid, pointed) if edge else np.zeros(pile.grid, np.int64),
+        blank=_blank(pile),
         pressed=(int(pointed[1]), int(pointed[0])) if edge and down else None,
         then=pile.top_of(then, idea)[:MARKS] if then else pile.begins(0),
         title=_most(top, pile.none),
@@ -159,6 +161,14 @@ def _off(grid: tuple[int, int], pointed: NDArray[np.int64]) -> NDArray[np.int64]
     across, down = np.arange(grid[1]) - pointed[0], np.arange(grid[0])[:, None] - pointed[1]
     near = (abs(across) <= NEAR) & (abs(down) <= NEAR)
     return np.where(near, (down + NEAR) * (2 * NEAR + 1) + across + NEAR + 1, 0)
+
+
+def _blank(pile: Pile) -> tuple[int, int]:
+    """Return row and column of a cell that shows what most of the layer in front does."""
+    mine = pile.owner == pile.front
+    contents, counts = np.unique(pile.now[mine], return_counts=True)
+    row, column = np.argwhere(mine & (pile.now == contents[counts.argmax()]))[0].tolist()
+    return row, column
 
 
 def _most(cells: NDArray[np.uint8], none: int) -> int:
