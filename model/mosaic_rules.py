@@ -79,10 +79,10 @@ KINDS = (  # of rules: what is counted, and what it looks at (see _contexts); a 
     (37, FROM_RIGHT, ("place", "done", "form", "what", "deed")),
     (23, TO, ("place", "begin", "done", "then")),
     (24, TO, ("place", "row", "done", "then")),
-    (58, FROM_BELOW, ("height", "begin", "form", "writes")),
-    (59, FROM_BELOW, ("height", "row", "done", "form")),
-    (60, FROM_2_BELOW, ("height", "begin", "form", "writes")),
-    (61, FROM_2_BELOW, ("height", "row", "done", "form")),
+    (25, FROM_BELOW, ("height", "begin", "form", "writes")),
+    (26, FROM_BELOW, ("height", "row", "done", "form")),
+    (62, FROM_2_BELOW, ("height", "begin", "form", "writes")),
+    (63, FROM_2_BELOW, ("height", "row", "done", "form")),
     (42, WRITTEN, ("place", "begin", "form")),
     (43, WRITTEN, ("column", "line", "begun", "form")),
     (44, WRITTEN_BELOW, ("place", "begin", "form")),
@@ -302,25 +302,29 @@ class Rules:
                 contexts = np.where(turn & trivial, 0, contexts)  # what is empty may have come from anywhere
             elif what == CHANGES:
                 follows = np.where(turn, what, follows)
-            met = zip(contexts[turn].tolist(), follows[turn].tolist(), again[turn].tolist(), strict=True)
+            met, now = (
+                zip(contexts[turn].tolist(), follows[turn].tolist(), again[turn].tolist(), strict=True),
+                set[int](),
+            )
             for i, (context, outcome, known) in enumerate(met):
                 if not known or not context:
                     continue
                 one = self._met.setdefault(context, [0, outcome, 0, 0])
-                if context not in counted:
+                if context not in counted and context not in now:  # what moves as one is one
                     vote(one, outcome)
-                    fresh.add(context)
+                    now.add(context)
                 if one[1] == outcome:
                     sure = sure_of(one[0], one[2])
-                    if what == CHANGES or what in WRITING:
+                    if what in (CHANGES, ELSE) or what in WRITING:
                         one[3] += 1
-                    elif what in (TO, ELSE, outcome) and sure > surest[i][0]:
+                    elif what in (TO, outcome) and sure > surest[i][0]:
                         surest[i] = sure, one
+            fresh |= now
             stayed = stay & again
             if what in SAID:
                 stayed &= shown != from_[what]  # what is alike may have moved or not
-            for context in contexts[stayed].tolist():
-                if context in self._met and context not in counted:
+            for context in set(contexts[stayed].tolist()) - counted:
+                if context in self._met:
                     self._met[context][0] += 1
                     fresh.add(context)
         for sure, one in surest:
