@@ -125,6 +125,7 @@ class Setting(NamedTuple):
     deed: int  # ... for what was done in that before
     next: int  # ... for its size
     idea: int  # ... for the kind of idea that is believed
+    cast: bool  # whether that turns all colours: what a cell shows then follows from what it shows now
 
     def turned(self, into: NDArray[np.uint8]) -> "Setting":
         """Return the same in colours ``into`` (colours + 1,)."""
@@ -400,7 +401,7 @@ class Rules:
                 continue
             if counted in WRITING.values() and counted not in written:
                 continue
-            if "idea" in names and not setting.idea:
+            if ("idea" in names and not setting.idea) or (setting.cast and "now" not in names):
                 continue
             told = np.full_like(shown, factors(64)[number])
             for name, factor in zip(names, factors(8), strict=False):

@@ -63,6 +63,7 @@ def setting_of(
         deed=0 if then == NEW_ONE else int(deeds[then]),
         next=_number(*pile.size_of(then, idea)),
         idea=kind,
+        cast=idea is not None and idea.kind == CAST,
     )
 
 

@@ -169,6 +169,7 @@ def setting(**other: Any) -> Setting:
         "deed": 5,
         "next": 6,
         "idea": 0,
+        "cast": False,
     }
     plain = Setting(cells=page, then=page[0, :4], title=BLANK, **where, **numbers)
     return plain._replace(**other)
@@ -200,6 +201,17 @@ def test_an_exception_to_a_rule_is_a_rule_itself() -> None:
     exception = rules.foretell(setting(done=50))
     told = exception[..., 0] != NONE
     assert np.array_equal(exception[told], page[told])
+
+
+def test_what_is_turned_to_other_colours_is_told_by_what_it_shows() -> None:
+    """Most of what lies below something empty is empty, too; but what is written there stays written."""
+    page = np.full((*TINY.grid, PIXELS), BLANK, np.uint8)
+    written = page.copy()
+    written[1, 3] = A
+    dark = {"cells": page, "idea": 7, "cast": True, **places()}
+    rules = learnt((dark, np.full_like(page, 0)))
+    assert (rules.foretell(setting(**{**dark, "cells": written}))[1, 3] == NONE).all()
+    assert (rules.foretell(setting(**dark))[1, 3] == 0).all()
 
 
 def test_of_rules_that_say_the_same_the_one_that_is_needed_stays() -> None:
