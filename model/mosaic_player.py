@@ -12,13 +12,13 @@ import torch
 from numpy.typing import NDArray
 
 from dreamloop.model.mosaic_cells import from_cells, shift, signs, to_cells
+from dreamloop.model.mosaic_contexts import Setting
 from dreamloop.model.mosaic_ideas import NEAR, Moment
 from dreamloop.model.mosaic_known import Known
 from dreamloop.model.mosaic_layers import Facts, Layers
 from dreamloop.model.mosaic_memory import CellMemory
 from dreamloop.model.mosaic_net import AROUND, CARRIED, INKS, MosaicConfig, Seen
 from dreamloop.model.mosaic_pile import CAST, IN_FRONT, MOST, NEW_ONE, TOLD, UNKNOWN, Idea, stays
-from dreamloop.model.mosaic_rules import Setting
 from dreamloop.model.mosaic_setting import cast_context, deed_of, places_of, setting_of
 from dreamloop.model.mosaic_sprite import CLEAR, SIDE, Sprite, on_the_way, seen_next, uncover
 from dreamloop.model.mosaic_strokes import CERTAIN, DID_NOT, DREW, LIKELY, PRESSED, Way, drew, shown_by

@@ -6,9 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dreamloop.model.mosaic_cells import factors, shares
+from dreamloop.model.mosaic_contexts import Setting
 from dreamloop.model.mosaic_known import MARKS
 from dreamloop.model.mosaic_pile import APPEAR, CAST, NEW_ONE, Idea, Pile
-from dreamloop.model.mosaic_rules import Setting
 
 if TYPE_CHECKING:
     from dreamloop.model.mosaic_net import MosaicConfig

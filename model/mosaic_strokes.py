@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dreamloop.model.mosaic_cells import factors
-from dreamloop.model.mosaic_rules import Signs, find, sorted_rules, sure_of, times_of, vote
+from dreamloop.model.mosaic_contexts import Signs, find, sorted_rules
+from dreamloop.model.mosaic_rules import sure_of, times_of, vote
 
 STROKES = 8192  # contexts that can be known
 PRESSED, DREW, DID_NOT = range(3)  # in this tick the button went down; a tick ago it drew, or it did not

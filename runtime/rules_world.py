@@ -13,11 +13,11 @@ import torch
 from dreamloop.model.checkpoint import load_for, save_checkpoint
 from dreamloop.model.dataset import Episode
 from dreamloop.model.mosaic_config import mosaic_config
+from dreamloop.model.mosaic_contexts import ALONE, KINDS
 from dreamloop.model.mosaic_counts import Counts, count
 from dreamloop.model.mosaic_known import Known
 from dreamloop.model.mosaic_moments import Eyes
 from dreamloop.model.mosaic_net import MosaicNet
-from dreamloop.model.mosaic_rules import ALONE, KINDS
 from dreamloop.model.taught import fill_rest, weights_of
 from dreamloop.runtime.clock import SystemClock
 from dreamloop.runtime.collect import Pool, episodes

@@ -12,12 +12,13 @@ from numpy.typing import NDArray
 from dreamloop.model import arch_mosaic
 from dreamloop.model.mosaic_cells import turned
 from dreamloop.model.mosaic_config import mosaic_config
+from dreamloop.model.mosaic_contexts import Setting
 from dreamloop.model.mosaic_counts import Counts
 from dreamloop.model.mosaic_known import Known, empty_tables
 from dreamloop.model.mosaic_net import Seen
 from dreamloop.model.mosaic_pile import CAST, HIDE, IN_FRONT, TOLD, UNKNOWN, Idea, stays
 from dreamloop.model.mosaic_player import MosaicPlayer
-from dreamloop.model.mosaic_rules import Rules, Setting, empty_rules
+from dreamloop.model.mosaic_rules import Rules, empty_rules
 from dreamloop.model.mosaic_setting import setting_of
 
 TINY = replace(mosaic_config(arch_mosaic.tiny_card().config), button=2)

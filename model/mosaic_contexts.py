@@ -1,0 +1,233 @@
+"""What rules of an interface look at (see mosaic_rules.py): every kind of context as one number for every cell.
+
+A number stands for what a cell and those beside it show, where they lie, and what is done: as much of it as a kind
+looks at. Knows no layers and no net.
+"""
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dreamloop.model.mosaic_cells import factors, shift, signs
+
+SURE = 0.8  # how sure a rule must be
+NEAR = 3  # lines above and below where something begins in which it may change cells too
+STOOD = 4  # ticks that a cell must have stood still to go on by itself
+
+# What is counted: a content; one that moves along; what a key writes where something begins, or in the cell below that;
+# that a cell changes; that it does and so does the one to its right, which tells what a key writes; or a content that
+# holds only where no other rule tells one, for how often a rule came true does not make it the more telling one.
+TO, FROM_RIGHT, FROM_BELOW, FROM_2_BELOW, WRITTEN, WRITTEN_BELOW = 0, -1, -2, -3, -4, -5
+CHANGES, WRITES, WRITES_BELOW, ELSE = -6, -7, -8, -9
+MOVES = {  # cells (across, down) that a content moves
+    FROM_RIGHT: np.array([-1, 0]),
+    FROM_BELOW: np.array([0, -1]),
+    FROM_2_BELOW: np.array([0, -2]),
+}
+WRITING = {WRITES: WRITTEN, WRITES_BELOW: WRITTEN_BELOW}
+SAID = {*MOVES, *WRITING.values()}  # outcomes that are no content of their own
+CASTS = -100  # minus the number of a cast: the outcome of what is done, if it is the cast that comes true
+NO_CAST = -99
+NO_OTHER = -200  # numbers below are of contents
+KINDS = (  # of rules: what is counted, and what it looks at (see _contexts); a kind keeps its number
+    (21, CHANGES, ("now", "said", "form")),
+    (0, TO, ("now", "done", "under", "front")),
+    (27, TO, ("now", "done", "under", "form")),
+    (40, WRITES, ("done", "form", "paper")),
+    (41, WRITES_BELOW, ("done", "form", "paper")),
+    (1, TO, ("now", "done", "off")),
+    (2, TO, ("now", "done", "under")),
+    (3, TO, ("now", "left", "done", "under", "form")),
+    (4, TO, ("now", "right", "done", "under", "form")),
+    (5, TO, ("now", "place", "done", "under", "form")),
+    (6, TO, ("place", "done", "then", "what")),
+    (7, TO, ("now", "place", "done", "form", "what")),
+    (8, TO, ("now", "right", "place", "done", "form", "what")),
+    (28, TO, ("now", "place", "done", "then", "what", "deed")),
+    (36, TO, ("place", "done", "form", "what", "deed")),
+    (9, TO, ("now", "column", "line", "begun", "done", "form")),
+    (10, TO, ("now", "left", "line", "begun", "done", "form")),
+    (38, TO, ("now", "tail", "line", "begun", "done", "form")),
+    (52, TO, ("now", "height", "last", "done", "what")),
+    (53, TO, ("above", "height", "last", "done", "what")),
+    (54, TO, ("2 above", "height", "last", "done", "what")),
+    (55, TO, ("3 above", "height", "last", "done", "what")),
+    (56, TO, ("below", "height", "last", "done", "what")),
+    (57, TO, ("2 below", "height", "last", "done", "what")),
+    (11, TO, ("now", "place", "idea", "next", "title")),
+    (12, TO, ("now", "place", "idea", "then", "title")),
+    (13, TO, ("now", "place", "idea", "front")),
+    (14, TO, ("now", "place", "idea", "done", "under")),
+    (15, TO, ("now", "place", "idea")),
+    (46, TO, ("now", "place", "idea", "own", "title")),
+    (47, TO, ("now", "place", "idea", "own")),
+    (48, TO, ("now", "place", "idea", "form", "title")),
+    (49, TO, ("now", "place", "idea", "form")),
+    (16, FROM_RIGHT, ("place", "done", "form", "what")),
+    (17, FROM_RIGHT, ("now", "place", "done", "form", "what")),
+    (18, FROM_RIGHT, ("right", "place", "done", "form", "what")),
+    (29, FROM_RIGHT, ("now", "place", "done", "form", "what", "deed")),
+    (37, FROM_RIGHT, ("place", "done", "form", "what", "deed")),
+    (23, TO, ("place", "begin", "done", "then")),
+    (24, TO, ("place", "row", "done", "then")),
+    (25, FROM_BELOW, ("height", "begin", "form", "writes")),
+    (26, FROM_BELOW, ("height", "row", "done", "form")),
+    (62, FROM_2_BELOW, ("height", "begin", "form", "writes")),
+    (63, FROM_2_BELOW, ("height", "row", "done", "form")),
+    (42, WRITTEN, ("place", "begin", "form")),
+    (43, WRITTEN, ("column", "line", "begun", "form")),
+    (44, WRITTEN_BELOW, ("place", "begin", "form")),
+    (45, WRITTEN_BELOW, ("column", "line", "begun", "form")),
+    (19, ELSE, ("now", "column", "line", "begun", "form", "writes")),
+    (20, ELSE, ("now", "left", "line", "begun", "form", "writes")),
+    (22, ELSE, ("place", "begin", "then", "writes")),
+    (30, ELSE, ("left", "done", "under", "form")),
+    (31, ELSE, ("right", "done", "under", "form")),
+)
+ALONE = ((50, ("now", "place", "age")), (39, ("now", "place", "rest", "latest")))  # of what goes on by itself
+LINES = {"above": 1, "2 above": 2, "3 above": 3, "below": -1, "2 below": -2}  # cells that what stands there moves down
+FROM_BEGIN = {"line", "begun", "begin", "row"}  # told from where something begins
+
+Signs = NDArray[np.int64]
+
+
+class Setting(NamedTuple):
+    """What rules are read from."""
+
+    cells: NDArray[np.uint8]  # (rows, columns, pixels) what is seen
+    layer: Signs  # (rows, columns) of which layer each is
+    place: Signs  # (rows, columns) where in which size of layer each lies
+    height: Signs  # (rows, columns) in which row of which size of layer
+    row: Signs  # (rows, columns) in which row of it
+    column: Signs  # ... and column
+    tail: Signs  # (rows, columns) 1 where what fills the rest of a row begins, in the layer in front
+    last: Signs  # (rows, columns) the last row of its layer in which anything stands
+    off: Signs  # (rows, columns) where each lies from what is pressed or let go, 0: far, or nothing is
+    blank: tuple[int, int]  # row and column of a cell that shows what most of the layer in front does
+    pressed: tuple[int, int] | None  # row and column that the pointer is pressed on in this tick
+    then: NDArray[np.uint8]  # (MARKS, pixels) how the layer begins that will be in front
+    title: int  # colour that fills most of the top row of the layer in front, ``none`` where there is none
+    paper: int  # ... that fills most of that layer
+    said: int  # whether more than the pointer's button is on
+    done: int  # a number for the controls that are on, for the button of a tick ago, and for the idea
+    front: int  # ... for the size of the layer in front
+    form: int  # ... for the letters that the layer that will be in front begins with, in whatever colours
+    own: int  # ... for those of the layer that an idea is of
+    deed: int  # ... for what was done in that before
+    next: int  # ... for its size
+    idea: int  # ... for the kind of idea that is believed
+    cast: bool  # whether that turns all colours: what a cell shows then follows from what it shows now
+
+    def turned(self, into: NDArray[np.uint8]) -> "Setting":
+        """Return the same in colours ``into`` (colours + 1,)."""
+        return self._replace(
+            cells=into[self.cells], then=into[self.then], title=int(into[self.title]), paper=int(into[self.paper])
+        )
+
+
+def contexts_of(
+    known: Signs, setting: Setting, shown: Signs, none: int, written: dict[int, int]
+) -> Iterator[tuple[int, Signs]]:
+    """Yield, for each kind of rule, what is counted, and a number (rows, columns) for what it looks at.
+
+    The number is 0 where a cell is none of the rule's business.
+
+    Where a cell changes for what it shows alone, as a caret does when a key is typed, something begins; others are
+    told by where they lie from there. What changes near a pointer that is pressed, as a button does, is what is
+    meant.
+
+    Args:
+        known: (n, 3) the rules that are known, sorted: some tell what others look at.
+        setting: what is seen, and done.
+        shown: (rows, columns) signs of what is seen.
+        none: the number that stands for no colour.
+        written: takes the numbers of the outcomes that what is done is found to write.
+    """
+    parts: dict[str, Any] = {
+        **{"now": shown, "place": setting.place, "column": setting.column, "off": setting.off},
+        **{"height": setting.height, "tail": setting.tail, "last": setting.last},
+        **{name: moved(shown, np.array([0, down])) for name, down in LINES.items()},
+        **{"left": moved(shown, np.array([1, 0])), "right": moved(shown, MOVES[FROM_RIGHT])},
+        "under": shown[setting.pressed].reshape(1, 1) if setting.pressed else 0,
+        "then": (signs(setting.then, none) @ factors(len(setting.then))).reshape(1, 1),
+        **{"line": 0, "begun": 0, "begin": 0, "row": 0, "what": 0, "writes": 0},
+    }
+    for name in ("title", "paper", "said", "done", "front", "form", "own", "deed", "next", "idea"):
+        parts[name] = np.full((1, 1), getattr(setting, name))
+    begun, begins, row, column = False, dict[int, NDArray[np.bool_]](), 0, 0
+    for number, counted, names in KINDS:
+        if not begun and (counted in WRITING or not FROM_BEGIN.isdisjoint(names)):
+            continue
+        if counted in WRITING.values() and counted not in written:
+            continue
+        if ("idea" in names and not setting.idea) or (setting.cast and "now" not in names):
+            continue
+        told = np.full_like(shown, factors(64)[number])
+        for name, factor in zip(names, factors(8), strict=False):
+            told += parts[name] * factor
+        if counted in WRITING:
+            told = np.where(begins[counted], told, 0)
+        elif not FROM_BEGIN.isdisjoint(names):
+            told = np.where(setting.layer == setting.layer[row, column], told, 0)
+        yield counted, told
+        if counted in WRITING:
+            sure, outcome = find(known, told[begins[counted]])
+            if sure.max(initial=0) >= SURE * 1e6:
+                written[WRITING[counted]], parts["writes"] = int(outcome[0]), 1
+        if number == 1 and setting.pressed:
+            fires = find(known, told)[0] > 0
+            parts["what"] = setting.place[fires][:1].reshape(-1, 1) if fires.any() else 0
+        elif number in (0, 21) and setting.said and not setting.idea and not begun:
+            fires = find(known, told)[0] > 0
+            if begun := bool(fires.any()):
+                row, column = np.argwhere(fires)[0]
+                begins = {what: np.zeros_like(fires) for what in WRITING}
+                begins[WRITES][row, column] = True
+                begins[WRITES_BELOW][row + 1 : row + 2, column] = fires[row + 1 : row + 2, column]
+                lines = np.arange(len(shown))[:, None] - row
+                parts["line"] = np.where(abs(lines) <= NEAR, lines + NEAR + 1, 0)
+                parts["begun"] = 1 + setting.column[row, column].reshape(1, 1)
+                parts["begin"] = setting.place[row, column].reshape(1, 1)
+                parts["row"] = 1 + setting.row[row, column].reshape(1, 1)
+
+
+def moved(shown: Signs, step: NDArray[np.int64]) -> Signs:
+    """Return what every cell would show if all moved by ``step`` (across, down); 0 where nothing comes from."""
+    moved, inside = shift(shown, step)
+    return np.where(inside, moved, 0)
+
+
+def alone(shown: Signs, place: Signs, age: Signs, layer: Signs) -> Iterator[Signs]:
+    """Yield numbers (rows, columns) for what tells that something goes on by itself.
+
+    That is how long a cell shows what it does; or what the rest of its row in its layer shows, and for how long the
+    latest of that does: minutes follow seconds.
+    """
+    rest, latest, along = np.zeros_like(shown), np.full_like(shown, STOOD - 1), layer[:, 1:] == layer[:, :-1]
+    for x in range(shown.shape[1] - 2, -1, -1):
+        ahead = rest[:, x + 1] * factors(8)[0] + shown[:, x + 1]
+        rest[:, x] = np.where(along[:, x], ahead, 0)
+        last = np.where(rest[:, x + 1] == 0, age[:, x + 1], np.minimum(latest[:, x + 1], age[:, x + 1]))
+        latest[:, x] = np.where(along[:, x], last, STOOD - 1)
+    parts = {"now": shown, "place": place, "age": age, "rest": rest, "latest": latest}
+    for number, names in ALONE:
+        told = np.full_like(shown, factors(64)[number])
+        for name, factor in zip(names, factors(8), strict=False):
+            told += parts[name] * factor
+        yield told
+
+
+def sorted_rules(table: Signs) -> Signs:
+    """Return the rules (n, 3) of a table that are in use, by the numbers of their contexts."""
+    used = table[table[:, 2] > 0]
+    return np.asfortranarray(used[used[:, 0].argsort()])
+
+
+def find(known: Signs, contexts: Signs) -> tuple[Signs, Signs]:
+    """Return how sure ``known`` rules, sorted, are for contexts, 0 where there is none, and what follows."""
+    if not len(known):
+        return np.zeros_like(contexts), np.zeros_like(contexts)
+    at = np.searchsorted(known[:, 0], contexts).clip(max=len(known) - 1)
+    return np.where(known[at, 0] == contexts, known[at, 2], 0), known[at, 1]
