@@ -129,7 +129,7 @@ def measure_at_once(
             if not wanted or not _stays(truth).any():
                 continue
             dreamed = dream_along(model, [play[tick - history : tick + LATER + 1]], history, seed)[0]
-            _judge_transition(tally, truth, dreamed, 0)
+            judge_transition(tally, truth, dreamed, 0)
         progress((number + 1) / len(plays))
     figures = figures_of(tally)
     return {name: figures[name] for name in ("transitions", "transitions_right", "worst_kind")}
@@ -153,7 +153,7 @@ def _judge_play(tally: Tally, truth: Sequence[Told], dreamed: Frames, judge: Jud
     for tick, told in enumerate(truth[: len(dreamed)]):
         touched |= told.changed
         if told.kinds and tick + LATER < len(dreamed):
-            _judge_transition(tally, truth, dreamed, tick)
+            judge_transition(tally, truth, dreamed, tick)
         if tick % 5 == 0 and "point" in told.kinds:
             tally.pointer_px.append(judge.pointer_error_px(dreamed[tick], told.info))
     right, total = judge.letters(dreamed[-1], truth[len(dreamed) - 1].info)
@@ -172,7 +172,7 @@ def _stays(truth: Sequence[Told]) -> NDArray[np.bool_]:
     return np.asarray(truth[0].changed & ~np.any([later.changed for later in truth[1:]], 0))
 
 
-def _judge_transition(tally: Tally, truth: Sequence[Told], dreamed: Frames, tick: int) -> None:
+def judge_transition(tally: Tally, truth: Sequence[Told], dreamed: Frames, tick: int) -> None:
     """Judge what happened in a tick inside the region it changed, less what changes again before it is judged."""
     kinds = [kind for kind in truth[tick].kinds if kind in tally.right]
     region = _stays(truth[tick : tick + LATER + 1])

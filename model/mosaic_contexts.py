@@ -4,7 +4,7 @@ A number stands for what a cell and those beside it show, where they lie, and wh
 looks at. Knows no layers and no net.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -31,7 +31,7 @@ SAID = {*MOVES, *WRITING.values()}  # outcomes that are no content of their own
 CASTS = -100  # minus the number of a cast: the outcome of what is done, if it is the cast that comes true
 NO_CAST = -99
 NO_OTHER = -200  # numbers below are of contents
-KINDS = (  # of rules: what is counted, and what it looks at (see _contexts); a kind keeps its number
+KINDS = (  # of rules: what is counted, and what it looks at (see contexts_of); a kind keeps its number
     (21, CHANGES, ("now", "said", "form")),
     (0, TO, ("now", "done", "under", "front")),
     (27, TO, ("now", "done", "under", "form")),
@@ -164,9 +164,7 @@ def contexts_of(
             continue
         if ("idea" in names and not setting.idea) or (setting.cast and "now" not in names):
             continue
-        told = np.full_like(shown, factors(64)[number])
-        for name, factor in zip(names, factors(8), strict=False):
-            told += parts[name] * factor
+        told = _looked_at(shown, number, names, parts)
         if counted in WRITING:
             told = np.where(begins[counted], told, 0)
         elif not FROM_BEGIN.isdisjoint(names):
@@ -195,8 +193,8 @@ def contexts_of(
 
 def moved(shown: Signs, step: NDArray[np.int64]) -> Signs:
     """Return what every cell would show if all moved by ``step`` (across, down); 0 where nothing comes from."""
-    moved, inside = shift(shown, step)
-    return np.where(inside, moved, 0)
+    came, inside = shift(shown, step)
+    return np.where(inside, came, 0)
 
 
 def alone(shown: Signs, place: Signs, age: Signs, layer: Signs) -> Iterator[Signs]:
@@ -213,10 +211,15 @@ def alone(shown: Signs, place: Signs, age: Signs, layer: Signs) -> Iterator[Sign
         latest[:, x] = np.where(along[:, x], last, STOOD - 1)
     parts = {"now": shown, "place": place, "age": age, "rest": rest, "latest": latest}
     for number, names in ALONE:
-        told = np.full_like(shown, factors(64)[number])
-        for name, factor in zip(names, factors(8), strict=False):
-            told += parts[name] * factor
-        yield told
+        yield _looked_at(shown, number, names, parts)
+
+
+def _looked_at(shown: Signs, number: int, names: Sequence[str], parts: Mapping[str, Any]) -> Signs:
+    """Return a number (rows, columns) for what a kind of rule looks at: those of ``parts`` that it names."""
+    told = np.full_like(shown, factors(64)[number])
+    for name, factor in zip(names, factors(8), strict=False):
+        told += parts[name] * factor
+    return told
 
 
 def sorted_rules(table: Signs) -> Signs:

@@ -86,5 +86,4 @@ def count(eyes: Eyes, counts: Counts | None, episodes: Iterable[Episode]) -> Cou
         for _ in eyes.follow(episode, known):
             pass
         number += 1
-    known.by_rule.settle()
     return Counts.of(known, number)

@@ -149,7 +149,9 @@ class Known:
         if not known:
             return None
         same = self._contents[self._look_contents[known, : h * w]].reshape(-1, h, w) == shown
-        share = same[:, 1:][:, shown[1:] != 0].mean(1) if (shown[1:] != 0).any() else np.zeros(len(known))
+        body = shown != 0
+        body[:1] = False  # its colours are others when it is not in front
+        share = same[:, body].mean(1) if body.any() else np.zeros(len(known))
         best = int(share.argmax())
         return self._looks[known[best]][4].reshape(h, w, -1) if share[best] >= ALIKE else None
 

@@ -4,7 +4,8 @@ Play is followed with all that a net knows of layers, in any process, and of eve
 weighed by is kept: a few numbers, and the contents of cells once for all. Knows nothing about where play comes from.
 """
 
-from collections.abc import Iterator, Sequence
+import hashlib
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -116,6 +117,13 @@ class Eyes:
         pictures = [palette.numbers(frame) for frame in episode[0]]
         for truth in player.watch(pictures, list(episode[1]), lambda: book):
             yield player, truth
+
+    def sign(self, *about: Any, without: Collection[str] = ()) -> str:
+        """Return a word for what is known, but the tables ``without``, and other things that decide what play shows."""
+        told = hashlib.sha256(repr(about).encode())
+        for name in sorted(set(self.learnt) - set(without)):
+            told.update(np.ascontiguousarray(self.learnt[name]).tobytes())
+        return told.hexdigest()[:12]
 
     def _worth(self, player: MosaicPlayer, changes: int) -> float:
         """Return the chance that a tick is kept."""

@@ -19,7 +19,7 @@ from dreamloop.model.mosaic_layers import Facts, Layers
 from dreamloop.model.mosaic_memory import CellMemory
 from dreamloop.model.mosaic_net import AROUND, CARRIED, INKS, MosaicConfig, Seen
 from dreamloop.model.mosaic_pile import CAST, IN_FRONT, MOST, NEW_ONE, TOLD, UNKNOWN, Idea, stays
-from dreamloop.model.mosaic_setting import cast_context, deed_of, places_of, setting_of
+from dreamloop.model.mosaic_setting import cast_context, deed_of, is_begun, places_of, setting_of
 from dreamloop.model.mosaic_sprite import CLEAR, SIDE, Sprite, on_the_way, seen_next, uncover
 from dreamloop.model.mosaic_strokes import CERTAIN, DID_NOT, DREW, LIKELY, PRESSED, Way, drew, shown_by
 
@@ -185,7 +185,7 @@ class MosaicPlayer:
         known = self.layers.known
         if way is not None:
             known.by_stroke.learn(way, cells, self.covered)
-        idle = self._setting(None) is None
+        idle = not is_begun(self.config, self.actions[-2:])
         if idle and way is None:
             known.by_rule.learn_alone(*self._alone(), cells, ~self.covered)
         if idle and way is None and (cells == self.memory.now).all():

@@ -34,10 +34,10 @@ def setting_of(
         pointed: column and row of the cell that is pointed at.
         deeds: (layers,) a number for what was done in each before.
     """
+    if idea is None and not is_begun(config, actions):
+        return None
     on, was_down, down = _controls(config, actions)
     edge = down != was_down
-    if idea is None and not (edge or (on.any() and not down)):
-        return None
     layer, then = pile.front, pile.front_after(idea)
     top = pile.top_of(layer or then, idea)
     kind = 0 if idea is None else _number(1 + idea.kind, idea.layer if idea.kind == CAST else 0)
@@ -65,6 +65,12 @@ def setting_of(
         idea=kind,
         cast=idea is not None and idea.kind == CAST,
     )
+
+
+def is_begun(config: "MosaicConfig", actions: NDArray[np.float32]) -> bool:
+    """Say whether anything is done anew in the latter of two ticks: ``actions`` (2, a)."""
+    on, was_down, down = _controls(config, actions)
+    return down != was_down or bool(on.any() and not down)
 
 
 def cast_context(config: "MosaicConfig", pile: Pile, actions: NDArray[np.float32], pointed: NDArray[np.int64]) -> int:
@@ -136,7 +142,7 @@ def _top_of_own(pile: Pile, idea: Idea | None) -> NDArray[np.uint8]:
     """Return how the layer begins (cells, pixels) that an idea is of; nothing where it is of none."""
     if idea is None or idea.kind == CAST:
         return pile.top_of(0, None)
-    return pile.top_of(pile.front_after(idea) if idea.kind == APPEAR else idea.layer, idea)[:MARKS]
+    return pile.top_of(NEW_ONE if idea.kind == APPEAR else idea.layer, idea)[:MARKS]
 
 
 def _written(pile: Pile, cells: NDArray[np.uint8]) -> dict[str, NDArray[np.int64]]:

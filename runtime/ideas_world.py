@@ -1,12 +1,10 @@
 """Teaching a world's net which ideas come true (model/train_ideas.py): play from the simulator in, a checkpoint out."""
 
-import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from torch import Tensor
 
 from dreamloop.model.checkpoint import load_for, save_checkpoint
@@ -151,10 +149,7 @@ def _split(files: list[Path]) -> tuple[Moments, Moments]:
 
 def _sign(eyes: Eyes, ticks: int) -> str:
     """Return a word for what eyes know and look at: to others the same play looks different."""
-    told = hashlib.sha256(repr((FORMAT, eyes.config, ticks)).encode())
-    for name in sorted(eyes.learnt):
-        told.update(np.ascontiguousarray(eyes.learnt[name]).tobytes())
-    return told.hexdigest()[:12]
+    return eyes.sign(FORMAT, eyes.config, ticks)
 
 
 def _put_in(net: MosaicNet, path: Path, tensors: Mapping[str, Tensor]) -> None:

@@ -1,13 +1,11 @@
 """Counting the rules of a world's interface (model/mosaic_rules.py): play from the simulator in, a checkpoint out."""
 
-import hashlib
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from dreamloop.model.checkpoint import load_for, save_checkpoint
@@ -26,7 +24,7 @@ from dreamloop.runtime.world import World, load_world
 COUNTED = ("rules", "outcomes", "strokes")
 TICKS = 220  # of an episode: many desks tell more than long plays
 FORMAT = 1  # another one where the code that follows sees the same play differently
-A_TURN = 0.2  # share of the time after which what was counted is written down
+TURNS = 5  # times that what was counted is written down
 
 
 def train_rules(
@@ -64,13 +62,12 @@ def train_rules(
     eyes = Eyes.of(net)
     folder = end.parent / "counts"
     folder.mkdir(parents=True, exist_ok=True)
-    turns = max(round(1 / A_TURN), 1)
     with Pool(workers) as pool:
         files = [folder / f"{_sign(eyes, ticks)}-s{seed}-{worker}.safetensors" for worker in range(pool.size)]
-        for turn in range(turns):
-            progress("counting", turn / turns)
+        for turn in range(TURNS):
+            progress("counting", turn / TURNS)
             work = [
-                pool.start(_count, world.folder, eyes, file, ticks, seed + 1000 * worker, 60 * minutes / turns)
+                pool.start(_count, world.folder, eyes, file, ticks, seed + 1000 * worker, 60 * minutes / TURNS)
                 for worker, file in enumerate(files)
             ]
             for future in work:
@@ -110,7 +107,4 @@ def _count(folder: Path, eyes: Eyes, file: Path, ticks: int, seed: int, seconds:
 
 def _sign(eyes: Eyes, ticks: int) -> str:
     """Return a word for what eyes know and what is counted: to others the same play looks different."""
-    told = hashlib.sha256(repr((FORMAT, KINDS, ALONE, eyes.config, ticks)).encode())
-    for name in sorted(set(eyes.learnt) - set(COUNTED)):
-        told.update(np.ascontiguousarray(eyes.learnt[name]).tobytes())
-    return told.hexdigest()[:12]
+    return eyes.sign(FORMAT, KINDS, ALONE, eyes.config, ticks, without=COUNTED)

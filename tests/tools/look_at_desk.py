@@ -6,7 +6,6 @@ FILE`` writes a picture, the truth above the dream.
 """
 
 import argparse
-from collections import Counter
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -18,7 +17,7 @@ from PIL import Image
 
 from dreamloop.model import mosaic_contexts as contexts
 from dreamloop.model.arch_mosaic import MosaicModel
-from dreamloop.model.eval_interface import LATER, RIGHT, Told, dream_along, same
+from dreamloop.model.eval_interface import LATER, Tally, Told, dream_along, judge_transition, same
 from dreamloop.model.mosaic_cells import signs
 from dreamloop.model.mosaic_rules import Rules
 from dreamloop.model.world_model import OpenOptions, Scene
@@ -40,37 +39,24 @@ def main() -> None:
     args = parser.parse_args()
     world = find_world("desk").with_weights(args.weights)
     model, history = world.open_model(OpenOptions(threads=1)), world.card().context_frames
-    right: Counter[str] = Counter()
-    total: Counter[str] = Counter()
+    tally = Tally(right={kind: [] for kind in world.make_judge().kinds})
     for seed in args.seeds:
         play = told_play(world, history + args.ticks, seed)
         dreamed, truth = dream_along(model, [play], history, 0)[0], play[history:]
         typer.echo(f"play {seed}")
         _print_cells(world, truth, dreamed)
-        for kind, good in _judged(truth, dreamed, set(world.make_judge().kinds)):
-            total[kind] += 1
-            right[kind] += good
+        for tick in range(len(dreamed) - LATER):
+            judge_transition(tally, truth, dreamed, tick)
         if seed == args.seeds[0]:
             if args.strip is not None:
                 rows = [[one.frame for one in truth[::30]], list(dreamed[::30])]
                 Image.fromarray(np.concatenate([np.concatenate(row, 1) for row in rows])).save(args.strip)
             if args.rules is not None:
                 _print_rules(model, play, history, args.rules)
-    for kind, n in sorted(total.items()):
-        typer.echo(f"{kind:10} {right[kind]:4} of {n}")
-    typer.echo(f"all        {right.total():4} of {total.total()}")
-
-
-def _judged(truth: list[Told], dreamed: NDArray[np.uint8], kinds: set[str]) -> list[tuple[str, bool]]:
-    """Return the transitions, and whether each ends right, as ``dreamloop eval`` judges them."""
-    found = []
-    for tick in range(len(dreamed) - LATER):
-        later = [one.changed for one in truth[tick + 1 : tick + LATER + 1]]
-        region = truth[tick].changed & ~np.any(later, 0)
-        if region.any():
-            good = bool(same(dreamed[tick + LATER], truth[tick + LATER].frame)[region].mean() >= RIGHT)
-            found += [(kind, good) for kind in truth[tick].kinds if kind in kinds]
-    return found
+    for kind, good in sorted(tally.right.items()):
+        typer.echo(f"{kind:10} {sum(good):4} of {len(good)}")
+    every = [one for good in tally.right.values() for one in good]
+    typer.echo(f"all        {sum(every):4} of {len(every)}")
 
 
 def _wrong(truth: Told, dreamed: NDArray[np.uint8]) -> NDArray[np.bool_]:
