@@ -129,7 +129,7 @@ class DiamondModel:
 
     def __init__(self, nets: nn.ModuleDict, config: DiamondConfig, card: Card, options: OpenOptions) -> None:
         self.card, self.players, self.config = card, options.players, config
-        self.device, self.dtype = choose_engine(options, large=True)
+        self.device, self.dtype = choose_engine(options)
         net = cast(DiamondNet, nets.get_submodule("denoiser.inner_model"))
         self.dynamics = Stage(net, config.sampler, self.device, self.dtype)
         self.upsampler: Stage | None = None

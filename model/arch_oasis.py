@@ -114,7 +114,7 @@ class OasisModel:
 
     def __init__(self, nets: nn.ModuleDict, card: Card, options: OpenOptions) -> None:
         self.card, self.players, self.config = card, options.players, read_config(card)
-        self.device, self.dtype = choose_engine(options, large=True)
+        self.device, self.dtype = choose_engine(options)
         self.size = ActionSchema.from_dict(card.schema, where=f"card of {card.name}").size
         if self.size != self.config.actions:
             raise ModelError(f"the schema has {self.size} entries, the net takes {self.config.actions}")

@@ -9,12 +9,11 @@ DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 _ALL_THREADS = torch.get_num_threads()  # as OMP_NUM_THREADS or the machine has it
 
 
-def choose_engine(options: OpenOptions, *, large: bool = False) -> tuple[torch.device, torch.dtype]:
+def choose_engine(options: OpenOptions) -> tuple[torch.device, torch.dtype]:
     """Return where and in which dtype a model of these options runs, and settle its processor threads.
 
     Args:
         options: as a model is opened with.
-        large: its layers are large enough to keep several threads busy, even behind a window (:func:`choose_threads`).
 
     Raises:
         ModelError: a device or dtype that is not here.
@@ -22,7 +21,7 @@ def choose_engine(options: OpenOptions, *, large: bool = False) -> tuple[torch.d
     device = choose_device(options.device)
     dtype = choose_dtype(options.dtype, device)
     if device.type == "cpu":
-        choose_threads(options.threads or (_ALL_THREADS if large else 0), options.players)
+        torch.set_num_threads(options.threads or _ALL_THREADS)
     return device, dtype
 
 
@@ -62,13 +61,3 @@ def choose_dtype(name: str, device: torch.device) -> torch.dtype:
     if name not in DTYPES:
         raise ModelError(unknown("dtype", name, ["auto", *DTYPES]))
     return DTYPES[name]
-
-
-def choose_threads(threads: int, players: int) -> None:
-    """Let torch use ``threads`` processor threads; 0: all there are, but one for a single player on two cores.
-
-    A game steps its model on a thread of its own. There, libgomp's team goes to sleep after every operation as soon as
-    it has more threads than there are cores, and waking it costs more than it brings: two threads took 25 to 29 ms a
-    frame where one took 21.
-    """
-    torch.set_num_threads(threads or (1 if players == 1 and _ALL_THREADS <= 2 else _ALL_THREADS))
