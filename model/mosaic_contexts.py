@@ -37,8 +37,9 @@ KINDS = (  # of rules: what is counted, and what it looks at (see contexts_of); 
     (27, TO, ("now", "done", "under", "form")),
     (40, WRITES, ("done", "form", "paper")),
     (41, WRITES_BELOW, ("done", "form", "paper")),
-    (1, TO, ("now", "done", "off")),
-    (2, TO, ("now", "done", "under")),
+    (1, TO, ("now", "done", "off", "mine")),
+    (2, TO, ("now", "done", "under", "mine")),
+    (34, TO, ("now", "height", "done", "what")),
     (3, TO, ("now", "left", "done", "under", "form")),
     (4, TO, ("now", "right", "done", "under", "form")),
     (5, TO, ("now", "place", "done", "under", "form")),
@@ -56,6 +57,8 @@ KINDS = (  # of rules: what is counted, and what it looks at (see contexts_of); 
     (55, TO, ("3 above", "height", "last", "done", "what")),
     (56, TO, ("below", "height", "last", "done", "what")),
     (57, TO, ("2 below", "height", "last", "done", "what")),
+    (58, TO, ("3 below", "height", "last", "done", "what")),
+    (59, TO, ("4 below", "height", "last", "done", "what")),
     (11, TO, ("now", "place", "idea", "next", "title")),
     (12, TO, ("now", "place", "idea", "then", "title")),
     (13, TO, ("now", "place", "idea", "front")),
@@ -65,11 +68,14 @@ KINDS = (  # of rules: what is counted, and what it looks at (see contexts_of); 
     (47, TO, ("now", "place", "idea", "own")),
     (48, TO, ("now", "place", "idea", "form", "title")),
     (49, TO, ("now", "place", "idea", "form")),
+    (35, TO, ("now", "place", "idea", "own", "done", "under")),
     (16, FROM_RIGHT, ("place", "done", "form", "what")),
     (17, FROM_RIGHT, ("now", "place", "done", "form", "what")),
     (18, FROM_RIGHT, ("right", "place", "done", "form", "what")),
     (29, FROM_RIGHT, ("now", "place", "done", "form", "what", "deed")),
     (37, FROM_RIGHT, ("place", "done", "form", "what", "deed")),
+    (32, FROM_RIGHT, ("height", "done", "form", "what")),
+    (33, FROM_RIGHT, ("height", "done", "form", "what", "deed")),
     (23, TO, ("place", "begin", "done", "then")),
     (24, TO, ("place", "row", "done", "then")),
     (25, FROM_BELOW, ("height", "begin", "form", "writes")),
@@ -86,8 +92,14 @@ KINDS = (  # of rules: what is counted, and what it looks at (see contexts_of); 
     (30, ELSE, ("left", "done", "under", "form")),
     (31, ELSE, ("right", "done", "under", "form")),
 )
-ALONE = ((50, ("now", "place", "age")), (39, ("now", "place", "rest", "latest")))  # of what goes on by itself
-LINES = {"above": 1, "2 above": 2, "3 above": 3, "below": -1, "2 below": -2}  # cells that what stands there moves down
+ALONE = (  # of what goes on by itself; what is two cells high is told by both
+    (50, ("now", "above", "below", "place", "age")),
+    (39, ("now", "above", "below", "place", "rest", "latest")),
+)
+LINES = {  # cells that what stands there moves down
+    **{"above": 1, "2 above": 2, "3 above": 3},
+    **{"below": -1, "2 below": -2, "3 below": -3, "4 below": -4},
+}
 FROM_BEGIN = {"line", "begun", "begin", "row"}  # told from where something begins
 
 Signs = NDArray[np.int64]
@@ -105,6 +117,8 @@ class Setting(NamedTuple):
     tail: Signs  # (rows, columns) 1 where what fills the rest of a row begins, in the layer in front
     last: Signs  # (rows, columns) the last row of its layer in which anything stands
     off: Signs  # (rows, columns) where each lies from what is pressed or let go, 0: far, or nothing is
+    mine: Signs  # (rows, columns) 1 in the layer that will be in front
+    edge: NDArray[np.bool_]  # (rows, columns) the last two columns of each layer: what is beyond does not come along
     blank: tuple[int, int]  # row and column of a cell that shows what most of the layer in front does
     pressed: tuple[int, int] | None  # row and column that the pointer is pressed on in this tick
     then: NDArray[np.uint8]  # (MARKS, pixels) how the layer begins that will be in front
@@ -147,7 +161,7 @@ def contexts_of(
     """
     parts: dict[str, Any] = {
         **{"now": shown, "place": setting.place, "column": setting.column, "off": setting.off},
-        **{"height": setting.height, "tail": setting.tail, "last": setting.last},
+        **{"height": setting.height, "tail": setting.tail, "last": setting.last, "mine": setting.mine},
         **{name: moved(shown, np.array([0, down])) for name, down in LINES.items()},
         **{"left": moved(shown, np.array([1, 0])), "right": moved(shown, MOVES[FROM_RIGHT])},
         "under": shown[setting.pressed].reshape(1, 1) if setting.pressed else 0,
@@ -157,10 +171,13 @@ def contexts_of(
     for name in ("title", "paper", "said", "done", "front", "form", "own", "deed", "next", "idea"):
         parts[name] = np.full((1, 1), getattr(setting, name))
     begun, begins, row, column = False, dict[int, NDArray[np.bool_]](), 0, 0
+    fires = np.zeros_like(shown, np.bool_)
     for number, counted, names in KINDS:
         if not begun and (counted in WRITING or not FROM_BEGIN.isdisjoint(names)):
             continue
         if counted in WRITING.values() and counted not in written:
+            continue
+        if begun and "last" in names:  # that is of a whole layer that is written anew
             continue
         if ("idea" in names and not setting.idea) or (setting.cast and "now" not in names):
             continue
@@ -169,14 +186,16 @@ def contexts_of(
             told = np.where(begins[counted], told, 0)
         elif not FROM_BEGIN.isdisjoint(names):
             told = np.where(setting.layer == setting.layer[row, column], told, 0)
+        if counted in MOVES and "height" in names:  # of a row as one, but for its edge, and for a caret
+            told = np.where(setting.edge if counted == FROM_RIGHT else moved(fires, MOVES[counted]), 0, told)
         yield counted, told
         if counted in WRITING:
             sure, outcome = find(known, told[begins[counted]])
             if sure.max(initial=0) >= SURE * 1e6:
                 written[WRITING[counted]], parts["writes"] = int(outcome[0]), 1
         if number == 1 and setting.pressed:
-            fires = find(known, told)[0] > 0
-            parts["what"] = setting.place[fires][:1].reshape(-1, 1) if fires.any() else 0
+            means = find(known, told)[0] > 0
+            parts["what"] = setting.place[means][:1].reshape(-1, 1) if means.any() else 0
         elif number in (0, 21) and setting.said and not setting.idea and not begun:
             fires = find(known, told)[0] > 0
             if begun := bool(fires.any()):
@@ -210,6 +229,9 @@ def alone(shown: Signs, place: Signs, age: Signs, layer: Signs) -> Iterator[Sign
         last = np.where(rest[:, x + 1] == 0, age[:, x + 1], np.minimum(latest[:, x + 1], age[:, x + 1]))
         latest[:, x] = np.where(along[:, x], last, STOOD - 1)
     parts = {"now": shown, "place": place, "age": age, "rest": rest, "latest": latest}
+    for name in ("above", "below"):
+        step = np.array([0, LINES[name]])
+        parts[name] = np.where(moved(layer, step) == layer, moved(shown, step), 0)
     for number, names in ALONE:
         yield _looked_at(shown, number, names, parts)
 

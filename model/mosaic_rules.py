@@ -8,7 +8,8 @@ picture may turn to, and that what follows may be what stood beside it, or what 
 Knows no layers and no net.
 """
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -55,7 +56,7 @@ class Rules:
         self.rules, self.outcomes, self.none = rules, outcomes, none
         self._settings, self._due = 0, SETTLE
         if grows:  # a context is counted from the second time on that it is met; most are met once
-            self._once = np.zeros(ONCE, np.bool_)
+            self._once, self._known_of = np.zeros(ONCE, np.bool_), np.zeros(ONCE, np.bool_)
             told = signs(outcomes, none)
             self._contents = dict(zip(told.tolist(), outcomes.copy(), strict=True))
             # How often each was met, what followed most, how often that did, and how often no other was as sure of it:
@@ -63,7 +64,7 @@ class Rules:
             for context, outcome, sure in rules[rules[:, 2] > 0].tolist():
                 follows = outcome if outcome < 0 else int(told[outcome])
                 self._met[context] = [times_of(sure), follows, times_of(sure), 1]
-                self._once[context & (ONCE - 1)] = True
+                self._mark(np.array([context]))
         self._read()
 
     def __len__(self) -> int:
@@ -178,6 +179,11 @@ class Rules:
         vote(one, NO_CAST if cast is None else CASTS - cast)
         one[3] += 1
 
+    def _mark(self, contexts: Signs) -> None:
+        """Take note of contexts that are counted."""
+        self._once[contexts & (ONCE - 1)] = True
+        self._known_of[contexts & (ONCE - 1)] = True
+
     def _again(self, contexts: Signs, turn: NDArray[np.bool_]) -> NDArray[np.bool_]:
         """Return which contexts were met before, and take note of those in which something turned."""
         again = self._once[contexts & (ONCE - 1)]
@@ -203,43 +209,57 @@ class Rules:
         for what, contexts in contexts_of(self._known, setting, shown, self.none, written):
             if what in WRITING:  # what a key writes is followed by what shows where it writes next
                 contexts = np.where(moved(then != shown, MOVES[FROM_RIGHT]), contexts, 0)
-            again, follows = self._again(contexts, turn), np.where(turn, then, 0)
+            follows, stayed = then, stay
             if what in SAID:
                 from_ |= {one: self._told[number] for one, number in written.items()}
-                follows = np.where(then == from_[what], what, follows)
-                trivial = (then == from_[what]) & (then == shown[setting.blank]) if what in MOVES else False
-                contexts = np.where(turn & trivial, 0, contexts)  # what is empty may have come from anywhere
+                follows = np.where(then == from_[what], what, then)
+                stayed = stay & (shown != from_[what])  # what is alike may have moved or not
+                if what in MOVES:  # what is empty may have come from anywhere
+                    contexts = np.where(turn & (then == from_[what]) & (then == shown[setting.blank]), 0, contexts)
             elif what == CHANGES:
-                follows = np.where(turn, what, follows)
-            met, now = (
-                zip(contexts[turn].tolist(), follows[turn].tolist(), again[turn].tolist(), strict=True),
-                set[int](),
-            )
-            for i, (context, outcome, known) in enumerate(met):
-                if not known or not context:
+                follows = np.full_like(then, what)
+            again = self._again(contexts, turn)
+            met = list(zip(contexts[turn].tolist(), follows[turn].tolist(), again[turn].tolist(), strict=True))
+            votes, against = dict[int, Counter[int]](), Counter[int]()
+            for context, outcome, known in met:
+                if known and context and context not in counted:
+                    votes.setdefault(context, Counter())[outcome] += 1
+            stayed = stayed & again & self._known_of[contexts & (ONCE - 1)]
+            for context, content in zip(contexts[stayed].tolist(), shown[stayed].tolist(), strict=True):
+                one = self._met.get(context)
+                if one is not None and one[1] != content and context not in counted:
+                    against[context] += 1  # a rule that tells what stands there already has not failed
+            self._vote(votes, against, what)
+            fresh |= votes.keys() | against.keys()
+            for i, (context, outcome, _) in enumerate(met):
+                one = self._met.get(context)
+                if one is None or one[1] != outcome:
                     continue
-                one = self._met.setdefault(context, [0, outcome, 0, 0])
-                if context not in counted and context not in now:  # what moves as one is one
-                    vote(one, outcome)
-                    now.add(context)
-                if one[1] == outcome:
-                    sure = sure_of(one[0], one[2])
-                    if what in (CHANGES, ELSE) or what in WRITING:
-                        one[3] += 1
-                    elif what in (TO, outcome) and sure > surest[i][0]:
-                        surest[i] = sure, one
-            fresh |= now
-            stayed = stay & again
-            if what in SAID:
-                stayed &= shown != from_[what]  # what is alike may have moved or not
-            for context in set(contexts[stayed].tolist()) - counted:
-                if context in self._met:
-                    self._met[context][0] += 1
-                    fresh.add(context)
+                sure = sure_of(one[0], one[2])
+                if what in (CHANGES, ELSE) or what in WRITING:
+                    one[3] += 1
+                elif what in (TO, outcome) and sure > surest[i][0]:
+                    surest[i] = sure, one
         for sure, one in surest:
             if sure:
                 one[3] += 1
         return fresh
+
+    def _vote(self, votes: Mapping[int, Counter[int]], against: Mapping[int, int], what: int) -> None:
+        """Count once for each context what followed (cells that turned to each outcome), or that it did not."""
+        for context, outcomes in votes.items():
+            one = self._met.setdefault(context, [0, outcomes.most_common(1)[0][0], 0, 0])
+            self._known_of[context & (ONCE - 1)] = True
+            others = outcomes.total() - outcomes[what] + against.get(context, 0)
+            if what not in MOVES:
+                vote(one, outcomes.most_common(1)[0][0])
+                one[0] += context in against
+            elif outcomes[what] >= others:  # what moves as one is one, though a caret goes its own way
+                vote(one, what)
+            else:
+                one[0] += 1
+        for context in against.keys() - votes.keys():
+            self._met[context][0] += 1
 
     def settle(self) -> None:
         """Draw up the tables: of the rules that came true often enough, those that were needed most.
@@ -276,7 +296,7 @@ class Rules:
         """Take what was counted, in place of what this has counted so far."""
         self._met = {context: one for context, *one in counted.tolist()}
         self._contents = dict(zip(signs(contents, self.none).tolist(), contents, strict=True))
-        self._once[counted[:, 0] & (ONCE - 1)] = True
+        self._mark(counted[:, 0])
         self.settle()
 
     def _read(self) -> None:

@@ -50,6 +50,8 @@ def setting_of(
         column=pile.at[1],
         **_written(pile, cells),
         off=_off(pile.grid, pointed) if edge else np.zeros(pile.grid, np.int64),
+        mine=(pile.owner == (pile.front if then == NEW_ONE else then)).astype(np.int64),
+        edge=pile.at[1] >= _sizes(pile)[1] - 2,
         blank=_blank(pile),
         pressed=(int(pointed[1]), int(pointed[0])) if edge and down else None,
         then=pile.top_of(then, idea)[:MARKS] if then else pile.begins(0),

@@ -155,8 +155,10 @@ def test_tables_hold_all_that_is_known() -> None:
 def setting(**other: Any) -> Setting:
     """A caret in the second row of a page, and a key that is typed."""
     page, flat = line(6), np.ones(TINY.grid, np.int64)
-    where: dict[str, Any] = dict.fromkeys(("layer", "place", "height", "row", "column", "tail", "last"), flat) | {
+    where: dict[str, Any] = dict.fromkeys(("layer", "place", "height", "row", "column", "tail", "last", "mine"), flat)
+    where |= {
         "off": 0 * flat,
+        "edge": flat > 1,
         "pressed": None,
         "blank": (0, 0),
     }
@@ -373,8 +375,8 @@ def test_what_scrolls_is_foreseen_whatever_it_is(far: int) -> None:
 
     def page() -> NDArray[np.uint8]:
         cells = np.full((*TINY.grid, PIXELS), BLANK, np.uint8)
-        cells[:3, :4] = rng.integers(3, 7, (3, 4, 1))
-        cells[3, 2] = CARET
+        cells[:, :4] = rng.integers(3, 7, (4, 4, 1))
+        cells[3, 2], cells[3, 3] = CARET, BLANK
         return cells
 
     def scrolled(cells: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -384,11 +386,40 @@ def test_what_scrolls_is_foreseen_whatever_it_is(far: int) -> None:
         after[3, 0] = CARET
         return after
 
+    def written(cells: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        after = cells.copy()
+        after[3, 2], after[3, 3] = A, CARET
+        return after
+
     pages = [page() for _ in range(30)]
-    in_a_row([({"cells": cells, **places()}, scrolled(cells)) for cells in pages], rules)
+    scrolls = [({"cells": cells, **places()}, scrolled(cells)) for cells in pages]
+    writes = [({"cells": cells, "done": 20, **places()}, written(cells)) for cells in pages]  # nothing else moves then
+    in_a_row([*scrolls, *writes], rules)
     unseen = page()
     told = foretold(rules, {"cells": unseen, **places()})
     assert np.array_equal(told[: 3 - far], scrolled(unseen)[: 3 - far])
+    gap = page()
+    gap[3 - far, :4] = BLANK  # above the caret stands nothing, and the caret does not come along
+    assert np.array_equal(foretold(rules, {"cells": gap, **places()})[3 - far], scrolled(gap)[3 - far])
+
+
+def test_what_stands_as_a_rule_says_already_is_nothing_against_it() -> None:
+    """A line is wiped whatever stands in it; mostly that is little."""
+    page = line(6)
+    full = [page.copy() for _ in range(5)]
+    for letter, one in enumerate(full, 3):
+        one[2, :2] = letter
+    *seen, other = full
+    rules = learnt(*(({"cells": cells, **places()}, page) for cells in (*seen, *[page] * 30)))
+    assert np.array_equal(foretold(rules, {"cells": other, **places()})[2], page[2])
+
+
+def test_what_is_written_at_a_calculator_is_not_written_elsewhere() -> None:
+    """A caret stands in a window behind the one that is written in."""
+    page, behind = setting().cells, {"mine": np.zeros(TINY.grid, np.int64), "front": 30, "form": 40}
+    rules = learnt(({}, typed(page, A)))
+    for case, after in (({}, typed(page, A)), (behind, page)):
+        assert np.array_equal(foretold(rules, case)[1, 6], after[1, 6])
 
 
 def foretold(rules: Rules, case: dict[str, Any]) -> NDArray[np.uint8]:
