@@ -18,6 +18,7 @@ from dreamloop.model.mosaic_strokes import Strokes, empty_strokes
 
 MARKS = 4  # cells at the beginning of the top row that a thing is known by
 TELLING = 3  # of them that must differ: a bare desktop begins nothing
+PARTS = 2  # rows of which runs must be seen of what is known by them
 SIZES, APPEARANCES, CASTS, GROUNDS, TURNS = 768, 160, 64, 16, 16  # of each that can be known
 CELLS = 128  # of an appearance, at most
 LOOKS = 600  # in which things may appear, at most
@@ -105,6 +106,17 @@ class Known:
         at = np.searchsorted(self._order, begins).clip(max=len(self._order) - 1)
         return [(int(y), int(x), *self._sizes[int(begins[y, x])]) for y, x in np.argwhere(self._order[at] == begins)]
 
+    def find_parts(self, shown: Signs) -> list[tuple[int, int, int, int]]:
+        """Return row, column, height and width of what is known by runs of cells in its rows below the first."""
+        rows = defaultdict[tuple[int, int, int, int], set[int]](set)
+        if len(self._part_order):
+            begins = beginnings(shown)
+            at = np.searchsorted(self._part_order, begins).clip(max=len(self._part_order) - 1)
+            for y, x in np.argwhere(self._part_order[at] == begins).tolist():
+                down, across, h, w = self._parts[int(begins[y, x])]
+                rows[y - down, x - across, h, w].add(down)
+        return [rect for rect, seen in rows.items() if len(seen) >= PARTS and min(rect) >= 0]
+
     def learn_size(self, top: Signs, height: int, width: int) -> None:
         """Take a vote for the size of what begins with cells ``top`` (MARKS,), if these tell anything."""
         if not self.grows or len(self._sizes) == SIZES or len(set(top.tolist())) < TELLING:
@@ -139,10 +151,11 @@ class Known:
             best.setdefault(self._looks[i][:4], i)
         return [self._appearance(i, float(share[i])) for i in sorted(best.values())]
 
-    def look_like(self, shown: Signs) -> NDArray[np.uint8] | None:
+    def look_like(self, shown: Signs, colours: NDArray[np.bool_]) -> NDArray[np.uint8] | None:
         """Return what something of a size looks like (height, width, pixels) of which contents ``shown`` are seen.
 
-        They are signs (height, width), 0 where nothing is seen. None: nothing that is known looks so.
+        They are signs (height, width), 0 where nothing is seen. Of looks that fit alike, the one that is most in the
+        ``colours`` (colours,) that are seen. None: nothing that is known looks so.
         """
         h, w = shown.shape
         known = [i for i, look in enumerate(self._looks) if look[2:4] == (h, w)]
@@ -152,7 +165,7 @@ class Known:
         body = shown != 0
         body[:1] = False  # its colours are others when it is not in front
         share = same[:, body].mean(1) if body.any() else np.zeros(len(known))
-        best = int(share.argmax())
+        best = int((share + SEEN_SO * (self._look_colours[known] @ colours)).argmax())
         return self._looks[known[best]][4].reshape(h, w, -1) if share[best] >= ALIKE else None
 
     def learn_appearance(self, top: Signs, y: int, x: int, cells: NDArray[np.uint8]) -> None:
@@ -307,6 +320,23 @@ class Known:
             self._look_first[i, np.unique(told[i, : len(cells)], return_index=True)[1]] = True
         self._contents, self._look_contents = np.unique(told, return_inverse=True)
         self._look_contents = self._look_contents.reshape(told.shape)
+        self._parts = self._runs(told)
+        self._part_order = np.sort(np.array(list(self._parts), np.int64))
+
+    def _runs(self, told: Signs) -> dict[int, tuple[int, int, int, int]]:
+        """Return, for runs of cells of looks ``told`` (looks, CELLS), where in what size of thing they lie.
+
+        Those only that lie nowhere else, and not in top rows: these have other colours in front.
+        """
+        found, elsewhere = dict[int, tuple[int, int, int, int]](), set[int]()
+        for (_, _, h, w, _), row in zip(self._looks, told, strict=True):
+            cells = row[: h * w].reshape(h, w)
+            runs = beginnings(cells)
+            for y, x in np.argwhere(_differ(cells) >= TELLING).tolist():
+                at = (y, x, h, w)
+                if found.setdefault(int(runs[y, x]), at) != at or y == 0:
+                    elsewhere.add(int(runs[y, x]))
+        return {run: at for run, at in found.items() if run not in elsewhere}
 
     def _appearance(self, i: int, share: float) -> Appearance:
         y, x, h, w, cells = self._looks[i]
@@ -390,6 +420,12 @@ def empty_tables(grid: tuple[int, int], pixels: int, colours: int) -> dict[str, 
         **empty_rules(pixels, colours),
         **empty_strokes(),
     }
+
+
+def _differ(shown: Signs) -> NDArray[np.int64]:
+    """Return (rows, columns - MARKS + 1) how many contents are in every run of ``MARKS`` cells."""
+    runs = np.sort(np.stack([shown[:, i : shown.shape[1] - MARKS + 1 + i] for i in range(MARKS)]), 0)
+    return 1 + (np.diff(runs, axis=0) != 0).sum(0)
 
 
 def beginning(top: Signs) -> int:

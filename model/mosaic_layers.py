@@ -221,20 +221,52 @@ class Layers(Pile):
             if anew and came.mean() >= FRESH and not above and self.now.any() and vote not in self._taught:
                 self._taught.add(vote)
                 self.known.learn_appearance(shown[y, x : x + MARKS], y, x, cells[y : y + h, x : x + w])
+        new += self._recognise_parts(cells, shown, tick)
         for number in new:
             self._unknow_hidden(number)
         for k in np.flatnonzero(self.sure):
             self._imagine(int(k))
 
+    def _recognise_parts(self, cells: NDArray[np.uint8], shown: NDArray[np.int64], tick: int) -> list[int]:
+        """Make layers of what is known by some of its rows, and whose beginning others hide; return their numbers."""
+        (rows, columns), new = self.grid, list[int]()
+        for y, x, h, w in self.known.find_parts(shown):
+            within, seen = (slice(y, y + h), slice(x, x + w)), self.level > 0
+            alike = seen & (self.rects[:, 2:] == (h, w)).all(1)
+            if y + h > rows - self.floor or x + w > columns or alike.any():
+                continue
+            on_ground = np.where(self.owner[within] == 0, shown[within], 0)
+            look = self.known.look_like(on_ground, self._colours_in(cells))
+            if look is None:
+                continue
+            wrong, owner = self._signs_of(look) != shown[within], self.owner[within]
+            above = [int(k) for k in np.unique(owner[owner > 0]) if wrong[owner == k].mean() > 0.5]
+            if not np.isin(owner[0, :MARKS], above).any():
+                continue  # its beginning is seen, and is another
+            mine = np.zeros(self.grid, np.bool_)
+            mine[within] = ~np.isin(owner, above)
+            self._unknow(mine)
+            new.append(self._add(np.array([y, x, h, w]), cells, tick, above))
+            self.sure[new[-1]] = True
+        return new
+
     def _imagine(self, k: int) -> None:
-        """Take what was never seen of a layer for what it is of others that look so; its top row is not known."""
+        """Take what was never seen of a layer for what it is of others that look so."""
         h, w = self.rects[k, 2:].tolist()
         unseen = self._signs[k, :h, :w] == 0
-        unseen[:1] = False
-        look = self.known.look_like(self._signs[k, :h, :w]) if unseen.any() else None
-        if look is not None:
-            self.contents[k, :h, :w][unseen] = look[unseen]
-            self._signs[k, :h, :w][unseen] = signs(look[unseen], self.none)
+        if not unseen.any():
+            return
+        look = self.known.look_like(self._signs[k, :h, :w], self._colours_in(self.compose()))
+        if look is None:
+            return
+        if unseen[0].any():  # things appear in front: behind, a top row has other colours
+            turn = self._turned()[1]
+            if turn is None or k == self.front or not (moves_of(turn[0]) & self._colours_in(look[0])).any():
+                unseen[0] = False
+            else:
+                look = np.concatenate([turned(look[:1], turn[0]), look[1:]])
+        self.contents[k, :h, :w][unseen] = look[unseen]
+        self._signs[k, :h, :w][unseen] = signs(look[unseen], self.none)
 
     def _unknow_still(self, rect: Rect, changed: NDArray[np.bool_]) -> None:
         """Forget what was taken for what lies beneath a new layer, if most of that was there already."""

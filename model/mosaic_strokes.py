@@ -62,12 +62,18 @@ class Strokes:
     def brush(self, shown: Signs, least: float = LIKELY) -> int:
         """Return the colour that a layer says it draws in, ``none`` where it says nothing.
 
+        What says another colour than most of what it shows tells more: blank paper goes with the usual one.
+
         Args:
             shown: (cells,) as in a :class:`Way`: a brush shows its colour somewhere.
             least: how sure it must be.
         """
         sure, colour = find(self._known, shown)
-        return int(colour[sure.argmax()]) if sure.max(initial=0) >= least * 1e6 else self.none
+        says = sure >= least * 1e6
+        if not says.any():
+            return self.none
+        other = says & (colour != np.bincount(colour[says]).argmax())
+        return int(colour[np.where(other if other.any() else says, sure, 0).argmax()])
 
     def learn(self, way: Way, cells: NDArray[np.uint8], hidden: NDArray[np.bool_]) -> None:
         """Count what the way did.
@@ -81,8 +87,8 @@ class Strokes:
         seen = met & ~hidden
         self._count(_places(way)[:, seen], np.stack(2 * [right.any(0)[seen]]))
         if drew(way, cells, self.none):
-            drawn = right[:, met].mean(1) >= MOST
-            self._count(_colours(way), np.repeat(drawn[:, None], 2, 1))
+            drawn, told = right[:, met].mean(1) >= MOST, way.inks != self.none
+            self._count(_colours(way)[told], np.repeat(drawn[told, None], 2, 1))
             for context in way.shown.tolist():
                 vote(self._met.setdefault(context, [0, 0, 0]), int(way.inks[drawn.argmax()]))
         self._ways += 1

@@ -51,6 +51,7 @@ class Job:
     seed: int  # of the episode
     ticks: int
     env_options: Mapping[str, Any] = field(default_factory=dict)
+    practice: bool = False  # by the player who does often what is rare
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +130,7 @@ def episodes(
     first: int = 0,
     limit: int | None = None,
     env_options: Mapping[str, Any] | None = None,
+    practice: bool = False,
     then: Callable[[Episode], Any] | None = None,
 ) -> Generator[Any, None, None]:
     """Play episodes and hand them over in memory, without end unless ``limit`` says how many.
@@ -137,6 +139,7 @@ def episodes(
 
     Args:
         first: number of the first episode.
+        practice: by the world's player who does often what is rare, where it has one.
         then: what a worker makes of an episode, to be handed over in its place; has to be picklable.
 
     Yields:
@@ -144,7 +147,7 @@ def episodes(
         degrees; NaN where the simulator tells none), and what ``distance`` in info tells, where
         it does. actions[i] led to frames[i]; frames[0] is the reset's.
     """
-    job_of = _Jobs(world, seed, maps, ticks, env_options or {})
+    job_of = _Jobs(world, seed, maps, ticks, env_options or {}, practice)
     numbers = iter(count(first) if limit is None else range(first, first + limit))
     waiting: deque[Future[Any]] = deque()
     with Pool(workers) as pool:
@@ -215,10 +218,11 @@ class _Jobs:
     maps: str
     ticks: int
     env_options: Mapping[str, Any]
+    practice: bool = False
 
     def __call__(self, number: int) -> Job:
         seed = int(np.random.SeedSequence([self.seed, number]).generate_state(1)[0]) >> 1
-        return Job(self.world.folder, self.maps, seed, self.ticks, self.env_options)
+        return Job(self.world.folder, self.maps, seed, self.ticks, self.env_options, self.practice)
 
 
 class Pool:
@@ -282,17 +286,17 @@ def _be_quiet() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
-_simulators: dict[tuple[Path, str, str], tuple[World, Any, Any]] = {}  # of this process; starting one takes time
+_simulators: dict[tuple[Path, str, str, bool], tuple[World, Any, Any]] = {}  # of this process; starting one takes time
 
 
 def simulator_of(job: Job) -> tuple[World, Any, Any]:
     """Return the simulator and the player for ``job`` in this process, started at the first call."""
-    key = (job.folder, job.maps, repr(sorted(job.env_options.items())))
+    key = (job.folder, job.maps, repr(sorted(job.env_options.items())), job.practice)
     if key not in _simulators:
         world = load_world(job.folder)
         size = {"width_px": world.width_px, "height_px": world.height_px}
         env = world.make_env(maps=job.maps, seed=job.seed, **{**size, **job.env_options})
-        _simulators[key] = (world, env, world.make_explorer(job.seed))
+        _simulators[key] = (world, env, world.make_explorer(job.seed, practice=job.practice))
     return _simulators[key]
 
 

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -95,7 +96,9 @@ def _count(folder: Path, eyes: Eyes, file: Path, ticks: int, seed: int, seconds:
     torch.set_num_threads(1)
     before = Counts.load(file) if file.exists() else None
     until = time.monotonic() + seconds
-    played = episodes(load_world(folder), seed, ticks=ticks, first=int(before.episodes[0]) if before else 0)
+    world, first = load_world(folder), int(before.episodes[0]) if before else 0
+    turns = [episodes(world, seed, ticks=ticks, first=first, practice=one) for one in (False, True)]
+    played = (next(turn) for turn in cycle(turns))  # as people play, and what they rarely do
 
     def in_time() -> Iterator[Episode]:
         yield next(played)

@@ -58,6 +58,7 @@ class WorldFile:
     scenes: str = ""  # folder of recordings to start from
     simulator: str = ""  # "package.module:callable" or "file.py:callable", returns a gymnasium.Env
     explorer: str = ""  # same form, returns a scripted player
+    practice: str = ""  # same form, returns one who does often what is rare, for training
     judge: str = ""  # same form, returns what reads the world's pictures for `eval --suite interface`
     demo: str = ""  # script of timed inputs that shows the world off
     licence: str = ""
@@ -81,6 +82,7 @@ class World:
     simulator: str | None
     explorer: str | None
     demo_script: Path | None
+    practice: str | None = None
     judge: str | None = None
     licence: str = ""
     context_frames: int = 1
@@ -223,8 +225,13 @@ class World:
             self.simulator is not None and "monsters" in signature(self._plug("simulator", self.simulator)).parameters
         )
 
-    def make_explorer(self, seed: int = 0) -> Any:
-        """Return the world's scripted player (``reset(seed)``, ``act(observation, info) -> (a,)``)."""
+    def make_explorer(self, seed: int = 0, *, practice: bool = False) -> Any:
+        """Return the world's scripted player (``reset(seed)``, ``act(observation, info) -> (a,)``).
+
+        With ``practice`` it is one who does often what is rare, where the world has one.
+        """
+        if practice and self.practice is not None:
+            return self._plug("practice", self.practice)(seed)
         if self.explorer is None:
             raise MissingPartError(f"world '{self.name}' has no explorer; world.toml names one with explorer = ...")
         return self._plug("explorer", self.explorer)(seed)
@@ -320,6 +327,7 @@ def load_world(folder: Path) -> World:
         + tuple(sorted(made_here.glob("*.dream"))),
         simulator=file.simulator or None,
         explorer=file.explorer or None,
+        practice=file.practice or None,
         judge=file.judge or None,
         demo_script=folder / file.demo if file.demo else None,
         licence=file.licence,

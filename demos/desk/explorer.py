@@ -45,17 +45,28 @@ def make_explorer(seed: int = 0) -> "Explorer":
     return Explorer(seed)
 
 
-class Explorer:
-    """Turns info into actions, float32 (62,), one per tick."""
+def make_practice(seed: int = 0) -> "Explorer":
+    """Return one in a hurry, who does often what others do rarely."""
+    return Explorer(seed, PRACTICE, haste=4.0)
 
-    def __init__(self, seed: int = 0) -> None:
+
+class Explorer:
+    """Turns info into actions, float32 (62,), one per tick.
+
+    Args:
+        habits: how often it takes up what, where that is not as in ``HABITS``.
+        haste: how many times faster than others it moves the pointer; it waits as much less.
+    """
+
+    def __init__(self, seed: int = 0, habits: Mapping[str, float] | None = None, haste: float = 1.0) -> None:
+        self.habits, self.haste = habits or {}, haste
         self.reset(seed)
 
     def reset(self, seed: int | None = None) -> None:
         """Forget what it was doing; with a seed, start the random stream over."""
         if seed is not None:
             self.rng = np.random.default_rng([seed, 0xDE])
-        self.patience = float(self.rng.uniform(0.1, 1.0))  # no two people work alike
+        self.patience = float(self.rng.uniform(0.1, 1.0)) / self.haste  # no two people work alike
         self.desk = Desk()
         self.at: tuple[float, float] = (WIDTH / 2, HEIGHT / 2)
         self.life = self._live()
@@ -71,7 +82,7 @@ class Explorer:
 
     def _live(self) -> Acts:
         names = list(HABITS)
-        weights = np.array([HABITS[name][0] for name in names])
+        weights = np.array([self.habits.get(name, HABITS[name][0]) for name in names])
         weights = weights * np.exp(self.rng.normal(0, LIKING, len(weights)))
         while True:
             habit = HABITS[str(self.rng.choice(names, p=weights / weights.sum()))][1]
@@ -232,7 +243,7 @@ class Explorer:
             goals.insert(0, (x + over * (x - self.at[0]), y + over * (y - self.at[1])))
         for goal in goals:
             start, far = self.at, math.dist(self.at, goal)
-            ticks = max(int(2 + far / float(self.rng.uniform(14, 34))), 1)
+            ticks = max(int((2 + far / float(self.rng.uniform(14, 34))) / self.haste), 1)
             for i in range(1, ticks + 1):
                 part = i / ticks
                 eased = part * part * part * (part * (6 * part - 15) + 10)
@@ -332,4 +343,8 @@ HABITS: dict[str, tuple[float, Callable[[Explorer], Acts]]] = {
     "intend": (0.16, Explorer.intend),
     "wander": (0.10, Explorer.wander),
     "idle": (0.05, Explorer.idle),
+}
+PRACTICE = {
+    **{"write": 0.10, "calculate": 0.18, "set_up": 0.22, "hide": 0.18, "paint": 0.05},
+    **{"drag": 0.04, "wander": 0.0, "idle": 0.02},
 }
