@@ -96,6 +96,21 @@ def test_training_and_test_desks_are_different_ones() -> None:
         simulator.make_env(maps="tests")
 
 
+def test_who_practises_does_often_what_others_do_rarely() -> None:
+    def kinds_of(practice: bool) -> Counter[str]:
+        world, kinds = find_world("desk"), Counter[str]()
+        for seed in range(8):
+            env, user = world.make_env(seed=seed), world.make_explorer(seed, practice=practice)
+            frame, info = env.reset(seed=seed)
+            for _ in range(120):
+                frame, _, _, _, info = env.step(user.act(frame, info))
+                kinds.update(info["kinds"])
+        return kinds
+
+    usual, practised = kinds_of(False), kinds_of(True)
+    assert all(practised[kind] > 1.5 * usual[kind] for kind in ("toggle", "calculate", "close", "minimise"))
+
+
 def test_action_vectors_and_acts_are_the_same_thing_in_both_directions() -> None:
     world = find_world("desk")
     assert world.schema.size == simulator.SIZE

@@ -198,6 +198,29 @@ def test_what_was_hidden_of_a_window_from_the_start_is_what_it_is_of_others() ->
     assert np.array_equal(layers.compose(raise_0), desktop.cells())
 
 
+def test_a_window_whose_title_is_hidden_is_known_by_what_is_seen_of_its_rows() -> None:
+    """Nobody saw its title here. When what lies over it goes, it is seen in colours that it has not in front."""
+    desktop = Titled()
+    desktop.places = [np.array(place) for place in ((2, 1), (0, 0), (6, 9))]
+    for i, contents in enumerate(desktop.contents):
+        contents[0] = np.random.default_rng(i).integers(0, 2, (SIZES[i][1], PIXELS)) + 50
+    turns = Known(empty_tables((ROWS, COLUMNS), PIXELS, NONE), grows=True)
+    first = layers_of(desktop, turns)
+    for tick, i in enumerate((0, 2, 0, 2, 0, 2)):
+        desktop.open(i)
+        first.show(desktop.cells(), REST, REST, tick)
+    known = Known(vars(knows(desktop, 0, 1, 2)) | {"turns": turns.turns}, grows=True)
+    for _ in range(VOTES):
+        known.learn_size(signs(desktop.contents[1] + 2, NONE)[0, :MARKS], *SIZES[1])  # behind others
+    for i in (0, 1, 2):
+        desktop.open(i)
+    layers = layers_of(desktop, Known(vars(known)))
+    assert (2, 1, *SIZES[0]) in {tuple(rect) for rect in layers.rects[layers.level > 0].tolist()}
+    desktop.hide(1)
+    hidden = [layers.compose(idea) for idea in layers.ideas(REST) if idea.kind == HIDE]
+    assert any((picture == desktop.cells())[2:7, 1:7].all() for picture in hidden)
+
+
 @pytest.mark.parametrize("order", [(1, 2), (2, 1)])
 def test_who_lies_over_whom_is_seen_where_a_title_goes_on_or_not(order: tuple[int, int]) -> None:
     desktop = Desktop()

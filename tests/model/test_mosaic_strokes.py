@@ -13,6 +13,7 @@ from dreamloop.model.mosaic_net import Seen
 from dreamloop.model.mosaic_pile import IN_FRONT, TOLD
 from dreamloop.model.mosaic_player import MosaicPlayer
 from dreamloop.model.mosaic_sprite import on_the_way
+from dreamloop.model.mosaic_strokes import Strokes, empty_strokes
 
 TINY = replace(mosaic_config(arch_mosaic.tiny_card().config), button=2)
 SIZE, PIXELS, NONE = (TINY.height_px, TINY.width_px), TINY.cell**2, TINY.colours
@@ -132,3 +133,13 @@ def test_a_brush_that_shows_its_colour_needs_no_stroke_seen_before() -> None:
         fresh.tick((10, 20), False)
         assert np.array_equal(fresh.tick((40, 10), True), fresh.picture), paint
         assert (fresh.picture[:, CANVAS:] == colour).any()
+
+
+def test_what_says_another_colour_than_most_does_tells_more() -> None:
+    """Blank paper goes with the usual colour, and there is much of it; a mark beside a paint goes with that one."""
+    strokes = Strokes(empty_strokes()["strokes"], NONE)
+    paper, mark, usual, other = [1, 2, 3], 4, 5, 6
+    strokes.take(np.array([*((one, 400, usual, 390) for one in paper), (mark, 40, other, 39)]))
+    assert strokes.brush(np.array([*paper, mark])) == other
+    assert strokes.brush(np.array(paper)) == usual
+    assert strokes.brush(np.array([99])) == NONE

@@ -221,7 +221,10 @@ def test_a_simulator_beside_the_world_is_loaded(tmp_path: Path) -> None:
     (tmp_path / "sim.py").write_text(code, encoding="utf-8")
     made: object = world.make_env(seed=3)
     assert made == ("env", 3)
-    assert world.make_explorer(5) == ("explorer", 5)
+    assert world.make_explorer(5) == world.make_explorer(5, practice=True) == ("explorer", 5)
+    practises = find_world(write_world(tmp_path, text + 'practice = "sim.py:make_env"\n'))
+    assert practises.make_explorer(5, practice=True) == ("env", 5)
+    assert practises.make_explorer(5) == ("explorer", 5)
 
 
 @pytest.mark.parametrize(
