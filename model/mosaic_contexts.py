@@ -171,7 +171,7 @@ def contexts_of(
     for name in ("title", "paper", "said", "done", "front", "form", "own", "deed", "next", "idea"):
         parts[name] = np.full((1, 1), getattr(setting, name))
     begun, begins, row, column = False, dict[int, NDArray[np.bool_]](), 0, 0
-    fires = np.zeros_like(shown, np.bool_)
+    fires: NDArray[Any] = np.zeros_like(shown)
     for number, counted, names in KINDS:
         if not begun and (counted in WRITING or not FROM_BEGIN.isdisjoint(names)):
             continue
@@ -187,7 +187,7 @@ def contexts_of(
         elif not FROM_BEGIN.isdisjoint(names):
             told = np.where(setting.layer == setting.layer[row, column], told, 0)
         if counted in MOVES and "height" in names:  # of a row as one, but for its edge, and for a caret
-            told = np.where(setting.edge if counted == FROM_RIGHT else moved(fires, MOVES[counted]), 0, told)
+            told = np.where(setting.edge if counted == FROM_RIGHT else moved(fires, MOVES[counted]) > 0, 0, told)
         yield counted, told
         if counted in WRITING:
             sure, outcome = find(known, told[begins[counted]])

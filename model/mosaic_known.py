@@ -24,7 +24,7 @@ CELLS = 128  # of an appearance, at most
 LOOKS = 600  # in which things may appear, at most
 VOTES = 3  # times that something must have been seen
 OFTEN = 50  # what is known is taken for seen so often; what is met so many times less than another is chance
-SEEN_SO = 0.004  # by which what was seen is worth more than a cast of it
+SEEN_SO = 0.1  # by which what was seen is worth more than a cast of it
 USUAL = 0.7  # where things of a size appear in so many looks as in most places, and not just by chance
 TOGETHER, SEEN = 8, 0.005  # looks of a picture, and the share of its pixels that a cast must turn, to be one
 ALIKE, SAME = 0.7, 0.94  # share of what is known of a ground that fits one that is known; that is of the same
@@ -425,7 +425,7 @@ def empty_tables(grid: tuple[int, int], pixels: int, colours: int) -> dict[str, 
 def _differ(shown: Signs) -> NDArray[np.int64]:
     """Return (rows, columns - MARKS + 1) how many contents are in every run of ``MARKS`` cells."""
     runs = np.sort(np.stack([shown[:, i : shown.shape[1] - MARKS + 1 + i] for i in range(MARKS)]), 0)
-    return 1 + (np.diff(runs, axis=0) != 0).sum(0)
+    return np.asarray(1 + (np.diff(runs, axis=0) != 0).sum(0))
 
 
 def beginning(top: Signs) -> int:
