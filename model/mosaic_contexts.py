@@ -148,10 +148,6 @@ def contexts_of(
 
     The number is 0 where a cell is none of the rule's business.
 
-    Where a cell changes for what it shows alone, as a caret does when a key is typed, something begins; others are
-    told by where they lie from there. What changes near a pointer that is pressed, as a button does, is what is
-    meant.
-
     Args:
         known: (n, 3) the rules that are known, sorted: some tell what others look at.
         setting: what is seen, and done.
@@ -159,55 +155,86 @@ def contexts_of(
         none: the number that stands for no colour.
         written: takes the numbers of the outcomes that what is done is found to write.
     """
-    parts: dict[str, Any] = {
-        **{"now": shown, "place": setting.place, "column": setting.column, "off": setting.off},
-        **{"height": setting.height, "tail": setting.tail, "last": setting.last, "mine": setting.mine},
-        **{name: moved(shown, np.array([0, down])) for name, down in LINES.items()},
-        **{"left": moved(shown, np.array([1, 0])), "right": moved(shown, MOVES[FROM_RIGHT])},
-        "under": shown[setting.pressed].reshape(1, 1) if setting.pressed else 0,
-        "then": (signs(setting.then, none) @ factors(len(setting.then))).reshape(1, 1),
-        **{"line": 0, "begun": 0, "begin": 0, "row": 0, "what": 0, "writes": 0},
-    }
-    for name in ("title", "paper", "said", "done", "front", "form", "own", "deed", "next", "idea"):
-        parts[name] = np.full((1, 1), getattr(setting, name))
-    begun, begins, row, column = False, dict[int, NDArray[np.bool_]](), 0, 0
-    fires: NDArray[Any] = np.zeros_like(shown)
+    reading = _Reading(known, setting, shown, none, written)
     for number, counted, names in KINDS:
-        if not begun and (counted in WRITING or not FROM_BEGIN.isdisjoint(names)):
-            continue
-        if counted in WRITING.values() and counted not in written:
-            continue
-        if begun and "last" in names:  # that is of a whole layer that is written anew
-            continue
-        if ("idea" in names and not setting.idea) or (setting.cast and "now" not in names):
-            continue
-        told = _looked_at(shown, number, names, parts)
-        if counted in WRITING:
-            told = np.where(begins[counted], told, 0)
+        if reading.asks(counted, names):
+            told = reading.told(number, counted, names)
+            yield counted, told
+            reading.take(number, counted, told)
+
+
+class _Reading:
+    """What kinds of rules look at, one after the other: what some tell, others look at.
+
+    Where a cell changes for what it shows alone, as a caret does when a key is typed, something begins; others are
+    told by where they lie from there. What changes near a pointer that is pressed, as a button does, is what is
+    meant.
+    """
+
+    def __init__(self, known: Signs, setting: Setting, shown: Signs, none: int, written: dict[int, int]) -> None:
+        self.known, self.setting, self.shown, self.written = known, setting, shown, written
+        self.begins: dict[int, NDArray[np.bool_]] | None = None  # cells in which what is written begins
+        self.fires: NDArray[Any] = np.zeros_like(shown)  # cells that something begins with
+        self.here: NDArray[np.bool_] = np.zeros_like(shown, np.bool_)  # those of the layer in which it does
+        self.parts: dict[str, Any] = {
+            **{"now": shown, "place": setting.place, "column": setting.column, "off": setting.off},
+            **{"height": setting.height, "tail": setting.tail, "last": setting.last, "mine": setting.mine},
+            **{name: moved(shown, np.array([0, down])) for name, down in LINES.items()},
+            **{"left": moved(shown, np.array([1, 0])), "right": moved(shown, MOVES[FROM_RIGHT])},
+            "under": shown[setting.pressed].reshape(1, 1) if setting.pressed else 0,
+            "then": (signs(setting.then, none) @ factors(len(setting.then))).reshape(1, 1),
+            **{"line": 0, "begun": 0, "begin": 0, "row": 0, "what": 0, "writes": 0},
+        }
+        for name in ("title", "paper", "said", "done", "front", "form", "own", "deed", "next", "idea"):
+            self.parts[name] = np.full((1, 1), getattr(setting, name))
+
+    def asks(self, counted: int, names: Sequence[str]) -> bool:
+        """Say whether a kind of rule has anything to say here."""
+        if self.begins is None and (counted in WRITING or not FROM_BEGIN.isdisjoint(names)):
+            return False
+        if counted in WRITING.values() and counted not in self.written:
+            return False
+        if self.begins is not None and "last" in names:  # that is of a whole layer that is written anew
+            return False
+        return not ("idea" in names and not self.setting.idea) and not (self.setting.cast and "now" not in names)
+
+    def told(self, number: int, counted: int, names: Sequence[str]) -> Signs:
+        """Return the numbers (rows, columns) of a kind."""
+        told = _looked_at(self.shown, number, names, self.parts)
+        if counted in WRITING and self.begins is not None:
+            told = np.where(self.begins[counted], told, 0)
         elif not FROM_BEGIN.isdisjoint(names):
-            told = np.where(setting.layer == setting.layer[row, column], told, 0)
+            told = np.where(self.here, told, 0)
         if counted in MOVES and "height" in names:  # of a row as one, but for its edge, and for a caret
-            told = np.where(setting.edge if counted == FROM_RIGHT else moved(fires, MOVES[counted]) > 0, 0, told)
-        yield counted, told
-        if counted in WRITING:
-            sure, outcome = find(known, told[begins[counted]])
+            ends = self.setting.edge if counted == FROM_RIGHT else moved(self.fires, MOVES[counted]) > 0
+            told = np.where(ends, 0, told)
+        return told
+
+    def take(self, number: int, counted: int, told: Signs) -> None:
+        """Let the kinds that follow look at what this one tells."""
+        if counted in WRITING and self.begins is not None:
+            sure, outcome = find(self.known, told[self.begins[counted]])
             if sure.max(initial=0) >= SURE * 1e6:
-                written[WRITING[counted]], parts["writes"] = int(outcome[0]), 1
-        if number == 1 and setting.pressed:
-            means = find(known, told)[0] > 0
-            parts["what"] = setting.place[means][:1].reshape(-1, 1) if means.any() else 0
-        elif number in (0, 21) and setting.said and not setting.idea and not begun:
-            fires = find(known, told)[0] > 0
-            if begun := bool(fires.any()):
-                row, column = np.argwhere(fires)[0]
-                begins = {what: np.zeros_like(fires) for what in WRITING}
-                begins[WRITES][row, column] = True
-                begins[WRITES_BELOW][row + 1 : row + 2, column] = fires[row + 1 : row + 2, column]
-                lines = np.arange(len(shown))[:, None] - row
-                parts["line"] = np.where(abs(lines) <= NEAR, lines + NEAR + 1, 0)
-                parts["begun"] = 1 + setting.column[row, column].reshape(1, 1)
-                parts["begin"] = setting.place[row, column].reshape(1, 1)
-                parts["row"] = 1 + setting.row[row, column].reshape(1, 1)
+                self.written[WRITING[counted]], self.parts["writes"] = int(outcome[0]), 1
+        if number == 1 and self.setting.pressed:
+            means = find(self.known, told)[0] > 0
+            self.parts["what"] = self.setting.place[means][:1].reshape(-1, 1) if means.any() else 0
+        elif number in (0, 21) and self.setting.said and not self.setting.idea and self.begins is None:
+            fires = find(self.known, told)[0] > 0
+            if fires.any():
+                self._begin(fires)
+
+    def _begin(self, fires: NDArray[np.bool_]) -> None:
+        setting, (row, column) = self.setting, np.argwhere(fires)[0]
+        self.fires, self.here = fires, setting.layer == setting.layer[row, column]
+        self.begins = {what: np.zeros_like(fires) for what in WRITING}
+        self.begins[WRITES][row, column] = True
+        self.begins[WRITES_BELOW][row + 1 : row + 2, column] = fires[row + 1 : row + 2, column]
+        lines = np.arange(len(self.shown))[:, None] - row
+        self.parts["line"] = np.where(abs(lines) <= NEAR, lines + NEAR + 1, 0)
+        self.parts["begun"] = 1 + setting.column[row, column].reshape(1, 1)
+        self.parts["begin"] = setting.place[row, column].reshape(1, 1)
+        self.parts["row"] = 1 + setting.row[row, column].reshape(1, 1)
 
 
 def moved(shown: Signs, step: NDArray[np.int64]) -> Signs:
