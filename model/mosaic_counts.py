@@ -1,4 +1,4 @@
-"""What is counted for rules and strokes, as plain arrays: from play that many processes follow, added up.
+"""What is counted for rules, strokes and what appears, as plain arrays: from play of many processes, added up.
 
 Knows nothing about where play comes from.
 """
@@ -25,15 +25,18 @@ class Counts(NamedTuple):
     rules: Counted  # (n, 5) as mosaic_rules.Rules.counted
     contents: NDArray[np.uint8]  # (k, pixels)
     strokes: Counted  # (m, 4) as mosaic_strokes.Strokes.counted
+    places: Counted  # (p, 6) and looks (p, cells, pixels), as mosaic_known.Known.met_looks
+    looks: NDArray[np.uint8]
     episodes: Counted  # (1,) how many
 
     @classmethod
     def of(cls, known: Known, episodes: int) -> "Counts":
         """Return what was counted."""
-        return cls(*known.by_rule.counted, known.by_stroke.counted, np.array([episodes]))
+        return cls(*known.by_rule.counted, known.by_stroke.counted, *known.met_looks, np.array([episodes]))
 
     def put_in(self, known: Known) -> None:
-        """Let rules and strokes follow from these counts."""
+        """Let rules, strokes and what may appear follow from these counts."""
+        known.take_looks(self.places, self.looks)
         known.by_rule.take(self.rules, self.contents)
         known.by_stroke.take(self.strokes)
 
@@ -55,6 +58,7 @@ class Counts(NamedTuple):
             _add_up(np.concatenate([one.rules for one in parts])),
             np.unique(np.concatenate([one.contents for one in parts]), axis=0),
             _add_up(np.concatenate([one.strokes for one in parts])),
+            *_met_most(np.concatenate([one.places for one in parts]), np.concatenate([one.looks for one in parts])),
             np.sum([one.episodes for one in parts], 0),
         )
 
@@ -74,6 +78,13 @@ def _add_up(counted: Counted) -> Counted:
     for column in {1, *range(4, sums.shape[1])}:
         found[:, column] = np.add.reduceat(sums[:, column], first)
     return found
+
+
+def _met_most(places: Counted, looks: NDArray[np.uint8]) -> tuple[Counted, NDArray[np.uint8]]:
+    """Return of what appeared (n, 6) at the same place in the same size what was met most, and its looks."""
+    order = places[:, -1].argsort(kind="stable")[::-1]
+    first = np.unique(places[order, :-1], axis=0, return_index=True)[1]
+    return places[order][first], looks[order][first]
 
 
 def count(eyes: Eyes, counts: Counts | None, episodes: Iterable[Episode]) -> Counts:

@@ -171,7 +171,12 @@ class Known:
     def learn_appearance(self, top: Signs, y: int, x: int, cells: NDArray[np.uint8]) -> None:
         """Take note of what appeared: at each place what it showed most often."""
         h, w = cells.shape[:2]
-        if not self.grows or h * w > CELLS or len(set(top.tolist())) < TELLING or self._is_behind(cells[0]):
+        if (
+            not (self.grows or self.counts_rules)
+            or h * w > CELLS
+            or len(set(top.tolist())) < TELLING
+            or self._is_behind(cells[0])
+        ):
             return
         place, cells = (beginning(top), y, x, h, w), cells.reshape(h * w, -1)
         if place in self._met:
@@ -181,10 +186,36 @@ class Known:
         met = self._met[place].met if place in self._met else 0
         if met < VOTES or not (met == VOTES or met.bit_count() == 1):  # it settles; to read it again takes time
             return
+        self._write(place)
+        self._read()
+
+    def _write(self, place: tuple[int, ...]) -> None:
+        """Put what appears at a place into the tables, if there is room."""
         row = self._rows.setdefault(place, len(self._rows)) if len(self._rows) < APPEARANCES else self._rows.get(place)
         if row is not None:
-            self.places[row], self.looks[row, : h * w] = place, self._met[place].cells
-            self._read()
+            cells = self._met[place].cells
+            self.places[row], self.looks[row, : len(cells)] = place, cells
+
+    @property
+    def met_looks(self) -> tuple[Signs, NDArray[np.uint8]]:
+        """What appeared (n, 6): beginnings, where, in which size, and how often each was met; and what it showed.
+
+        That is (n, CELLS, pixels).
+        """
+        looks = np.full((len(self._met), *self.looks.shape[1:]), self.none, np.uint8)
+        for look, one in zip(looks, self._met.values(), strict=True):
+            look[: len(one.cells)] = one.cells
+        return np.array([(*place, one.met) for place, one in self._met.items()], np.int64).reshape(-1, 6), looks
+
+    def take_looks(self, met: Signs, looks: NDArray[np.uint8]) -> None:
+        """Take what appeared, as :attr:`met_looks` gives it, in place of what was known to."""
+        self.places[:], self.looks[:] = 0, self.none
+        self._rows, self._met = {}, {}
+        for (*place, times), look in sorted(zip(met.tolist(), looks, strict=True), key=lambda one: -one[0][-1]):
+            self._met[tuple(place)] = _Majority(look[: place[3] * place[4]], self.none, times)
+            if times >= VOTES:
+                self._write(tuple(place))
+        self._read()
 
     # --- casts ---
 

@@ -314,12 +314,15 @@ def times_of(sure: int) -> int:
 
 
 def vote(one: list[int], outcome: int) -> None:
-    """Count an outcome; another takes the place of what followed most before when that is no majority any more."""
+    """Count an outcome; another takes the place of what followed most before when that is no majority any more.
+
+    It is counted from then on: what was held against the one before is not held against it.
+    """
     one[0] += 1
     if one[1] == outcome:
         one[2] += 1
     elif 2 * one[2] < one[0]:
-        one[1:3] = outcome, 1
+        one[:3] = 1, outcome, 1
 
 
 def empty_rules(pixels: int, colours: int) -> dict[str, NDArray[Any]]:

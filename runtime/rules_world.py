@@ -22,7 +22,8 @@ from dreamloop.runtime.clock import SystemClock
 from dreamloop.runtime.collect import Pool, episodes
 from dreamloop.runtime.world import World, load_world
 
-COUNTED = ("rules", "outcomes", "strokes")
+COUNTED = ("rules", "outcomes", "strokes")  # from nothing
+GOES_ON = ("places", "looks")  # from what the checkpoint knows
 TICKS = 220  # of an episode: many desks tell more than long plays
 FORMAT = 1  # another one where the code that follows sees the same play differently
 TURNS = 5  # times that what was counted is written down
@@ -77,7 +78,7 @@ def train_rules(
     counts = Counts.join([Counts.load(file) for file in sorted(folder.glob(f"{_sign(eyes, ticks)}-*.safetensors"))])
     known = Known(eyes.learnt, counts=True)
     counts.put_in(known)
-    for name in COUNTED:
+    for name in (*COUNTED, *GOES_ON):
         getattr(net, name).copy_(torch.from_numpy(getattr(known, name)))
     about = {
         "command": f"dreamloop train {world.name} --rules --minutes {minutes:g} --start {path.name}",
@@ -87,7 +88,7 @@ def train_rules(
         "started_from": card.weights_hash,
     }
     card = replace(card, provenance={**card.provenance, "rules": about})
-    saved = save_checkpoint(end, weights_of(net, tensors, COUNTED), card)
+    saved = save_checkpoint(end, weights_of(net, tensors, (*COUNTED, *GOES_ON)), card)
     return {**about, **known.counts, "weights_hash": saved.weights_hash, "path": str(end)}
 
 

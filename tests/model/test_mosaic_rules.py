@@ -18,7 +18,7 @@ from dreamloop.model.mosaic_known import Known, empty_tables
 from dreamloop.model.mosaic_net import Seen
 from dreamloop.model.mosaic_pile import CAST, HIDE, IN_FRONT, TOLD, UNKNOWN, Idea, stays
 from dreamloop.model.mosaic_player import MosaicPlayer
-from dreamloop.model.mosaic_rules import Rules, empty_rules
+from dreamloop.model.mosaic_rules import Rules, empty_rules, sure_of, vote
 from dreamloop.model.mosaic_setting import setting_of
 
 TINY = replace(mosaic_config(arch_mosaic.tiny_card().config), button=2)
@@ -88,6 +88,18 @@ def test_what_followed_again_and_again_is_foreseen_where_it_was_never_seen() -> 
     player.layers.known.by_rule.settle()
     assert np.array_equal(foreseen(player, page), typed(page, A))
     assert np.array_equal(foreseen(player, page, key=False), page), "nothing is done"
+
+
+def test_what_is_so_now_is_not_held_back_by_what_was_so_before() -> None:
+    """What was counted while little was known, and wrongly, is outvoted by twice as much and then forgotten."""
+    one = [0, A, 0, 0]
+    for outcome in [A] * 10 + [B] * 40:
+        vote(one, outcome)
+    assert one[1] == B
+    assert sure_of(*one[::2][:2]) > 0.9e6
+    for outcome in [A, B] * 20:
+        vote(one, outcome)
+    assert sure_of(*one[::2][:2]) < 0.8e6
 
 
 def test_what_was_met_once_is_no_rule() -> None:
