@@ -211,10 +211,13 @@ class Known:
         """Take what appeared, as :attr:`met_looks` gives it, in place of what was known to."""
         self.places[:], self.looks[:] = 0, self.none
         self._rows, self._met = {}, {}
-        for (*place, times), look in sorted(zip(met.tolist(), looks, strict=True), key=lambda one: -one[0][-1]):
-            self._met[tuple(place)] = _Majority(look[: place[3] * place[4]], self.none, times)
-            if times >= VOTES:
-                self._write(tuple(place))
+        most = Counter[tuple[int, ...]]()
+        for (begins, *at, times), look in sorted(zip(met.tolist(), looks, strict=True), key=lambda one: -one[0][-1]):
+            place, most[tuple(at)] = (begins, *at), max(most[tuple(at)], times)
+            one = self._met[place] = _Majority(look[: place[3] * place[4]], self.none, times)
+            one.sure *= max(times // 2, 1)  # so much speaks against what comes now and then
+            if times >= max(VOTES, most[tuple(at)] // OFTEN):
+                self._write(place)
         self._read()
 
     # --- casts ---
