@@ -117,7 +117,7 @@ class Setting(NamedTuple):
     tail: Signs  # (rows, columns) 1 where what fills the rest of a row begins, in the layer in front
     last: Signs  # (rows, columns) the last row of its layer in which anything stands
     off: Signs  # (rows, columns) where each lies from what is pressed or let go, 0: far, or nothing is
-    mine: Signs  # (rows, columns) 1 in the layer that will be in front
+    mine: Signs  # (rows, columns) 1 in the layer that will be in front, or is while a new one appears
     edge: NDArray[np.bool_]  # (rows, columns) the last two columns of each layer: what is beyond does not come along
     blank: tuple[int, int]  # row and column of a cell that shows what most of the layer in front does
     pressed: tuple[int, int] | None  # row and column that the pointer is pressed on in this tick

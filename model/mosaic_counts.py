@@ -1,4 +1,4 @@
-"""What is counted for rules, strokes and what appears, as plain arrays: from play of many processes, added up.
+"""What is counted for rules, strokes and what appears, as plain arrays: from play of many processes, put together.
 
 Knows nothing about where play comes from.
 """
@@ -52,7 +52,7 @@ class Counts(NamedTuple):
 
     @classmethod
     def join(cls, parts: Sequence["Counts"]) -> "Counts":
-        """Add counts up, at least one."""
+        """Add counts up, at least one; of what appears at the same place, what was met most often is kept."""
         # Of a context that was followed by this here and by that there, what followed more often is kept.
         return cls(
             _add_up(np.concatenate([one.rules for one in parts])),

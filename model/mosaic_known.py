@@ -24,7 +24,7 @@ CELLS = 128  # of an appearance, at most
 LOOKS = 600  # in which things may appear, at most
 VOTES = 3  # times that something must have been seen
 OFTEN = 50  # what is known is taken for seen so often; what is met so many times less than another is chance
-SEEN_SO = 0.004  # by which what was seen is worth more than a cast of it
+SEEN_SO = 0.004  # by which what was seen is worth more than a cast of it; so much are its colours worth, too
 USUAL = 0.7  # where things of a size appear in so many looks as in most places, and not just by chance
 TOGETHER, SEEN = 8, 0.005  # looks of a picture, and the share of its pixels that a cast must turn, to be one
 ALIKE, SAME = 0.7, 0.94  # share of what is known of a ground that fits one that is known; that is of the same
@@ -50,7 +50,7 @@ class Known:
     """Some tables; they grow while ``grows``.
 
     Args:
-        counts: whether rules and strokes are counted; None: if the tables grow.
+        counts: whether rules, strokes and what appears are counted; None: if the tables grow.
         tables: by their names ``TABLES``:
             sizes (SIZES, 3) int64: number of a beginning, height, width; a height of 0: unused.
             places (APPEARANCES, 5) int64: number of a beginning, row, column, height, width.
@@ -458,7 +458,8 @@ def empty_tables(grid: tuple[int, int], pixels: int, colours: int) -> dict[str, 
 
 def _differ(shown: Signs) -> NDArray[np.int64]:
     """Return (rows, columns - MARKS + 1) how many contents are in every run of ``MARKS`` cells."""
-    runs = np.sort(np.stack([shown[:, i : shown.shape[1] - MARKS + 1 + i] for i in range(MARKS)]), 0)
+    columns = max(shown.shape[1] - MARKS + 1, 0)
+    runs = np.sort(np.stack([shown[:, i : columns + i] for i in range(MARKS)]), 0) if columns else shown[None, :, :0]
     return np.asarray(1 + (np.diff(runs, axis=0) != 0).sum(0))
 
 

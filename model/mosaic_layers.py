@@ -228,7 +228,10 @@ class Layers(Pile):
             self._imagine(int(k))
 
     def _recognise_parts(self, cells: NDArray[np.uint8], shown: NDArray[np.int64], tick: int) -> list[int]:
-        """Make layers of what is known by some of its rows, and whose beginning others hide; return their numbers."""
+        """Make layers of what is known by some of its rows, and whose beginning others hide; return their numbers.
+
+        Of two things of one size only one is found so.
+        """
         (rows, columns), new = self.grid, list[int]()
         for y, x, h, w in self.known.find_parts(shown):
             within, seen = (slice(y, y + h), slice(x, x + w)), self.level > 0

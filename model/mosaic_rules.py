@@ -56,7 +56,8 @@ class Rules:
         self.rules, self.outcomes, self.none = rules, outcomes, none
         self._settings, self._due = 0, SETTLE
         if grows:  # a context is counted from the second time on that it is met; most are met once
-            self._once, self._known_of = np.zeros(ONCE, np.bool_), np.zeros(ONCE, np.bool_)
+            self._once = np.zeros(ONCE, np.bool_)
+            self._known_of = np.zeros(ONCE, np.bool_)  # a quick look whether one may be counted already
             told = signs(outcomes, none)
             self._contents = dict(zip(told.tolist(), outcomes.copy(), strict=True))
             # How often each was met, what followed most, how often that did, and how often no other was as sure of it:
@@ -322,7 +323,7 @@ def vote(one: list[int], outcome: int) -> None:
     if one[1] == outcome:
         one[2] += 1
     elif 2 * one[2] < one[0]:
-        one[:3] = 1, outcome, 1
+        one[:] = [1, outcome, 1, *(0 for _ in one[3:])]
 
 
 def empty_rules(pixels: int, colours: int) -> dict[str, NDArray[Any]]:

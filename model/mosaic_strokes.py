@@ -62,7 +62,8 @@ class Strokes:
     def brush(self, shown: Signs, least: float = LIKELY) -> int:
         """Return the colour that a layer says it draws in, ``none`` where it says nothing.
 
-        What says another colour than most of what it shows tells more: blank paper goes with the usual one.
+        What says another colour than most of what it shows tells more: blank paper goes with the usual one. If no
+        colour is said by most, the surest is right.
 
         Args:
             shown: (cells,) as in a :class:`Way`: a brush shows its colour somewhere.
@@ -72,7 +73,8 @@ class Strokes:
         says = sure >= least * 1e6
         if not says.any():
             return self.none
-        other = says & (colour != np.bincount(colour[says]).argmax())
+        votes = np.bincount(colour[says])
+        other = says & (colour != votes.argmax()) & (votes.max() > says.sum() / 2)
         return int(colour[np.where(other if other.any() else says, sure, 0).argmax()])
 
     def learn(self, way: Way, cells: NDArray[np.uint8], hidden: NDArray[np.bool_]) -> None:

@@ -22,7 +22,7 @@ from dreamloop.runtime.world import World
 
 TAUGHT = ("ideas",)
 A_FILE = 16  # episodes that are kept in a file together
-FORMAT = 1  # another one where the code that follows sees the same play differently
+FORMAT = 2  # another one where the code that follows sees the same play differently
 UNTAUGHT = 16  # one file in so many is looked at while teaching, and not taught
 
 

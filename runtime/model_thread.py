@@ -2,9 +2,9 @@
 
 torch releases Python's lock while it computes; meanwhile the calling thread (the one with the window) looks
 at the devices every 4 ms. Everything that touches the model goes through here: it lives on one thread, from
-its opening to its end, and no other thread computes with torch. Each that does gets a team of processor threads of its
-own; with more of them than cores all go to sleep after every operation, and a step takes half as long again. Knows
-nothing about windows: it is handed a function to call while it waits.
+its opening to its end, and no other thread should compute with torch. Each that does gets a team of processor threads
+of its own; with more of them than cores all go to sleep after every operation, and a step takes half as long again.
+Knows nothing about windows: it is handed a function to call while it waits.
 """
 
 import queue

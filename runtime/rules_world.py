@@ -25,7 +25,7 @@ from dreamloop.runtime.world import World, load_world
 COUNTED = ("rules", "outcomes", "strokes")  # from nothing
 GOES_ON = ("places", "looks")  # from what the checkpoint knows
 TICKS = 220  # of an episode: many desks tell more than long plays
-FORMAT = 1  # another one where the code that follows sees the same play differently
+FORMAT = 2  # another one where the code that follows sees the same play differently
 TURNS = 5  # times that what was counted is written down
 
 
@@ -98,8 +98,9 @@ def _count(folder: Path, eyes: Eyes, file: Path, ticks: int, seed: int, seconds:
     before = Counts.load(file) if file.exists() else None
     until = time.monotonic() + seconds
     world, first = load_world(folder), int(before.episodes[0]) if before else 0
-    turns = [episodes(world, seed, ticks=ticks, first=first, practice=one) for one in (False, True)]
-    played = (next(turn) for turn in cycle(turns))  # as people play, and what they rarely do
+    kinds = (False, True) if world.practice else (False,)  # as people play, and what they rarely do
+    turns = [episodes(world, seed, ticks=ticks, first=first, practice=one) for one in kinds]
+    played = (next(turn) for turn in cycle(turns))
 
     def in_time() -> Iterator[Episode]:
         yield next(played)
@@ -111,4 +112,4 @@ def _count(folder: Path, eyes: Eyes, file: Path, ticks: int, seed: int, seconds:
 
 def _sign(eyes: Eyes, ticks: int) -> str:
     """Return a word for what eyes know and what is counted: to others the same play looks different."""
-    return eyes.sign(FORMAT, KINDS, ALONE, eyes.config, ticks, without=COUNTED)
+    return eyes.sign(FORMAT, KINDS, ALONE, eyes.config, ticks, without=(*COUNTED, *GOES_ON))

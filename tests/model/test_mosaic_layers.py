@@ -174,6 +174,25 @@ def test_what_appeared_more_than_once_is_offered_again() -> None:
     assert layers.rects[1].tolist() == [*PLACES[0], *SIZES[0]]
 
 
+def test_what_appeared_is_handed_on_with_how_often_it_was_met() -> None:
+    """What came a few times where another comes always is no look: somebody painted before it was closed."""
+    desktop, known = Desktop(), Known(empty_tables((ROWS, COLUMNS), PIXELS, NONE), counts=True)
+    stray = desktop.contents[0].copy()
+    stray[0] = stray[0, ::-1]
+    for window, times in ((desktop.contents[0], 200), (stray, VOTES), (desktop.contents[1], VOTES)):
+        place = PLACES[1] if len(window) == SIZES[1][0] else PLACES[0]
+        for _ in range(times):
+            known.learn_appearance(signs(window, NONE)[0, :MARKS], *place, window)
+    met, looks = known.met_looks
+    assert sorted(met[:, -1].tolist()) == [VOTES, VOTES, 200]
+    again = Known(empty_tables((ROWS, COLUMNS), PIXELS, NONE))
+    again.take_looks(met, looks)
+    shown = {cells.tobytes() for *_, cells in again._looks}
+    assert shown == {desktop.contents[i].reshape(-1, PIXELS).tobytes() for i in (0, 1)}
+    assert sorted(again.met_looks[0].tolist()) == sorted(met.tolist())
+    assert Known(vars(again)).counts["appearances"] == again.counts["appearances"] == 2
+
+
 def knows(desktop: Desktop, *windows: int) -> Known:
     """What is known once some windows were seen again and again."""
     known = Known.nothing((ROWS, COLUMNS), PIXELS, NONE)
