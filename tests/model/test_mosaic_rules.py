@@ -426,6 +426,22 @@ def test_what_stands_as_a_rule_says_already_is_nothing_against_it() -> None:
     assert np.array_equal(foretold(rules, {"cells": other, **places()})[2], page[2])
 
 
+def test_what_is_wiped_is_wiped_to_the_paper_of_its_window() -> None:
+    """Windows in the light and in the dark begin with the same title in front."""
+    page, dark = line(6), line(6)
+    dark[(dark == BLANK).all(-1)] = 0
+    cases, unseen = [], []
+    for paper, clean in ((BLANK, page), (0, dark)):
+        for letter in range(3, 8):
+            cells = clean.copy()
+            cells[2, :2] = letter
+            case = {"cells": cells, "paper": paper, "then": page[0, :4], "blank": (0, 0), **places()}
+            (unseen if letter == 7 else cases).append((case, clean))
+    rules = learnt(*cases)
+    for case, clean in unseen:
+        assert np.array_equal(foretold(rules, case)[2], clean[2])
+
+
 def test_what_is_written_at_a_calculator_is_not_written_elsewhere() -> None:
     """A caret stands in a window behind the one that is written in."""
     page, behind = setting().cells, {"mine": np.zeros(TINY.grid, np.int64), "front": 30, "form": 40}
