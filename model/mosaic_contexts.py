@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from dreamloop.model.mosaic_cells import factors, shift, signs
 
 SURE = 0.8  # how sure a rule must be
+ALIKE = 0.01  # in how sure it is that they change are the cells in which something begins
 NEAR = 3  # lines above and below where something begins in which it may change cells too
 STOOD = 4  # ticks that a cell must have stood still to go on by itself
 
@@ -38,16 +39,20 @@ KINDS = (  # of rules: what is counted, and what it looks at (see contexts_of); 
     (40, WRITES, ("done", "form", "paper")),
     (41, WRITES_BELOW, ("done", "form", "paper")),
     (1, TO, ("now", "done", "off", "mine")),
+    (1, TO, ("now", "done", "off")),
     (2, TO, ("now", "done", "under", "mine")),
+    (2, TO, ("now", "done", "under")),
     (34, TO, ("now", "height", "done", "what")),
     (3, TO, ("now", "left", "done", "under", "form")),
     (4, TO, ("now", "right", "done", "under", "form")),
     (5, TO, ("now", "place", "done", "under", "form")),
     (6, TO, ("place", "done", "then", "paper", "what")),
+    (6, TO, ("place", "done", "then", "what")),
     (7, TO, ("now", "place", "done", "form", "what")),
     (8, TO, ("now", "right", "place", "done", "form", "what")),
     (28, TO, ("now", "place", "done", "then", "what", "deed")),
     (36, TO, ("place", "done", "form", "paper", "what", "deed")),
+    (36, TO, ("place", "done", "form", "what", "deed")),
     (9, TO, ("now", "column", "line", "begun", "done", "form")),
     (10, TO, ("now", "left", "line", "begun", "done", "form")),
     (38, TO, ("now", "tail", "line", "begun", "done", "form")),
@@ -77,7 +82,9 @@ KINDS = (  # of rules: what is counted, and what it looks at (see contexts_of); 
     (32, FROM_RIGHT, ("height", "done", "form", "what")),
     (33, FROM_RIGHT, ("height", "done", "form", "what", "deed")),
     (23, TO, ("place", "begin", "done", "then", "paper")),
+    (23, TO, ("place", "begin", "done", "then")),
     (24, TO, ("place", "row", "done", "then", "paper")),
+    (24, TO, ("place", "row", "done", "then")),
     (25, FROM_BELOW, ("height", "begin", "form", "writes")),
     (26, FROM_BELOW, ("height", "row", "done", "form")),
     (62, FROM_2_BELOW, ("height", "begin", "form", "writes")),
@@ -89,12 +96,15 @@ KINDS = (  # of rules: what is counted, and what it looks at (see contexts_of); 
     (19, ELSE, ("now", "column", "line", "begun", "form", "writes")),
     (20, ELSE, ("now", "left", "line", "begun", "form", "writes")),
     (22, ELSE, ("place", "begin", "then", "paper", "writes")),
+    (22, ELSE, ("place", "begin", "then", "writes")),
     (30, ELSE, ("left", "done", "under", "form")),
     (31, ELSE, ("right", "done", "under", "form")),
 )
 ALONE = (  # of what goes on by itself; what is two cells high is told by both
     (50, ("now", "above", "below", "place", "age")),
     (39, ("now", "above", "below", "place", "rest", "latest")),
+    (50, ("now", "place", "age")),
+    (39, ("now", "place", "rest", "latest")),
 )
 LINES = {  # cells that what stands there moves down
     **{"above": 1, "2 above": 2, "3 above": 3},
@@ -218,11 +228,12 @@ class _Reading:
                 self.written[WRITING[counted]], self.parts["writes"] = int(outcome[0]), 1
         if number == 1 and self.setting.pressed:
             means = find(self.known, told)[0] > 0
-            self.parts["what"] = self.setting.place[means][:1].reshape(-1, 1) if means.any() else 0
+            if means.any():
+                self.parts["what"] = self.setting.place[means][:1].reshape(-1, 1)
         elif number in (0, 21) and self.setting.said and not self.setting.idea and self.begins is None:
-            fires = find(self.known, told)[0] > 0
-            if fires.any():
-                self._begin(fires)
+            sure, _ = find(self.known, told)
+            if sure.any():  # what changed by chance so far, as a rare letter does, is less sure than a caret
+                self._begin((sure > 0) & (sure >= sure.max() - ALIKE * 1e6))
 
     def _begin(self, fires: NDArray[np.bool_]) -> None:
         setting, (row, column) = self.setting, np.argwhere(fires)[0]
