@@ -429,7 +429,7 @@ def test_what_stands_as_a_rule_says_already_is_nothing_against_it() -> None:
 def test_what_is_wiped_is_wiped_to_the_paper_of_its_window() -> None:
     """Windows in the light and in the dark begin with the same title in front."""
     page, rng = line(6), np.random.default_rng(3)
-    cases, unseen = [], []
+    cases, unseen = list[tuple[dict[str, Any], NDArray[np.uint8]]](), list[tuple[dict[str, Any], NDArray[np.uint8]]]()
     for letter in range(3, 8):
         for paper in (BLANK, 0):
             clean = page.copy()
