@@ -32,7 +32,9 @@ SAID = {*MOVES, *WRITING.values()}  # outcomes that are no content of their own
 CASTS = -100  # minus the number of a cast: the outcome of what is done, if it is the cast that comes true
 NO_CAST = -99
 NO_OTHER = -200  # numbers below are of contents
-KINDS = (  # of rules: what is counted, and what it looks at (see contexts_of); a kind keeps its number
+# Of rules: what is counted, and what it looks at (see contexts_of). A kind keeps its number; some stand here twice and
+# look at less the second time, for the rules in the box are of two countings.
+KINDS = (
     (21, CHANGES, ("now", "said", "form")),
     (0, TO, ("now", "done", "under", "front")),
     (27, TO, ("now", "done", "under", "form")),

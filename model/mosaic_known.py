@@ -211,13 +211,14 @@ class Known:
         """Take what appeared, as :attr:`met_looks` gives it, in place of what was known to."""
         self.places[:], self.looks[:] = 0, self.none
         self._rows, self._met = {}, {}
-        most = Counter[tuple[int, ...]]()
-        for (begins, *at, times), look in sorted(zip(met.tolist(), looks, strict=True), key=lambda one: -one[0][-1]):
-            place, most[tuple(at)] = (begins, *at), max(most[tuple(at)], times)
-            one = self._met[place] = _Majority(look[: place[3] * place[4]], self.none, times)
+        most: dict[tuple[int, ...], int] = {}  # times that what was met most at each place was met
+        for i in np.argsort(-met[:, -1], kind="stable"):
+            *place, times = met[i].tolist()
+            one = _Majority(looks[i, : place[3] * place[4]], self.none, times)
             one.sure *= max(times // 2, 1)  # so much speaks against what comes now and then
-            if times >= max(VOTES, most[tuple(at)] // OFTEN):
-                self._write(place)
+            self._met[tuple(place)] = one
+            if times >= max(VOTES, most.setdefault(tuple(place[1:]), times) // OFTEN):
+                self._write(tuple(place))
         self._read()
 
     # --- casts ---
@@ -458,9 +459,7 @@ def empty_tables(grid: tuple[int, int], pixels: int, colours: int) -> dict[str, 
 
 def _differ(shown: Signs) -> NDArray[np.int64]:
     """Return (rows, columns - MARKS + 1) how many contents are in every run of ``MARKS`` cells."""
-    columns = max(shown.shape[1] - MARKS + 1, 0)
-    runs = np.sort(np.stack([shown[:, i : columns + i] for i in range(MARKS)]), 0) if columns else shown[None, :, :0]
-    return np.asarray(1 + (np.diff(runs, axis=0) != 0).sum(0))
+    return np.asarray(1 + (np.diff(np.sort(_runs_in(shown), 0), axis=0) != 0).sum(0))
 
 
 def beginning(top: Signs) -> int:
@@ -470,6 +469,10 @@ def beginning(top: Signs) -> int:
 
 def beginnings(shown: Signs) -> Signs:
     """Return (rows, columns - MARKS + 1) a number for every run of ``MARKS`` cells."""
+    return np.asarray((_runs_in(shown) * factors(MARKS)[:, None, None]).sum(0))
+
+
+def _runs_in(shown: Signs) -> Signs:
+    """Return (MARKS, rows, columns - MARKS + 1) the first, second, ... cells of every run of ``MARKS`` cells."""
     columns = max(shown.shape[1] - MARKS + 1, 0)
-    runs = [shown[:, i : i + columns] * factor for i, factor in enumerate(factors(MARKS).tolist())]
-    return np.asarray(np.sum(runs, 0))
+    return np.stack([shown[:, i : columns + i] for i in range(MARKS)])

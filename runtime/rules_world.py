@@ -23,7 +23,7 @@ from dreamloop.runtime.collect import Pool, episodes
 from dreamloop.runtime.world import World, load_world
 
 COUNTED = ("rules", "outcomes", "strokes")  # from nothing
-GOES_ON = ("places", "looks")  # from what the checkpoint knows
+TAUGHT = (*COUNTED, "places", "looks")  # and what goes on from what the checkpoint knows
 TICKS = 220  # of an episode: many desks tell more than long plays
 FORMAT = 2  # another one where the code that follows sees the same play differently
 TURNS = 5  # times that what was counted is written down
@@ -78,7 +78,7 @@ def train_rules(
     counts = Counts.join([Counts.load(file) for file in sorted(folder.glob(f"{_sign(eyes, ticks)}-*.safetensors"))])
     known = Known(eyes.learnt, counts=True)
     counts.put_in(known)
-    for name in (*COUNTED, *GOES_ON):
+    for name in TAUGHT:
         getattr(net, name).copy_(torch.from_numpy(getattr(known, name)))
     about = {
         "command": f"dreamloop train {world.name} --rules --minutes {minutes:g} --start {path.name}",
@@ -88,7 +88,7 @@ def train_rules(
         "started_from": card.weights_hash,
     }
     card = replace(card, provenance={**card.provenance, "rules": about})
-    saved = save_checkpoint(end, weights_of(net, tensors, (*COUNTED, *GOES_ON)), card)
+    saved = save_checkpoint(end, weights_of(net, tensors, TAUGHT), card)
     return {**about, **known.counts, "weights_hash": saved.weights_hash, "path": str(end)}
 
 
@@ -112,4 +112,4 @@ def _count(folder: Path, eyes: Eyes, file: Path, ticks: int, seed: int, seconds:
 
 def _sign(eyes: Eyes, ticks: int) -> str:
     """Return a word for what eyes know and what is counted: to others the same play looks different."""
-    return eyes.sign(FORMAT, KINDS, ALONE, eyes.config, ticks, without=(*COUNTED, *GOES_ON))
+    return eyes.sign(FORMAT, KINDS, ALONE, eyes.config, ticks, without=TAUGHT)
