@@ -24,15 +24,27 @@ class DataError(DreamloopError):
 
 
 class FramePool:
-    """Episodes back to back in two arrays; the oldest ones are overwritten when the pool is full."""
+    """Episodes back to back in two arrays; the oldest ones are overwritten when the pool is full.
 
-    def __init__(self, frames: int, height_px: int, width_px: int, actions: int, *, distances: bool = False) -> None:
-        self.frames = torch.zeros(frames, height_px, width_px, 3, dtype=torch.uint8)
+    Pictures and distances lie on ``device``, for there they are wanted; all else is for reckoning and stays here.
+    """
+
+    def __init__(
+        self,
+        frames: int,
+        height_px: int,
+        width_px: int,
+        actions: int,
+        *,
+        distances: bool = False,
+        device: torch.device | str = "cpu",
+    ) -> None:
+        self.frames = torch.zeros(frames, height_px, width_px, 3, dtype=torch.uint8, device=device)
         self.actions = torch.zeros(frames, actions)
         self.poses = torch.full((frames, 4), torch.nan)  # x, y, yaw, pitch in map units and degrees; NaN: not told
         size = (frames, height_px // FINE, width_px // FINE) if distances else (0,)
         self.distances = torch.full(
-            size, torch.nan, dtype=torch.float16
+            size, torch.nan, dtype=torch.float16, device=device
         )  # of what is in view, map units; NaN: not told
         self.spans: list[tuple[int, int]] = []  # start and end of every whole episode in the pool
         self._head = 0
@@ -62,16 +74,10 @@ class FramePool:
         self.spans.append((start, end))
         self._head = end
 
-    def span_of(self, position: int) -> tuple[int, int]:
-        """Return start and end of the episode that ``position`` is in.
-
-        Raises:
-            DataError: it is in none.
-        """
-        for start, end in self.spans:
-            if start <= position < end:
-                return start, end
-        raise DataError(f"position {position} is in no episode")
+    def starts_of(self, positions: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the starts (n,) of the episodes that ``positions`` (n,) are in."""
+        starts = np.array(sorted(start for start, _ in self.spans))
+        return np.asarray(starts[np.searchsorted(starts, positions, side="right") - 1])
 
     def fill(self, episodes: Iterable[Episode]) -> None:
         """Add episodes until the pool is full or they end."""

@@ -51,7 +51,7 @@ class Dreams:
         self.age = np.zeros(slots, np.int64)
         self.position = np.zeros(slots, np.int64)
         self.recalls = Recalls(pool, net, slots, seed + 1) if net.pages else None
-        self.history = torch.zeros(slots, self.context, *pool.frames.shape[1:], dtype=torch.uint8)
+        self.history = pool.frames.new_zeros(slots, self.context, *pool.frames.shape[1:])
         self._restart(np.arange(slots))
         self.age = self.rng.integers(0, horizon // 2, slots)  # spread, so that not all dreams end together
 
@@ -73,12 +73,12 @@ class Dreams:
 
     def put(self, slots: NDArray[np.int64], frames: Tensor, wears: Tensor | None = None) -> None:
         """Store the drawn frames (b, h, w, 3) uint8 of the slots that are dreams, and how worn they are."""
-        mine = slots >= 0
-        rows = slots[mine]
+        mine = np.flatnonzero(slots >= 0)
+        rows, drawn = slots[mine], frames[torch.from_numpy(mine)]
         if self.recalls is not None:
             worn = None if wears is None else wears[torch.from_numpy(mine)]
-            self.recalls.put(rows, self.position[rows], frames[torch.from_numpy(mine)], worn)
-        self.history[rows] = torch.cat([self.history[rows][:, 1:], frames[torch.from_numpy(mine)][:, None]], 1)
+            self.recalls.put(rows, self.position[rows], drawn, worn)
+        self.history[rows] = torch.cat([self.history[rows][:, 1:], drawn[:, None]], 1)
         self.age[rows] += 1
         self.position[rows] += 1
 

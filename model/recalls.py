@@ -6,17 +6,19 @@ ones, put wrong by a little as a dead-reckoned pose is.
 """
 
 import math
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from dreamloop.model.camera import coasting, foreseen_step, moved, place, pushes
 from dreamloop.model.dataset import DataError, FramePool
 from dreamloop.model.dream_config import NetConfig
 from dreamloop.model.dream_sources import Recall
-from dreamloop.model.memory import FRESH_TICKS, Bank, MemoryConfig, coverage, greedy
+from dreamloop.model.memory import BEARINGS, DEPTHS, FRESH_TICKS, LEAST, Bank, MemoryConfig
 from dreamloop.model.pixels import to_float
 from dreamloop.model.wear import PART
 
@@ -36,14 +38,13 @@ class Recalls:
         self.rng = np.random.default_rng(seed)
         self.begin = np.zeros(slots, np.int64)  # where the dream began
         self.prefix = np.zeros(slots, np.int64)  # pages up to here are true; -1: none
-        self.own = torch.zeros(slots, OWN, *pool.frames.shape[1:], dtype=torch.uint8)
+        self.own = pool.frames.new_zeros(slots, OWN, *pool.frames.shape[1:])
         self.own_at = np.full((slots, OWN), -1, np.int64)
         size = (net.height_px // PART, net.width_px // PART)
-        self.own_wear = torch.zeros(slots, OWN, *size)
-        self.wear = torch.zeros(slots, *size)  # of the last frame
+        self.own_wear = torch.zeros(slots, OWN, *size, device=pool.frames.device)
+        self.wear = torch.zeros(slots, *size, device=pool.frames.device)  # of the last frame
         self.written = np.zeros(slots, np.int64)
         self.pushing = pushing_of(pool, self) if net.depth else np.zeros((2, 0), np.float32)
-        self._views: dict[tuple[int, int], NDArray[np.int64]] = {}
 
     def restart(self, slots: NDArray[np.int64], positions: NDArray[np.int64]) -> None:
         """Give the dreams that begin at ``positions`` a prefix and no pages of their own."""
@@ -55,48 +56,31 @@ class Recalls:
         self,
         slots: NDArray[np.int64],
         positions: NDArray[np.int64],
-        frames: torch.Tensor,
-        wears: torch.Tensor | None = None,
+        frames: Tensor,
+        wears: Tensor | None = None,
     ) -> None:
         """Keep the frames (b, h, w, 3) that were drawn at ``positions``, where the view is new, and their wear."""
         if wears is not None:
             self.wear[slots] = wears
-        for slot, at, frame in zip(slots, positions, frames, strict=True):
-            views = self._views_at(int(at))
-            row = np.searchsorted(views, at)
-            if row < len(views) and views[row] == at:
-                to = self.written[slot] % OWN
-                self.own[slot, to], self.own_at[slot, to] = frame, at
-                self.own_wear[slot, to] = self.wear[slot]
-                self.written[slot] += 1
+        new = np.flatnonzero(np.isin(positions, self.views))
+        rows, to = slots[new], self.written[slots[new]] % OWN
+        self.own[rows, to] = frames[torch.from_numpy(new)]
+        self.own_wear[rows, to] = self.wear[rows]
+        self.own_at[rows, to] = positions[new]
+        self.written[rows] += 1
 
     def recall(self, slots: NDArray[np.int64], positions: NDArray[np.int64]) -> Recall:
         """Return what the rows (slot -1: a fresh start) remember where they are about to draw ``positions``."""
-        k, (h, w) = self.net.pages, self.pool.frames.shape[1:3]
-        first, laid = self.net.laid - k, self.net.laid  # with depth, the last frame comes before the pages
-        poses = np.zeros((len(slots), laid, 4))
-        pages = torch.zeros(len(slots), k, h, w, 3, dtype=torch.uint8)
-        present = np.zeros((len(slots), laid, 1), np.float32)
-        wear = torch.zeros(len(slots), 1 + k, *self.wear.shape[1:])
-        wear[:, 0] = self.wear[slots] * torch.from_numpy(slots >= 0)[:, None, None]
+        k, first = self.net.pages, self.net.laid - self.net.pages  # with depth, the last frame comes before the pages
+        poses, present = np.zeros((len(slots), self.net.laid, 4)), np.zeros((len(slots), self.net.laid, 1), np.float32)
         true = self._pose(positions)
-        fresh = self._prefixes(positions)
-        for row, (slot, at) in enumerate(zip(slots, positions, strict=True)):
-            views = self._views_at(int(at))
-            until = min(fresh[row] if slot < 0 else self.prefix[slot], at - FRESH_TICKS)
-            known = views[: np.searchsorted(views, until, side="right")]
-            mine = self.own_at[slot] if slot >= 0 else np.empty(0, np.int64)
-            usable = np.flatnonzero((mine >= 0) & (mine <= at - FRESH_TICKS))
-            ticks = np.concatenate([known, mine[usable]])
-            if not len(ticks):
-                continue
-            there = self._pose(ticks)
-            for column, pick in enumerate(greedy(coverage(there, true[row], self.config), k)):
-                poses[row, first + column], present[row, first + column] = there[pick], 1
-                own = pick - len(known)
-                pages[row, column] = self.own[slot, usable[own]] if own >= 0 else self.pool.frames[ticks[pick]]
-                if own >= 0:
-                    wear[row, 1 + column] = self.own_wear[slot, usable[own]]
+        ticks, usable = self._candidates(slots, positions)
+        there = self._pose(ticks.ravel()).reshape(*ticks.shape, 4)
+        picks = choose(there, usable, true, self.config, k, self.wear.device)
+        rows, columns = np.nonzero(picks >= 0)
+        chosen = picks[rows, columns]
+        poses[rows, first + columns], present[rows, first + columns] = there[rows, chosen], 1
+        pages, wear = self._pages(slots, ticks, picks)
         astray = self.rng.normal(size=true.shape) * ASTRAY * self.rng.random((len(true), 1))
         speed = np.nan_to_num(self.steps(positions - 1))
         if first:
@@ -107,8 +91,42 @@ class Recalls:
         pose = np.nan_to_num(true) + astray
         where = place(poses, pose[:, None], self.net.reach) * present
         parts = (torch.from_numpy(x.astype(np.float32)) for x in (poses, pose, where, speed))
-        recall = Recall(to_float(pages) * torch.from_numpy(present[:, first:])[..., None, None], *parts)
+        shown = torch.from_numpy(present[:, first:]).to(pages.device)
+        recall = Recall(to_float(pages) * shown[..., None, None], *parts)
         return recall._replace(wear=wear, held=torch.zeros(len(slots))) if self.net.wears else recall
+
+    def _candidates(
+        self, slots: NDArray[np.int64], positions: NDArray[np.int64]
+    ) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+        """Return the positions (b, m) of what might be remembered, the last OWN of them of own pages; and what may be.
+
+        Younger pages are among the frames that the net sees anyway.
+        """
+        until = np.where(slots < 0, self._prefixes(positions), self.prefix[slots])
+        until = np.minimum(until, positions - FRESH_TICKS)
+        low = np.searchsorted(self.views, self.pool.starts_of(positions))
+        high = np.maximum(np.searchsorted(self.views, until, side="right"), low)
+        columns = low[:, None] + np.arange((high - low).max(initial=0))
+        known = columns < high[:, None]
+        ticks = self.views[np.where(known, columns, 0)] if known.any() else np.zeros_like(columns)
+        mine = self.own_at[slots]
+        usable = (slots[:, None] >= 0) & (mine >= 0) & (mine <= positions[:, None] - FRESH_TICKS)
+        return np.concatenate([ticks, np.where(usable, mine, 0)], 1), np.concatenate([known, usable], 1)
+
+    def _pages(
+        self, slots: NDArray[np.int64], ticks: NDArray[np.int64], picks: NDArray[np.int64]
+    ) -> tuple[Tensor, Tensor]:
+        """Return the picked pages (b, k, h, w, 3), and the wear (b, 1 + k, h', w') of the last frame and of them."""
+        rows = np.arange(len(slots))[:, None]
+        pages = self.pool.frames[torch.from_numpy(ticks[rows, picks])]
+        wear = self.wear.new_zeros(len(slots), 1 + picks.shape[1], *self.wear.shape[1:])
+        dreams = np.flatnonzero(slots >= 0)
+        wear[dreams, 0] = self.wear[slots[dreams]]
+        first = ticks.shape[1] - OWN
+        row, column = np.nonzero(picks >= first)
+        of, page = slots[row], picks[row, column] - first
+        pages[row, column], wear[row, 1 + column] = self.own[of, page], self.own_wear[of, page]
+        return pages, wear
 
     def _foreseen(
         self,
@@ -140,16 +158,56 @@ class Recalls:
         gap = np.exp(self.rng.uniform(math.log(GAP[0]), math.log(GAP[1]), len(positions))).astype(np.int64)
         return np.where(self.rng.random(len(positions)) < BLANK, -1, positions - gap)
 
-    def _views_at(self, position: int) -> NDArray[np.int64]:
-        """Return the positions, in the episode of ``position``, of the frames that a bank would have kept."""
-        span = self.pool.span_of(position)
-        if span not in self._views:
-            bank = Bank(self.config)
-            poses = self._pose(np.arange(*span))
-            told = bool(np.isfinite(poses).all())  # where nobody knows the way, nothing is remembered
-            kept = [span[0] + tick for tick, pose in enumerate(poses) if told and bank.write(tick, pose) is not None]
-            self._views[span] = np.array(kept, np.int64)
-        return self._views[span]
+    @cached_property
+    def views(self) -> NDArray[np.int64]:
+        """The positions, over all episodes, of the frames that a bank would have kept, in order."""
+        kept = []
+        for start, end in sorted(self.pool.spans):
+            bank, poses = Bank(self.config), self._pose(np.arange(start, end))
+            if np.isfinite(poses).all():  # where nobody knows the way, nothing is remembered
+                kept += [start + tick for tick, pose in enumerate(poses) if bank.write(tick, pose) is not None]
+        return np.array(kept, np.int64)
+
+
+def choose(
+    pages: NDArray[np.float64],
+    usable: NDArray[np.bool_],
+    poses: NDArray[np.float64],
+    config: MemoryConfig,
+    k: int,
+    device: torch.device,
+) -> NDArray[np.int64]:
+    """Return which pages (b, k) a bank would read at ``poses`` (b, 4), -1: none; as ``memory.greedy`` does, for many.
+
+    Args:
+        pages: (b, m, 4) poses of what is remembered, as far as it is ``usable`` (b, m).
+    """
+    cover = torch.where(
+        torch.from_numpy(usable).to(device)[..., None],
+        coverages(torch.from_numpy(pages).to(device), torch.from_numpy(poses).to(device), config),
+        0.0,
+    )
+    have, picks = torch.zeros_like(cover[:, 0]), []
+    for _ in range(k):
+        gain, best = (cover - have[:, None]).clamp_min(0).mean(2).max(1)
+        picks.append(torch.where(gain < LEAST, -1, best))
+        have = torch.maximum(have, cover[torch.arange(len(best)), best])
+    return np.asarray(torch.stack(picks, 1).cpu().numpy())
+
+
+def coverages(pages: Tensor, pose: Tensor, config: MemoryConfig) -> Tensor:
+    """Return ``memory.coverage`` (b, m, points) of pages (b, m, 4) for poses (b, 4) all at once."""
+    half, far = math.tan(math.radians(config.fov_deg / 2)), torch.from_numpy(DEPTHS).to(pages)[:, None] * config.reach
+    heading = torch.deg2rad(pose[:, 2, None, None]) - torch.from_numpy(BEARINGS).to(pages)
+    east = (pose[:, 0, None, None] + far * heading.cos()).flatten(1)[:, None] - pages[..., 0, None]
+    north = (pose[:, 1, None, None] + far * heading.sin()).flatten(1)[:, None] - pages[..., 1, None]
+    yaw = torch.deg2rad(pages[..., 2, None])
+    ahead, right = east * yaw.cos() + north * yaw.sin(), east * yaw.sin() - north * yaw.cos()
+    inside = (ahead > 0.1 * config.reach) & (right.abs() < ahead * half)
+    there, here = torch.hypot(ahead, right), far.expand(-1, len(BEARINGS)).flatten()
+    ratio = torch.minimum(there, here) / torch.maximum(there, here).clamp_min(1e-6)
+    apart = torch.hypot(*(pages[..., :2] - pose[:, None, :2]).unbind(-1)) / config.reach
+    return inside * ratio * torch.exp(-0.5 * apart)[..., None]
 
 
 def pushing_of(pool: FramePool, recalls: Recalls) -> NDArray[np.float32]:
@@ -173,7 +231,7 @@ def pushing_of(pool: FramePool, recalls: Recalls) -> NDArray[np.float32]:
     return fitted.T.astype(np.float32)
 
 
-def turning_of(pool: FramePool) -> torch.Tensor:
+def turning_of(pool: FramePool) -> Tensor:
     """Return (2, a): degrees of turn and tilt per unit of every control, fitted to the poses of the pool.
 
     Raises:

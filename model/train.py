@@ -112,7 +112,9 @@ class Trainer:
         self._descend("net", loss, share)
         if share >= min(config.rollouts_from, config.polish_from):  # it learns before it is listened to
             figures["critic"] = self._teach_critic(truth, drawn.detach())
-        self.dreams.put(batch.slots, to_uint8(drawn.detach()).cpu(), None if parts.wear is None else parts.wear.cpu())
+        where = self.pool.frames.device
+        worn = None if parts.wear is None else parts.wear.to(where)
+        self.dreams.put(batch.slots, to_uint8(drawn.detach()).to(where), worn)
         self._average()
         self.progress.step += 1
         self.progress.frames += config.batch * (dist.get_world_size() if dist.is_initialized() else 1)
@@ -143,7 +145,9 @@ class Trainer:
         return warp(to_float(batch.before.to(self.device)), parts.where, self.config.net.warp_mode)
 
     def _noise_like(self, history: Tensor) -> Tensor:
-        """Cut normal noise out of a bank: drawing millions of numbers anew would take a quarter of the step."""
+        """Cut normal noise out of a bank: to draw millions of numbers anew takes a CPU a quarter of the step."""
+        if self.device.type != "cpu":
+            return torch.randn_like(history)
         size = history[0].numel()
         starts = torch.randint(len(self.bank) - size, (len(history),)).tolist()
         return torch.stack([self.bank[start : start + size] for start in starts]).view_as(history)
@@ -188,6 +192,7 @@ class Trainer:
         torch._foreach_lerp_(ours, theirs, 1 - decay)
 
 
+ROOM = 0.5  # share of a device's memory that the pool may take
 FITTED = ("turning.weight", "pushing.weight")  # to the play at hand, before anything is learnt
 
 
@@ -383,7 +388,8 @@ def train(
         report: called with the figures of every step.
     """
     pool, test = (
-        make_pool(config, n, source) for n, source in ((config.pool_frames, episodes), (config.test_frames, held_out))
+        make_pool(config, n, source, where)
+        for n, source, where in ((config.pool_frames, episodes, device), (config.test_frames, held_out, "cpu"))
     )
     trainer = Trainer(config, pool, device, choose_dtype("auto", choose_device(device)))
     folder.mkdir(parents=True, exist_ok=True)
@@ -415,10 +421,13 @@ def train(
     return folder
 
 
-def make_pool(config: TrainConfig, frames: int, episodes: Iterable[Episode]) -> FramePool:
-    """Fill a pool of ``frames`` frames from ``episodes``."""
+def make_pool(config: TrainConfig, frames: int, episodes: Iterable[Episode], device: str = "cpu") -> FramePool:
+    """Fill a pool of ``frames`` frames from ``episodes``, on the device that learns from it if there is room."""
     net = config.net
-    pool = FramePool(frames, net.height_px, net.width_px, net.actions, distances=net.depth)
+    held = frames * net.height_px * net.width_px * 4  # bytes of pictures and distances
+    if device != "cpu" and held > ROOM * torch.cuda.mem_get_info(device)[0]:
+        device = "cpu"
+    pool = FramePool(frames, net.height_px, net.width_px, net.actions, distances=net.depth, device=device)
     pool.fill(episodes)
     return pool
 

@@ -48,7 +48,9 @@ say "playing $POOL frames on $(nproc) cores, then training for $MINUTES minutes 
 "$PYTHON" -m dreamloop.runtime train doom --minutes "$MINUTES" --device "$DEVICE" --config "$RUN/train.toml" \
     --out "$RUN/run" ${START:+--start "$START"}
 
-# What stops a player is taught last, because training the rest moves what it sees.
-say "teaching what stops a player for ${WALK_MINUTES:=2} minutes"
-"$PYTHON" -m dreamloop.runtime train doom --walk --minutes "$WALK_MINUTES" --device "$DEVICE" \
-    --start "$RUN/run/doom.safetensors" --out "$RUN/run/doom.safetensors"
+# What stops a player is taught last, because training the rest moves what it sees. WALK_MINUTES=0 leaves it out.
+if [ "${WALK_MINUTES:=2}" != 0 ]; then
+    say "teaching what stops a player for $WALK_MINUTES minutes"
+    "$PYTHON" -m dreamloop.runtime train doom --walk --minutes "$WALK_MINUTES" --device "$DEVICE" \
+        --start "$RUN/run/doom.safetensors" --out "$RUN/run/doom.safetensors"
+fi

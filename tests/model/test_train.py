@@ -20,8 +20,9 @@ from dreamloop.model.dream_config import NetConfig
 from dreamloop.model.dream_net import DreamNet
 from dreamloop.model.dream_sources import Drawn, Fetched
 from dreamloop.model.dreams import Dreams
+from dreamloop.model.memory import MemoryConfig, coverage, greedy
 from dreamloop.model.pixels import quantise, to_float, to_uint8
-from dreamloop.model.recalls import Recalls, turning_of
+from dreamloop.model.recalls import Recalls, choose, turning_of
 from dreamloop.model.train import Trainer, choosing_error, learning_rate, part_error, texture_error, train
 from dreamloop.model.train_config import TrainConfig
 from dreamloop.model.train_store import load_run, load_weights, read_progress, save_run
@@ -338,6 +339,17 @@ def test_a_net_with_memory_learns_the_turn_and_sees_pages_of_before() -> None:
         ages = position - torch.round((recall.frames[0, :, 0, 0, 0] + 1) * 127.5)
         present = recall.place[0, :, 0] > 0
         assert (ages[present] >= 9).all(), "a page of the future, or one that the net sees anyway"
+
+
+def test_pages_for_many_rows_are_those_that_a_bank_would_read() -> None:
+    rng, config = np.random.default_rng(8), MemoryConfig()
+    pages = rng.uniform(-1, 1, (40, 30, 4)) * (300, 300, 180, 20)
+    poses = rng.uniform(-1, 1, (40, 4)) * (300, 300, 180, 20)
+    usable = rng.random((40, 30)) < rng.random((40, 1))
+    found = choose(pages, usable, poses, config, 3, torch.device("cpu"))
+    for row, (page, may, pose) in enumerate(zip(pages, usable, poses, strict=True)):
+        wanted = np.flatnonzero(may)[greedy(coverage(page[may], pose, config), 3)].tolist()
+        assert found[row].tolist() == wanted + [-1] * (3 - len(wanted))
 
 
 def test_play_without_poses_has_nothing_to_remember_and_still_teaches() -> None:
