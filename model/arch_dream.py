@@ -98,9 +98,11 @@ class DreamModel:
             self.travellers[player] = self._traveller()
             if scene is not None:
                 poses = scene.poses
-                known = (scene.frames, poses) if poses is not None else (scene.frames[-1:], np.zeros((1, 4)))
-                self.travellers[player].arrive(*known)
-                if self.config.depth:
+                if poses is None:
+                    self.travellers[player].arrive(scene.frames[-1:], np.zeros((1, 4)))
+                else:
+                    self.travellers[player].arrive(scene.frames, poses, scene.distances, scene.walked)
+                if self.config.depth and scene.distances is None:
                     self.travellers[player].look_around(self._near_page)
         return self._shown(player)
 

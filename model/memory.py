@@ -23,6 +23,7 @@ BEARINGS = np.radians(np.linspace(-40, 40, 9))  # columns of the view that pages
 DEPTHS = np.array([0.5, 1.5, 4.0])  # how far the points in these columns are, in units of reach
 LIKE = 0.6  # a view is like a page's when it is no newer than this, 1 being new enough for a page of its own
 RETAKE_EVERY = 4  # ticks between two looks at whether a place has changed
+DREAMED = 0.5  # what a dreamed page counts beside a true one: else a worn view nearby would hide a true one farther off
 LEAST = 0.08  # share of the view that a page must cover to be read
 
 
@@ -42,7 +43,10 @@ class Policy(Protocol):
     """Decides what is written, dropped and read. Slots are numbers below ``config.pages``."""
 
     def write(self, tick: int, pose: Poses) -> int | None:
-        """Return the slot that the frame of ``tick`` goes to (what was there is dropped), None: not kept."""
+        """Return the slot that the frame of ``tick`` goes to (what was there is dropped), None: not kept.
+
+        Ticks go up in play; a true history is offered before it, from its last tick down.
+        """
         ...
 
     def like(self, tick: int, pose: Poses) -> int | None:
@@ -51,6 +55,10 @@ class Policy(Protocol):
 
     def retake(self, slot: int, tick: int, pose: Poses) -> None:
         """Take note that the page of ``slot`` is now one of ``tick``, seen from ``pose``."""
+        ...
+
+    def arrive(self, tick: int) -> None:
+        """Take note that the pages of before ``tick`` are true: those from then on are dreamed."""
         ...
 
     def read(self, tick: int, pose: Poses, k: int) -> list[int]:
@@ -115,6 +123,7 @@ class Table:
         self.poses = np.zeros((config.pages, 4))
         self.ticks = np.full(config.pages, -1, np.int64)  # when it was written; -1: empty
         self.reads = np.full(config.pages, -1, np.int64)  # when it was read last
+        self.arrived = 0  # pages of before this tick are true
 
     def pose_of(self, slot: int) -> Poses:
         """Return the pose (4,) of a page."""
@@ -127,13 +136,19 @@ class Table:
     def state(self) -> dict[str, Any]:
         """Return copies of the columns, only as far as they are filled."""
         n = int(np.flatnonzero(self.ticks >= 0).max(initial=-1)) + 1
-        return {"poses": self.poses[:n].copy(), "ticks": self.ticks[:n].copy(), "reads": self.reads[:n].copy()}
+        columns = {"poses": self.poses[:n].copy(), "ticks": self.ticks[:n].copy(), "reads": self.reads[:n].copy()}
+        return columns | {"arrived": self.arrived}
 
     def restore(self, state: dict[str, Any]) -> None:
         """Fill the columns from ``state``."""
         n = len(state["ticks"])
         self.ticks[n:] = -1
+        self.arrived = int(state.get("arrived", 0))
         self.poses[:n], self.ticks[:n], self.reads[:n] = state["poses"], state["ticks"], state["reads"]
+
+    def arrive(self, tick: int) -> None:
+        """The pages of before ``tick`` are true."""
+        self.arrived = tick
 
     def like(self, tick: int, pose: Poses) -> int | None:
         """Nothing is taken anew."""
@@ -147,18 +162,27 @@ class Table:
         self.poses[slot], self.ticks[slot], self.reads[slot] = pose, tick, tick
         return slot
 
+    def _dreamed(self, slots: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Say which pages are dreamed; where nobody arrived, no page is better than another."""
+        return (self.ticks[slots] >= self.arrived) & (self.arrived > 0)
+
     def _old_enough(self, tick: int) -> NDArray[np.int64]:
         return np.flatnonzero((self.ticks >= 0) & (self.ticks <= tick - FRESH_TICKS))
 
     def _covering(self, slots: NDArray[np.int64], tick: int, pose: Poses, k: int) -> list[int]:
         near = slots[np.hypot(*(self.poses[slots, :2] - pose[:2]).T) < 6 * self.config.reach]
-        chosen = [int(near[row]) for row in greedy(coverage(self.poses[near], pose, self.config), k)]
+        cover = coverage(self.poses[near], pose, self.config)
+        cover[self._dreamed(near)] *= DREAMED
+        chosen = [int(near[row]) for row in greedy(cover, k)]
         self.reads[chosen] = tick
         return chosen
 
 
 class Bank(Table):
-    """Keeps a page for every new view, for the whole session; when full, drops what is doubled and long unread."""
+    """Keeps a page for every new view, for the whole session.
+
+    When full, it drops what is doubled and long unread, and of true pages only when there are few others.
+    """
 
     def write(self, tick: int, pose: Poses) -> int | None:
         """Keep the frame when no page was taken near ``pose``."""
@@ -187,8 +211,12 @@ class Bank(Table):
         return np.asarray(np.maximum(np.maximum(far, turn), tilt))
 
     def _victim(self) -> int:
-        """Of the 32 pages that were not read for longest, the one that has the nearest neighbour."""
-        stale = np.argsort(self.reads, kind="stable")[:32]
+        """Of the 32 dreamed pages that were not read for longest, the one that has the nearest neighbour.
+
+        True ones are among them only where fewer than 32 are dreamed.
+        """
+        unread = np.argsort(self.reads, kind="stable")
+        stale = unread[np.argsort(~self._dreamed(unread), kind="stable")][:32]
         return int(stale[self._farness(self.poses[stale], exclude=True).argmin()])
 
 

@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dreamloop.input.state import InputState
+from dreamloop.model.distance_codec import unpack_distances
 from dreamloop.model.frame_codec import MAX_FRAME_PX, decode_frame, frame_hash
 from dreamloop.model.framing import PREAMBLE, FramedFile, RecordingError, read_preamble, unpack_payload
 from dreamloop.model.recording_layout import (
@@ -189,8 +190,11 @@ class Recording:
         return runs
 
     def scene(self, end: int, context: int) -> Scene:
-        """Return the ``context`` frames and actions before tick ``end`` as a place to start from."""
-        start = max(end - context, 0)
+        """Return the ``context`` frames and actions before tick ``end`` as a place to start from.
+
+        A recording that begins with views of the place, as its header says, brings them too.
+        """
+        start = 0 if self.header.get("views") else max(end - context, 0)
         frames = self.frames(start, end)
         ticks = [self.tick(i) for i in range(start, end)]
         actions = np.stack([tick.action for tick in ticks])
@@ -198,7 +202,25 @@ class Recording:
         poses = np.array([tick.extra["pose"] for tick in ticks], np.float32) if told else None
         if poses is not None and (poses.shape != (len(ticks), 4) or not np.isfinite(poses).all()):
             poses = None  # the simulator did not know
-        return Scene(f"{self.path.stem}@{end}", frames, actions, poses)
+        return Scene(f"{self.path.stem}@{end}", frames, actions, poses, self._distances(ticks), self._walked())
+
+    def _distances(self, ticks: Sequence[Tick]) -> NDArray[np.float32] | None:
+        """Return how far what these ticks show is (t, h, w), None unless all tell it in one size."""
+        told = [tick.extra.get("distance") for tick in ticks]
+        shape = self.header.get("distance_shape")
+        if not (
+            isinstance(shape, list) and len(shape) == 2 and all(isinstance(n, int) and 0 < n <= 512 for n in shape)
+        ):
+            return None
+        found = [unpack_distances(one, (shape[0], shape[1])) if isinstance(one, bytes) else None for one in told]
+        return None if any(one is None for one in found) else np.stack([one for one in found if one is not None])
+
+    def _walked(self) -> NDArray[np.float32] | None:
+        """Return the places (n, 2) on the way to where the recording begins, in map units, where it tells them."""
+        told = self.header.get("walked")
+        if not isinstance(told, bytes) or len(told) % 4:
+            return None
+        return np.frombuffer(told, "<i2").reshape(-1, 2).astype(np.float32)
 
     def tick(self, index: int) -> Tick:
         """Return tick ``index``; negative numbers count from the end.

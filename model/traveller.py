@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from dreamloop.model.camera import FADING, Poses, foreseen_step, moved, place
 from dreamloop.model.dream_config import NetConfig
 from dreamloop.model.dream_sources import RESTING, Recall
-from dreamloop.model.ground import NOTHING, Eye, Ground, Places, held_up
+from dreamloop.model.ground import MEASURED, NOTHING, Eye, Ground, Places, held_up
 from dreamloop.model.memory import DEFAULT_POLICY, MemoryConfig, PageMemory, make_policy, slot_name
 from dreamloop.model.pixels import to_float
 from dreamloop.model.wear import PART
@@ -69,11 +69,29 @@ class Traveller:
         self.wear = np.zeros((net.height_px // PART, net.width_px // PART), np.uint8)
         self.memory = PageMemory(make_policy(self.policy, config), config)
 
-    def arrive(self, frames: NDArray[np.uint8], poses: NDArray[Any]) -> None:
-        """Begin at the end of a true walk (t frames and their poses (t, 4)), which is remembered."""
-        for frame, pose in zip(frames, np.asarray(poses, np.float64), strict=True):
-            self.memory.write(self.tick, pose, frame)
-            self.tick += 1
+    def arrive(
+        self,
+        frames: NDArray[np.uint8],
+        poses: NDArray[Any],
+        distances: NDArray[Any] | None = None,
+        walked: NDArray[Any] | None = None,
+    ) -> None:
+        """Begin at the end of a true walk (t frames and their poses (t, 4)), which is remembered.
+
+        From its end backwards: of each view the latest picture is the one that shows how things were left.
+
+        Args:
+            distances: (t, h, w) of what the frames show, map units, where they were measured; NaN: not there.
+            walked: (n, 2) places in which the walker was.
+        """
+        for back in range(len(frames) - 1, -1, -1):
+            self.memory.write(self.tick + back, np.asarray(poses[back], np.float64), frames[back])
+        self.tick += len(frames)
+        self.memory.policy.arrive(self.tick)
+        if distances is not None:
+            for far, pose in zip(distances, np.asarray(poses, np.float64), strict=True):
+                self.ground.see(pose, np.nan_to_num(self.net.reach / np.maximum(far, 1.0)), sight=MEASURED)
+            self.ground.fix(np.asarray(poses if walked is None else walked, np.float64)[:, :2])
         self.pose = np.array(poses[-1], np.float64)
         if len(poses) > 1:
             step, yaw = np.asarray(poses[-1], np.float64) - poses[-2], np.radians(self.pose[2])

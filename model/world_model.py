@@ -53,6 +53,8 @@ class Scene:
     frames: NDArray[np.uint8]  # (t, h, w, 3), oldest first; the last one is shown
     actions: NDArray[np.float32]  # (t, a): actions[i] led to frames[i]
     poses: NDArray[np.float32] | None = None  # (t, 4) x, y, yaw, pitch in map units and degrees, where they are known
+    distances: NDArray[np.float32] | None = None  # (t, h', w') of what is in view, map units; NaN where not known
+    walked: NDArray[np.float32] | None = None  # (n, 2) places on the way there, map units: there is room to walk
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """Choose the scenes of the Doom world: ten good views on maps that are never trained on, as short recordings.
 
-A scene holds the last ticks before its start, and before them the views of the way there that a memory would keep.
+A scene holds the last ticks before its start, and before them views from five minutes of walking through the place,
+those that together show most of it: so a player's memory knows the rooms that lie around.
 
 Run ``python -m dreamloop.demos.doom.make_scenes`` to write them anew; the same versions write the same files.
 """
@@ -8,18 +9,26 @@ Run ``python -m dreamloop.demos.doom.make_scenes`` to write them anew; the same 
 from pathlib import Path
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from dreamloop.input.state import InputState
+from dreamloop.model.distance_codec import pack_distances
 from dreamloop.model.frame_codec import frame_hash
 from dreamloop.model.memory import Bank, MemoryConfig
+from dreamloop.model.recalls import coverages
 from dreamloop.model.recording import RecordingWriter
 from dreamloop.runtime.collect import episodes
 from dreamloop.runtime.world import World, find_world
 
 SCENES = 10
 CONTEXT = 12  # ticks of unbroken true history in a scene
-WAY = 350  # ticks before it whose views are kept
+WALK = 10_500  # ticks of a walk through the place, without monsters: what is remembered should still be there
+LATE = 3_500  # ticks at its end in which a scene may begin
+OPTIONS = {"monsters": False, "distances": True}  # of the simulator
+STEP = 6.0  # map units between places of the way that are noted
+VIEWS = 256  # that are kept of it
+ASKED = 600  # poses of the walk, turned at random, from which the place should be known
 SEED = 7  # of the walks; the maps are those of the test set
 
 
@@ -41,10 +50,28 @@ def calm(actions: NDArray[np.float32], attack: int) -> NDArray[np.bool_]:
     return np.asarray(shots == 0)
 
 
-def views(poses: NDArray[np.float32], first: int, end: int) -> list[int]:
-    """Return the ticks from ``first`` to ``end`` whose views are new."""
-    bank = Bank(MemoryConfig())
-    return [tick for tick in range(first, end) if bank.write(tick, poses[tick].astype(np.float64)) is not None]
+def views(poses: NDArray[np.float64], rng: np.random.Generator) -> list[int]:
+    """Return the ticks of the ``VIEWS`` views of a walk (t, 4) that together cover most of what it can see."""
+    finely = Bank(MemoryConfig(pages=len(poses), step=48.0, turn_deg=25.0))
+    new = [tick for tick in range(len(poses) - 1, -1, -1) if finely.write(tick, poses[tick]) is not None]
+    asked = poses[rng.integers(0, len(poses), ASKED)] + [0, 0, 1, 0] * rng.uniform(0, 360, (ASKED, 1))
+    pages = torch.from_numpy(poses[new]).float().expand(ASKED, -1, -1)
+    cover = coverages(pages, torch.from_numpy(asked).float(), MemoryConfig()).transpose(0, 1).flatten(1)
+    have, chosen = torch.zeros_like(cover[0]), list[int]()
+    while len(chosen) < min(VIEWS, len(new)):
+        best = int((cover - have).clamp_min(0).sum(1).argmax())
+        chosen.append(best)
+        have = torch.maximum(have, cover[best])
+    return sorted({new[one] for one in chosen})
+
+
+def apart(places: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Leave out of a way (t, 2) what lies within ``STEP`` of the place that was kept last."""
+    kept = [0]
+    for tick, place in enumerate(places):
+        if np.hypot(*(place - places[kept[-1]])) >= STEP:
+            kept.append(tick)
+    return places[kept]
 
 
 def write(world: World, folder: Path) -> list[Path]:
@@ -52,10 +79,13 @@ def write(world: World, folder: Path) -> list[Path]:
     folder.mkdir(parents=True, exist_ok=True)
     paths = []
     attack = world.schema.columns.index("attack")
-    for place, (frames, actions, poses, *_) in enumerate(episodes(world, SEED, maps="test", ticks=525, limit=SCENES)):
+    walks = episodes(world, SEED, maps="test", ticks=WALK, limit=SCENES, env_options=OPTIONS)
+    for place, (frames, actions, poses, distances) in enumerate(walks):
         score = np.where(calm(actions, attack), rate(frames), 0)
-        last = CONTEXT + int(score[CONTEXT:].argmax())
+        last = WALK - LATE + int(score[WALK - LATE :].argmax())
         path = folder / f"place-{place + 1:02d}.dream"
+        unbroken = range(last - CONTEXT + 1, last + 1)
+        seen = views(poses[: unbroken.start].astype(np.float64), np.random.default_rng(SEED))
         header = {
             "world": world.name,
             "schema": world.schema.to_dict(),
@@ -63,12 +93,14 @@ def write(world: World, folder: Path) -> list[Path]:
             "rate_hz": world.rate_hz,
             "seed": SEED,
             "initial_frame": False,
+            "views": len(seen),
+            "distance_shape": list(distances.shape[1:]),
+            "walked": np.rint(apart(poses[:last, :2])).astype("<i2").tobytes(),
         }
-        with RecordingWriter(path, header, replace=True) as writer:
-            unbroken = range(last - CONTEXT + 1, last + 1)
-            for number, tick in enumerate([*views(poses, max(last - WAY, 0), unbroken.start), *unbroken]):
+        with RecordingWriter(path, header, frames="jpeg", replace=True) as writer:
+            for number, tick in enumerate([*seen, *unbroken]):
                 state = InputState(tick=number, dt_s=1 / world.rate_hz)
-                extra = {"pose": [float(value) for value in poses[tick]]}
+                extra = {"pose": [float(value) for value in poses[tick]], "distance": pack_distances(distances[tick])}
                 writer.tick(state, actions[tick], frames[tick], frame_hash(frames[tick]), {}, extra)
         paths.append(path)
     return paths

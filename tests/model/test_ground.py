@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from dreamloop.model.ground import SIDE, SQUARES, Eye, Ground, held_up
+from dreamloop.model.ground import MEASURED, SIDE, SQUARES, Eye, Ground, held_up
 
 EYE = Eye(fov_deg=90.0, lens=1.6, reach=128.0, girth=14.0, low=17.0, high=15.0)
 HEIGHT, WIDTH = 48, 64
@@ -109,3 +109,32 @@ def test_a_map_is_kept_and_found_again() -> None:
     other.restore(ground.state())
     np.testing.assert_array_equal(other.votes, ground.votes)
     assert sum(part.nbytes for part in ground.state().values()) < SQUARES * SQUARES / 20
+
+
+def test_what_was_measured_is_known_from_afar_at_once_and_no_guess_changes_it() -> None:
+    ground, near_it = Ground(EYE), np.array([282.0, 0.0, 0.0, 0.0])
+    ground.see(np.zeros(4), wall_ahead(300.0), sight=MEASURED)
+    ground.fix(np.zeros((1, 2)))
+    pose = np.array([200.0, 0.0, 0.0, 0.0])
+    for _ in range(30):
+        pose[0] += go(ground, pose, np.array([8.0, 0.0]))[0]
+    assert 300 - EYE.girth - 1.5 * SIDE <= pose[0] <= 300 - EYE.girth + SIDE
+    before = ground.votes.copy()
+    for _ in range(20):  # a net that sees through the wall, and another wall where there is none
+        ground.see(near_it, wall_ahead(80.0))
+        ground.see(np.array([100.0, 0.0, 0.0, 0.0]), wall_ahead(50.0))
+    measured = np.abs(before) > 24
+    assert measured.sum() > 500
+    np.testing.assert_array_equal(ground.votes[measured], before[measured])
+
+
+def test_where_somebody_walked_there_is_room() -> None:
+    """A door that was shut when it was seen is no wall to those who went through it."""
+    ground = Ground(EYE)
+    ground.see(np.zeros(4), wall_ahead(100.0), sight=MEASURED)
+    ground.fix(np.stack([np.arange(0, 200, 6.0), np.zeros(34)], 1))
+    for x in range(0, 150, 8):
+        things = ground.around(np.array([float(x), 0.0, 0.0, 0.0]), 30.0)
+        assert held_up(np.array([8.0, 0.0]), things, EYE.girth - SIDE / 2).tolist() == [8.0, 0.0]
+    aside = np.array([84.0, 40.0, 0.0, 0.0])
+    assert go(ground, aside, np.array([8.0, 0.0]))[0] < 4.0

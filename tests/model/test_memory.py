@@ -21,6 +21,7 @@ from dreamloop.model.layers import coordinates
 from dreamloop.model.memory import (
     BEARINGS,
     DEPTHS,
+    DREAMED,
     FRESH_TICKS,
     LEAST,
     POLICIES,
@@ -198,6 +199,11 @@ class SlowBank:
     def __init__(self, config: MemoryConfig) -> None:
         self.config = config
         self.pages: dict[int, tuple[np.ndarray, int, int]] = {}  # slot -> pose, tick of writing, tick of reading
+        self.arrived = 0
+
+    def dreamed(self, slot: int) -> bool:
+        """Whether a page is no true one; where nobody arrived, none is better than another."""
+        return 0 < self.arrived <= self.pages[slot][1]
 
     def apart(self, a: np.ndarray, b: np.ndarray) -> float:
         """How new a view is beside another, 1 being just new."""
@@ -215,8 +221,8 @@ class SlowBank:
         return slot
 
     def victim(self) -> int:
-        """Of the 32 that were not read for longest, the one with the nearest neighbour."""
-        stale = sorted(self.pages, key=lambda slot: (self.pages[slot][2], slot))[:32]
+        """Of the 32 that were not read for longest, dreamed ones first, the one with the nearest neighbour."""
+        stale = sorted(self.pages, key=lambda slot: (not self.dreamed(slot), self.pages[slot][2], slot))[:32]
 
         def nearest(slot: int) -> float:
             own = self.pages[slot][0]
@@ -231,7 +237,8 @@ class SlowBank:
             for slot, (page, written, _) in sorted(self.pages.items())
             if written <= tick - FRESH_TICKS and math.dist(page[:2], pose[:2]) < 6 * self.config.reach
         ]
-        covers = {slot: slow_cover(self.pages[slot][0], pose, self.config) for slot in near}
+        counts = {slot: DREAMED if self.dreamed(slot) else 1.0 for slot in near}
+        covers = {s: [counts[s] * c for c in slow_cover(self.pages[s][0], pose, self.config)] for s in near}
         have, chosen = [0.0] * (len(DEPTHS) * len(BEARINGS)), list[int]()
         while near and len(chosen) < k:
             gains = {s: sum(max(c - h, 0) for c, h in zip(covers[s], have, strict=True)) / len(have) for s in near}
@@ -247,12 +254,15 @@ class SlowBank:
 
 
 @settings(max_examples=15, deadline=None)
-@given(st.integers(0, 10_000), st.integers(3, 9))
-def test_a_bank_that_overflows_drops_and_reads_as_its_slow_reference(seed: int, pages: int) -> None:
+@given(st.integers(0, 10_000), st.integers(3, 9), st.integers(0, 40))
+def test_a_bank_that_overflows_drops_and_reads_as_its_slow_reference(seed: int, pages: int, arrival: int) -> None:
     """What is dropped depends on what was read: one wrong tick of reading shows up hundreds of ticks later."""
     config = MemoryConfig(pages=pages)
     bank, slow = Bank(config), SlowBank(config)
     for tick, pose in enumerate(walk(seed, 120)):
+        if tick == arrival:
+            bank.arrive(tick)
+            slow.arrived = tick
         assert bank.read(tick, pose, 2) == slow.read(tick, pose, 2)
         assert bank.write(tick, pose) == slow.write(tick, pose)
     assert len(slow.pages) <= pages
@@ -406,6 +416,29 @@ def test_a_player_whom_the_net_moves_by_a_hair_stands_still() -> None:
     np.testing.assert_array_equal(traveller.pose, np.zeros(4))
     traveller.settle(np.zeros(3, np.float32), np.array([0.05, 0], np.float32), frame)
     assert traveller.pose[0] == pytest.approx(0.05 * net.stride)
+
+
+def test_of_a_true_history_the_latest_picture_of_a_view_is_kept() -> None:
+    """A door opened, or a mark shot, before the dream begins: the first picture of the view would not show it."""
+    player = walker()
+    poses = np.zeros((30, 4))
+    poses[:, 2] = 40.0 * (np.arange(30) // 10)  # three views, ten ticks each
+    frames = np.repeat(np.arange(30, dtype=np.uint8), 32 * 48 * 3).reshape(30, 32, 48, 3)
+    player.arrive(frames, poses)
+    assert sorted(int(page[0, 0, 0]) for page in player.memory.frames.values()) == [9, 19, 29]
+    assert player.tick == 30
+
+
+def test_a_history_with_distances_tells_where_walls_are() -> None:
+    player, free = walker(), walker()
+    frames, poses = np.zeros((2, 32, 48, 3), np.uint8), np.zeros((2, 4))
+    player.arrive(frames, poses, np.full((2, 16, 24), 200.0, np.float32))
+    free.arrive(frames, poses, np.full((2, 16, 24), np.nan, np.float32))
+    for _ in range(150):
+        for one in (player, free):
+            one.remember(np.array([1, 0, 0], np.float32), near_of_wall(4000.0))
+            one.settle(np.array([1, 0, 0], np.float32), np.zeros(2, np.float32), frames[0])
+    assert 160 < player.pose[0] < 200 < free.pose[0]
 
 
 def walker() -> Traveller:

@@ -18,6 +18,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dreamloop.input.state import InputState
+from dreamloop.model.distance_codec import pack_distances, unpack_distances
 from dreamloop.model.frame_codec import decode_frame, encode_frame
 from dreamloop.model.framing import FramedSink, pack_record, pack_varint, read_varint
 from dreamloop.model.recording import Recording, RecordingError, RecordingWriter, Tick, frame_hash
@@ -213,6 +214,37 @@ def test_frames_actions_and_scenes_are_cut_out(tmp_path: Path) -> None:
             recording.frames(190, 210)
         with pytest.raises(IndexError):
             recording.tick(200)
+
+
+@given(st.integers(1, 20), st.integers(1, 20), st.integers(0, 2**32 - 1))
+def test_distances_come_back_within_two_per_cent(rows: int, columns: int, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    far = np.exp(rng.uniform(np.log(4.0), np.log(6000.0), (rows, columns))).astype(np.float32)
+    far[rng.random(far.shape) < 0.2] = np.nan
+    told = unpack_distances(pack_distances(far), far.shape)
+    assert told is not None
+    np.testing.assert_allclose(told, far, rtol=0.02)
+    assert unpack_distances(pack_distances(far), (rows + 1, columns)) is None
+    assert unpack_distances(rng.bytes(30), far.shape) is None
+
+
+def test_a_scene_brings_its_views_and_how_far_they_show_things(tmp_path: Path) -> None:
+    far, frame = np.full((2, 3), 100.0), np.zeros((4, 6, 3), np.uint8)
+    header = {"views": 5, "distance_shape": [2, 3], "walked": np.array([[1, 2], [-3, 4]], "<i2").tobytes()}
+    for name, shape in (("good", [2, 3]), ("bad", [2, 4]), ("worse", ["a", None])):
+        with RecordingWriter(tmp_path / f"{name}.dream", {**header, "distance_shape": shape}) as writer:
+            for tick in range(9):
+                extra = {"pose": [float(tick), 0.0, 0.0, 0.0], "distance": pack_distances(far)}
+                writer.tick(InputState(tick, 1 / 35), np.zeros(2, np.float32), frame, b"", {}, extra)
+        scene = Recording.open(tmp_path / f"{name}.dream").scene(9, 4)
+        assert len(scene.frames) == 9, "more than was asked for: the views are remembered"
+        assert scene.walked is not None
+        assert scene.walked.tolist() == [[1, 2], [-3, 4]]
+        if name == "good":
+            assert scene.distances is not None
+            np.testing.assert_allclose(scene.distances, np.full((9, 2, 3), 100.0), rtol=0.02)
+        else:
+            assert scene.distances is None
 
 
 def test_missing_pictures_are_named(tmp_path: Path) -> None:
