@@ -32,7 +32,8 @@ SAID = {*MOVES, *WRITING.values()}  # outcomes that are no content of their own
 CASTS = -100  # minus the number of a cast: the outcome of what is done, if it is the cast that comes true
 NO_CAST = -99
 NO_OTHER = -200  # numbers below are of contents
-# Of rules: what is counted, and what it looks at (see contexts_of). A kind keeps its number.
+# Of rules: what is counted, and what it looks at (see contexts_of). A kind keeps its number; some stand here twice and
+# look at less the second time, for the rules in the box are of two countings.
 KINDS = (
     (21, CHANGES, ("now", "said", "form")),
     (0, TO, ("now", "done", "under", "front")),
@@ -40,16 +41,20 @@ KINDS = (
     (40, WRITES, ("done", "form", "paper")),
     (41, WRITES_BELOW, ("done", "form", "paper")),
     (1, TO, ("now", "done", "off", "mine")),
+    (1, TO, ("now", "done", "off")),
     (2, TO, ("now", "done", "under", "mine")),
+    (2, TO, ("now", "done", "under")),
     (34, TO, ("now", "height", "done", "what")),
     (3, TO, ("now", "left", "done", "under", "form")),
     (4, TO, ("now", "right", "done", "under", "form")),
     (5, TO, ("now", "place", "done", "under", "form")),
     (6, TO, ("place", "done", "then", "paper", "what")),
+    (6, TO, ("place", "done", "then", "what")),
     (7, TO, ("now", "place", "done", "form", "what")),
     (8, TO, ("now", "right", "place", "done", "form", "what")),
     (28, TO, ("now", "place", "done", "then", "what", "deed")),
     (36, TO, ("place", "done", "form", "paper", "what", "deed")),
+    (36, TO, ("place", "done", "form", "what", "deed")),
     (9, TO, ("now", "column", "line", "begun", "done", "form")),
     (10, TO, ("now", "left", "line", "begun", "done", "form")),
     (38, TO, ("now", "tail", "line", "begun", "done", "form")),
@@ -79,7 +84,9 @@ KINDS = (
     (32, FROM_RIGHT, ("height", "done", "form", "what")),
     (33, FROM_RIGHT, ("height", "done", "form", "what", "deed")),
     (23, TO, ("place", "begin", "done", "then", "paper")),
+    (23, TO, ("place", "begin", "done", "then")),
     (24, TO, ("place", "row", "done", "then", "paper")),
+    (24, TO, ("place", "row", "done", "then")),
     (25, FROM_BELOW, ("height", "begin", "form", "writes")),
     (26, FROM_BELOW, ("height", "row", "done", "form")),
     (62, FROM_2_BELOW, ("height", "begin", "form", "writes")),
@@ -91,12 +98,15 @@ KINDS = (
     (19, ELSE, ("now", "column", "line", "begun", "form", "writes")),
     (20, ELSE, ("now", "left", "line", "begun", "form", "writes")),
     (22, ELSE, ("place", "begin", "then", "paper", "writes")),
+    (22, ELSE, ("place", "begin", "then", "writes")),
     (30, ELSE, ("left", "done", "under", "form")),
     (31, ELSE, ("right", "done", "under", "form")),
 )
 ALONE = (  # of what goes on by itself; what is two cells high is told by both
     (50, ("now", "above", "below", "place", "age")),
     (39, ("now", "above", "below", "place", "rest", "latest")),
+    (50, ("now", "place", "age")),
+    (39, ("now", "place", "rest", "latest")),
 )
 LINES = {  # cells that what stands there moves down
     **{"above": 1, "2 above": 2, "3 above": 3},

@@ -29,6 +29,8 @@ OPTIONS = {"monsters": False, "distances": True}  # of the simulator
 STEP = 6.0  # map units between places of the way that are noted
 VIEWS = 256  # that are kept of it
 ASKED = 600  # poses of the walk, turned at random, from which the place should be known
+NEAR = 320.0  # map units from the start, where it should be known best
+BEST = 200  # most inviting ticks, of which the one is taken whose surroundings are known best
 SEED = 7  # of the walks; the maps are those of the test set
 
 
@@ -50,19 +52,40 @@ def calm(actions: NDArray[np.float32], attack: int) -> NDArray[np.bool_]:
     return np.asarray(shots == 0)
 
 
+def new_views(poses: NDArray[np.float64]) -> list[int]:
+    """Return the ticks of a walk (t, 4) whose views are new, the latest picture of each."""
+    bank = Bank(MemoryConfig(pages=len(poses), step=48.0, turn_deg=25.0))
+    return [tick for tick in range(len(poses) - 1, -1, -1) if bank.write(tick, poses[tick]) is not None]
+
+
+def shown(pages: NDArray[np.float64], asked: NDArray[np.float64]) -> torch.Tensor:
+    """Return how well every page (n, 4) shows what may be seen from poses (m, 4): (n, m, points), 0..1."""
+    spread = torch.from_numpy(pages).float().expand(len(asked), -1, -1)
+    return coverages(spread, torch.from_numpy(asked).float(), MemoryConfig()).transpose(0, 1)
+
+
+def known(poses: NDArray[np.float64], pages: list[int], at: int) -> float:
+    """Say how well (0..1) pages from before tick ``at`` show what may be seen there, whatever the player turns to."""
+    before = poses[[page for page in pages if page <= at - CONTEXT]]
+    around = poses[at] * [1, 1, 0, 0] + [0, 0, 1, 0] * np.linspace(0, 360, 12, endpoint=False)[:, None]
+    return float(shown(before, around).amax(0).mean())
+
+
 def views(poses: NDArray[np.float64], rng: np.random.Generator) -> list[int]:
-    """Return the ticks of the ``VIEWS`` views of a walk (t, 4) that together cover most of what it can see."""
-    finely = Bank(MemoryConfig(pages=len(poses), step=48.0, turn_deg=25.0))
-    new = [tick for tick in range(len(poses) - 1, -1, -1) if finely.write(tick, poses[tick]) is not None]
-    asked = poses[rng.integers(0, len(poses), ASKED)] + [0, 0, 1, 0] * rng.uniform(0, 360, (ASKED, 1))
-    pages = torch.from_numpy(poses[new]).float().expand(ASKED, -1, -1)
-    cover = coverages(pages, torch.from_numpy(asked).float(), MemoryConfig()).transpose(0, 1).flatten(1)
+    """Return the ticks of the ``VIEWS`` views of a walk (t, 4) that together cover most of what can be seen from it.
+
+    What is near its end counts more: half of the poses that are asked about lie there.
+    """
+    pages = new_views(poses)
+    near = np.flatnonzero(np.hypot(*(poses[:, :2] - poses[-1, :2]).T) < NEAR)
+    places = np.concatenate([rng.integers(0, len(poses), ASKED // 2), rng.choice(near, ASKED // 2)])
+    cover = shown(poses[pages], poses[places] + [0, 0, 1, 0] * rng.uniform(0, 360, (ASKED, 1))).flatten(1)
     have, chosen = torch.zeros_like(cover[0]), list[int]()
-    while len(chosen) < min(VIEWS, len(new)):
+    while len(chosen) < min(VIEWS, len(pages)):
         best = int((cover - have).clamp_min(0).sum(1).argmax())
         chosen.append(best)
         have = torch.maximum(have, cover[best])
-    return sorted({new[one] for one in chosen})
+    return sorted({pages[one] for one in chosen})
 
 
 def apart(places: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -81,11 +104,14 @@ def write(world: World, folder: Path) -> list[Path]:
     attack = world.schema.columns.index("attack")
     walks = episodes(world, SEED, maps="test", ticks=WALK, limit=SCENES, env_options=OPTIONS)
     for place, (frames, actions, poses, distances) in enumerate(walks):
-        score = np.where(calm(actions, attack), rate(frames), 0)
-        last = WALK - LATE + int(score[WALK - LATE :].argmax())
+        way = poses.astype(np.float64)
+        pages, score = new_views(way), np.where(calm(actions, attack), rate(frames), 0)
+        score[: WALK - LATE] = 0
+        best = score.argsort()[-BEST:]
+        last = int(max(best, key=lambda tick: known(way, pages, int(tick))))
         path = folder / f"place-{place + 1:02d}.dream"
         unbroken = range(last - CONTEXT + 1, last + 1)
-        seen = views(poses[: unbroken.start].astype(np.float64), np.random.default_rng(SEED))
+        seen = views(way[: unbroken.start], np.random.default_rng(SEED))
         header = {
             "world": world.name,
             "schema": world.schema.to_dict(),
