@@ -23,6 +23,7 @@ BEARINGS = np.radians(np.linspace(-40, 40, 9))  # columns of the view that pages
 DEPTHS = np.array([0.5, 1.5, 4.0])  # how far the points in these columns are, in units of reach
 LIKE = 0.6  # a view is like a page's when it is no newer than this, 1 being new enough for a page of its own
 RETAKE_EVERY = 4  # ticks between two looks at whether a place has changed
+AT_REST = (1.0, 0.5)  # map units and degrees: who moved by less since that look stood still
 DREAMED = 0.5  # what a dreamed page counts beside a true one: else a worn view nearby would hide a true one farther off
 LEAST = 0.08  # share of the view that a page must cover to be read
 
@@ -315,6 +316,7 @@ class PageMemory:
     frames: dict[int, Frame] = field(default_factory=dict)
     reading: list[int] = field(default_factory=list)  # slots read for the frame that is showing
     newest: Frame | None = None  # the page that was made of the frame that is showing, if one was
+    looked: Poses = field(default_factory=lambda: np.full(4, np.inf))  # pose at the last look at what has changed
 
     def write(self, tick: int, pose: Poses, frame: Frame) -> int | None:
         """Offer the frame of ``tick``; return the slot that it went to, None: not kept."""
@@ -329,7 +331,13 @@ class PageMemory:
         return slot
 
     def _changed(self, tick: int, pose: Poses, frame: Frame) -> int | None:
-        """Return the slot of the page that shows this place as it no longer is, having taken note of it anew."""
+        """Return the slot of the page that shows this place as it no longer is, having taken note of it anew.
+
+        Only where the player stands still: what a dream smears while it turns is no change.
+        """
+        off, self.looked = np.abs(pose - self.looked), np.array(pose)
+        if off[:2].max() > AT_REST[0] or off[2:].max() > AT_REST[1]:
+            return None
         slot = self.policy.like(tick, pose)
         if slot is None or slot not in self.frames:
             return None
@@ -363,10 +371,12 @@ class PageMemory:
     def state(self) -> dict[str, Any]:
         """Return the policy's columns and the pictures, one array each; nothing is copied but the columns."""
         columns = {f"memory/{name}": value for name, value in self.policy.state().items()}
-        return columns | {slot_name("page", slot): frame for slot, frame in self.frames.items()}
+        pages = {slot_name("page", slot): frame for slot, frame in self.frames.items()}
+        return columns | {"looked": self.looked} | pages
 
     def restore(self, state: dict[str, Any]) -> None:
         """Go back to what ``state()`` returned; other values are left alone."""
         self.policy.restore({k.removeprefix("memory/"): v for k, v in state.items() if k.startswith("memory/")})
+        self.looked = np.array(state.get("looked", np.full(4, np.inf)))
         self.frames = {int(k.removeprefix("page/")): v for k, v in state.items() if k.startswith("page/")}
         self.reading, self.newest = [], None

@@ -16,7 +16,7 @@ PART = 4  # pixels of one side that share a wear
 MOST = 60.0  # resamplings; what is more worn is as good as lost
 STILL_PX = 0.5  # what is fetched from no farther away is hardly resampled at all
 HANGS = 0.35  # what the flow moves by less than this share of what depth foresees hangs on the camera
-LIMIT = 4.0  # logits that wear speaks for or against a source, at most
+LIMIT = 8.0  # logits that wear speaks for or against a source, at most
 OLD = 8.0  # resamplings after which ...
 TRUST = 0.5  # ... depth is trusted by so many logits more than the flow
 

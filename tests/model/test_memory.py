@@ -284,6 +284,18 @@ def test_a_door_that_was_opened_is_remembered_open() -> None:
     assert len(memory.frames) == 1
 
 
+def test_what_smears_while_a_player_turns_is_no_change() -> None:
+    memory = PageMemory(make_policy("renewing", MemoryConfig()), MemoryConfig())
+    page, smeared = (np.full((96, 128, 3), level, np.uint8) for level in (90, 200))
+    memory.write(0, np.zeros(4), page)
+    for tick in range(1, 80):
+        memory.write(tick, np.array([0.0, 0.0, 5.0 * np.sin(tick), 0.0]), smeared)
+    np.testing.assert_array_equal(memory.frames[0], page)
+    for tick in range(80, 90):
+        memory.write(tick, np.zeros(4), smeared)
+    np.testing.assert_array_equal(memory.frames[0], smeared)
+
+
 def test_a_page_is_not_taken_anew_for_noise_a_small_turn_or_a_mark() -> None:
     """Every copy of a copy is worse than the one before, so a page must stay what it was while nothing changed."""
     rng = np.random.default_rng(3)
