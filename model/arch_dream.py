@@ -24,7 +24,7 @@ from dreamloop.model.dream_net import DreamNet, Past, draw_noise
 from dreamloop.model.dream_sources import Recall
 from dreamloop.model.found_again import PageRead
 from dreamloop.model.layers import fold
-from dreamloop.model.memory import DEFAULT_POLICY
+from dreamloop.model.memory import DEFAULT_POLICY, PageMemory
 from dreamloop.model.pixels import to_float, to_uint8
 from dreamloop.model.train_config import net_config
 from dreamloop.model.traveller import Remembered, Traveller, stack_recall
@@ -97,13 +97,15 @@ class DreamModel:
         if self.travellers:
             self.travellers[player] = self._traveller()
             if scene is not None:
-                poses = scene.poses
-                if poses is None:
+                distances = None if scene.poses is None else scene.distances
+                if scene.poses is None:
                     self.travellers[player].arrive(scene.frames[-1:], np.zeros((1, 4)))
                 else:
-                    self.travellers[player].arrive(scene.frames, poses, scene.distances, scene.walked)
-                if self.config.depth and scene.distances is None:
+                    self.travellers[player].arrive(scene.frames, scene.poses, distances, scene.walked)
+                if self.config.depth and distances is None:  # nothing was measured
                     self.travellers[player].look_around(self._near_page)
+                elif self.config.depth:
+                    self._look_at_pages(self.travellers[player].memory)
         return self._shown(player)
 
     @torch.no_grad()
@@ -269,6 +271,11 @@ class DreamModel:
             for column, page in enumerate(one.pages):
                 near[row, 1 + column] = self._near_of(page)
         return near
+
+    def _look_at_pages(self, memory: PageMemory) -> None:
+        """Tell how near things are in all pages now, and not one by one in the middle of play."""
+        for page in memory.frames.values():
+            self._near_page(page)
 
     def _near_page(self, page: Frame) -> NDArray[np.float32]:
         with torch.inference_mode():

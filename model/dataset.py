@@ -74,10 +74,11 @@ class FramePool:
         self.spans.append((start, end))
         self._head = end
 
-    def starts_of(self, positions: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Return the starts (n,) of the episodes that ``positions`` (n,) are in."""
-        starts = np.array(sorted(start for start, _ in self.spans))
-        return np.asarray(starts[np.searchsorted(starts, positions, side="right") - 1])
+    def spans_of(self, positions: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return starts (n,) and ends (n,) of the episodes that ``positions`` (n,) are in, or have just left."""
+        starts, ends = np.array(sorted(self.spans)).T
+        which = np.searchsorted(starts, positions, side="right") - 1
+        return starts[which], ends[which]
 
     def fill(self, episodes: Iterable[Episode]) -> None:
         """Add episodes until the pool is full or they end."""

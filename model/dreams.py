@@ -122,6 +122,4 @@ class Dreams:
             self.age[slots] = np.maximum(self.age[slots], self.horizon)
 
     def _ended(self, positions: NDArray[np.int64]) -> NDArray[np.bool_]:
-        starts, ends = (np.array(column) for column in zip(*sorted(self.pool.spans), strict=True))
-        which = np.searchsorted(starts, positions, side="right") - 1
-        return np.asarray(positions >= ends[which])
+        return np.asarray(positions >= self.pool.spans_of(positions)[1])

@@ -104,7 +104,7 @@ class Recalls:
         """
         until = np.where(slots < 0, self._prefixes(positions), self.prefix[slots])
         until = np.minimum(until, positions - FRESH_TICKS)
-        low = np.searchsorted(self.views, self.pool.starts_of(positions))
+        low = np.searchsorted(self.views, self.pool.spans_of(positions)[0])
         high = np.maximum(np.searchsorted(self.views, until, side="right"), low)
         columns = low[:, None] + np.arange((high - low).max(initial=0))
         known = columns < high[:, None]

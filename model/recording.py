@@ -206,14 +206,15 @@ class Recording:
 
     def _distances(self, ticks: Sequence[Tick]) -> NDArray[np.float32] | None:
         """Return how far what these ticks show is (t, h, w), None unless all tell it in one size."""
-        told = [tick.extra.get("distance") for tick in ticks]
         shape = self.header.get("distance_shape")
         if not (
             isinstance(shape, list) and len(shape) == 2 and all(isinstance(n, int) and 0 < n <= 512 for n in shape)
         ):
             return None
-        found = [unpack_distances(one, (shape[0], shape[1])) if isinstance(one, bytes) else None for one in told]
-        return None if any(one is None for one in found) else np.stack([one for one in found if one is not None])
+        told = [tick.extra.get("distance") for tick in ticks]
+        found = [unpack_distances(one, (shape[0], shape[1])) for one in told if isinstance(one, bytes)]
+        whole = [one for one in found if one is not None]
+        return np.stack(whole) if len(whole) == len(ticks) else None
 
     def _walked(self) -> NDArray[np.float32] | None:
         """Return the places (n, 2) on the way to where the recording begins, in map units, where it tells them."""

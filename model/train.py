@@ -422,12 +422,12 @@ def train(
 
 
 def make_pool(config: TrainConfig, frames: int, episodes: Iterable[Episode], device: str = "cpu") -> FramePool:
-    """Fill a pool of ``frames`` frames from ``episodes``, on the device that learns from it if there is room."""
+    """Fill a pool of ``frames`` frames from ``episodes``, on the GPU that learns from it if there is room."""
     net = config.net
     held = frames * net.height_px * net.width_px * 4  # bytes of pictures and distances
-    if device != "cpu" and held > ROOM * torch.cuda.mem_get_info(device)[0]:
-        device = "cpu"
-    pool = FramePool(frames, net.height_px, net.width_px, net.actions, distances=net.depth, device=device)
+    fits = torch.device(device).type == "cuda" and held <= ROOM * torch.cuda.mem_get_info(device)[0]
+    where = device if fits else "cpu"
+    pool = FramePool(frames, net.height_px, net.width_px, net.actions, distances=net.depth, device=where)
     pool.fill(episodes)
     return pool
 

@@ -86,7 +86,7 @@ def main() -> None:
             rows.append(np.concatenate([drawn[tick] for tick in SHOWN], 1))
     for name in off:
         astray = np.median(off[name], 0)[99::100].round().astype(int).tolist()
-        likeness = np.reshape(right[name], (-1, TICKS // 100, 100)).mean((0, 2)).round(1).tolist()
+        likeness = np.reshape(right[name], (-1, TICKS // 100, 100)).astype(np.float64).mean((0, 2)).round(1).tolist()
         typer.echo(f"{name:6} apart {astray}  PSNR {likeness}, mean {np.mean(right[name]):.2f} dB")
     if args.strip:
         Image.fromarray(np.concatenate(rows)).save(args.strip)
