@@ -253,13 +253,12 @@ class Known:
         return chosen, back
 
     def _is_behind(self, top: NDArray[np.uint8]) -> bool:
-        """Say whether a top row (cells, pixels) is in the colours of a layer that is not in front."""
-        shown = set(top.ravel().tolist())
-        turns = [(moves_of(turn), turn) for turn in self._turns.offered]
-        return any(
-            shown & set(turn[moves].tolist()) and not shown & set(np.flatnonzero(moves).tolist())
-            for moves, turn in turns
-        )
+        """Say whether a top row (cells, pixels) is in the colours of a layer that is not in front.
+
+        Whatever colour it had in front, there it has the same: several colours turn into that.
+        """
+        most = int(shares(top, self.none).argmax())
+        return any(int((turn[moves_of(turn)] == most).sum()) > 1 for turn in self._turns.offered)
 
     def cast_of(self, before: NDArray[np.uint8], after: NDArray[np.uint8], least: int = PIXELS) -> NDArray[np.uint8]:
         """Return what every colour (colours,) of so many pixels turned into, ``none`` where that is not clear."""

@@ -208,24 +208,35 @@ class Layers(Pile):
         (rows, columns), new = self.grid, list[int]()
         for y, x, h, w in self.known.find(shown):
             same = np.flatnonzero((self.rects == (y, x, h, w)).all(1) & (self.level > 0))
-            if y + h > rows - self.floor or x + w > columns or len(same):
+            if y + h > rows - self.floor or x + w > columns:
+                continue
+            if len(same):
+                if anew and self.since[same[0]] == tick:  # as an idea had it
+                    self._vote(cells, shown, changed, y, x, h, w)
                 continue
             for k in np.flatnonzero((self.rects[:, :2] == (y, x)).all(1) & (self.level > 0)):
                 self._drop(int(k))
-            came = changed[y : y + h, x : x + w]
             self._unknow_still(np.array([y, x, h, w]), changed)
             above = self._above(cells, shown, y, x, h, w)
             new.append(self._add(np.array([y, x, h, w]), cells, tick, above))
             self.sure[new[-1]] = True
-            vote = (*shown[y, x : x + MARKS].tolist(), y, x, h, w)
-            if anew and came.mean() >= FRESH and not above and self.now.any() and vote not in self._taught:
-                self._taught.add(vote)
-                self.known.learn_appearance(shown[y, x : x + MARKS], y, x, cells[y : y + h, x : x + w])
+            if anew and not above:
+                self._vote(cells, shown, changed, y, x, h, w)
         new += self._recognise_parts(cells, shown, tick)
         for number in new:
             self._unknow_hidden(number)
         for k in np.flatnonzero(self.sure):
             self._imagine(int(k))
+
+    def _vote(
+        self, cells: NDArray[np.uint8], shown: NDArray[np.int64], changed: NDArray[np.bool_], *rect: int
+    ) -> None:
+        """Let what appeared at once in a rectangle, with nothing over it, tell how things do."""
+        y, x, h, w = rect
+        vote = (*shown[y, x : x + MARKS].tolist(), *rect)
+        if self.now.any() and changed[y : y + h, x : x + w].mean() >= FRESH and vote not in self._taught:
+            self._taught.add(vote)
+            self.known.learn_appearance(shown[y, x : x + MARKS], y, x, cells[y : y + h, x : x + w])
 
     def _recognise_parts(self, cells: NDArray[np.uint8], shown: NDArray[np.int64], tick: int) -> list[int]:
         """Make layers of what is known by some of its rows, and whose beginning others hide; return their numbers.
