@@ -228,9 +228,7 @@ class Layers(Pile):
         for k in np.flatnonzero(self.sure):
             self._imagine(int(k))
 
-    def _vote(
-        self, cells: NDArray[np.uint8], shown: NDArray[np.int64], changed: NDArray[np.bool_], *rect: int
-    ) -> None:
+    def _vote(self, cells: NDArray[np.uint8], shown: NDArray[np.int64], changed: NDArray[np.bool_], *rect: int) -> None:
         """Let what appeared at once in a rectangle, with nothing over it, tell how things do."""
         y, x, h, w = rect
         vote = (*shown[y, x : x + MARKS].tolist(), *rect)
