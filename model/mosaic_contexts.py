@@ -18,10 +18,11 @@ NEAR = 3  # lines above and below where something begins in which it may change 
 STOOD = 4  # ticks that a cell must have stood still to go on by itself
 
 # What is counted: a content; one that moves along; what a key writes where something begins, or in the cell below that;
-# that a cell changes; that it does and so does the one to its right, which tells what a key writes; or a content that
-# holds only where no other rule tells one, for how often a rule came true does not make it the more telling one.
+# that a cell changes; that it does and so does the one to its right, which tells what a key writes; a content that
+# holds only where no other rule tells one, for how often a rule came true does not make it the more telling one; or one
+# that holds in the layer in front, and elsewhere only where several cells change: a key does not write behind.
 TO, FROM_RIGHT, FROM_BELOW, FROM_2_BELOW, WRITTEN, WRITTEN_BELOW = 0, -1, -2, -3, -4, -5
-CHANGES, WRITES, WRITES_BELOW, ELSE = -6, -7, -8, -9
+CHANGES, WRITES, WRITES_BELOW, ELSE, ANEW = -6, -7, -8, -9, -10
 MOVES = {  # cells (across, down) that a content moves
     FROM_RIGHT: np.array([-1, 0]),
     FROM_BELOW: np.array([0, -1]),
@@ -58,14 +59,14 @@ KINDS = (
     (9, TO, ("now", "column", "line", "begun", "done", "form")),
     (10, TO, ("now", "left", "line", "begun", "done", "form")),
     (38, TO, ("now", "tail", "line", "begun", "done", "form")),
-    (52, TO, ("now", "height", "last", "done", "what")),
-    (53, TO, ("above", "height", "last", "done", "what")),
-    (54, TO, ("2 above", "height", "last", "done", "what")),
-    (55, TO, ("3 above", "height", "last", "done", "what")),
-    (56, TO, ("below", "height", "last", "done", "what")),
-    (57, TO, ("2 below", "height", "last", "done", "what")),
-    (58, TO, ("3 below", "height", "last", "done", "what")),
-    (59, TO, ("4 below", "height", "last", "done", "what")),
+    (52, ANEW, ("now", "height", "last", "done", "what")),
+    (53, ANEW, ("above", "height", "last", "done", "what")),
+    (54, ANEW, ("2 above", "height", "last", "done", "what")),
+    (55, ANEW, ("3 above", "height", "last", "done", "what")),
+    (56, ANEW, ("below", "height", "last", "done", "what")),
+    (57, ANEW, ("2 below", "height", "last", "done", "what")),
+    (58, ANEW, ("3 below", "height", "last", "done", "what")),
+    (59, ANEW, ("4 below", "height", "last", "done", "what")),
     (11, TO, ("now", "place", "idea", "next", "title")),
     (12, TO, ("now", "place", "idea", "then", "title")),
     (13, TO, ("now", "place", "idea", "front")),

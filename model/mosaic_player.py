@@ -19,7 +19,7 @@ from dreamloop.model.mosaic_layers import Facts, Layers
 from dreamloop.model.mosaic_memory import CellMemory
 from dreamloop.model.mosaic_net import AROUND, CARRIED, INKS, MosaicConfig, Seen
 from dreamloop.model.mosaic_pile import CAST, IN_FRONT, MOST, NEW_ONE, TOLD, UNKNOWN, Idea, stays
-from dreamloop.model.mosaic_setting import cast_context, deed_of, is_begun, places_of, setting_of
+from dreamloop.model.mosaic_setting import cast_contexts, deed_of, is_begun, places_of, setting_of
 from dreamloop.model.mosaic_sprite import CLEAR, SIDE, Sprite, on_the_way, seen_next, uncover
 from dreamloop.model.mosaic_strokes import CERTAIN, DID_NOT, DREW, LIKELY, PRESSED, Way, drew, shown_by
 
@@ -193,7 +193,7 @@ class MosaicPlayer:
         ideas = self.ideas
         came = self.layers.explain(cells, ideas)
         idea = ideas[came] if came >= 0 else None
-        if context := self._cast_context():
+        for context in self._cast_contexts():
             known.by_rule.learn_cast(context, idea.layer if idea is not None and idea.kind == CAST else None)
         setting = self._setting(idea)
         if setting is not None:
@@ -206,13 +206,17 @@ class MosaicPlayer:
         """Return what tells what goes on by itself: cells, where they lie, how old they are, and their layers."""
         return self.memory.now, places_of(self.layers), self.memory.age.astype(np.int64), self.layers.owner
 
-    def _cast_context(self) -> int:
-        return cast_context(self.config, self.layers, self.actions[-2:], self.places[0] // self.config.cell)
+    def _cast_contexts(self) -> list[int]:
+        place = self.places[0]
+        return cast_contexts(
+            self.config, self.layers, self.actions[-2:], place // self.config.cell, self._colour_at(place)
+        )
 
     def sure(self, ideas: list[Idea]) -> int:
         """Return the number of the idea that is sure to come true, -1: that is for the net to weigh."""
-        context = self._cast_context() if any(idea.kind == CAST for idea in ideas) else 0
-        cast = self.layers.known.by_rule.cast_for(context) if context else None
+        contexts = self._cast_contexts() if any(idea.kind == CAST for idea in ideas) else []
+        casts = (self.layers.known.by_rule.cast_for(context) for context in contexts)
+        cast = next((cast for cast in casts if cast is not None), None)
         return next((i for i, idea in enumerate(ideas) if idea.kind == CAST and idea.layer == cast), -1)
 
     def _colour_at(self, place: NDArray[np.int64]) -> int:

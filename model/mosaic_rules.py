@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from dreamloop.model.mosaic_cells import shift, signs
 from dreamloop.model.mosaic_contexts import (
+    ANEW,
     CASTS,
     CHANGES,
     ELSE,
@@ -40,6 +41,7 @@ from dreamloop.model.mosaic_contexts import (
 
 RULES, OUTCOMES = 131072, 4096  # that can be known, and contents that they lead to
 SETTLE, LATER = 300, 0.25  # settings learnt from, after which rules are drawn up anew; later, a share of all so far
+SEVERAL = 3  # cells that change of a layer that is written anew
 ONCE = 1 << 26  # contexts that are told apart when they are met for the first time
 
 
@@ -80,7 +82,9 @@ class Rules:
             sure, outcome = find(self._known, contexts)
             if what == ELSE:
                 sure = np.where(best, 0, sure)
-            said = (outcome == what) if what in SAID else what in (TO, ELSE)
+            elif what == ANEW:
+                sure = np.where(setting.mine | self._changes_several(sure, outcome, shown, setting.layer), sure, 0)
+            said = (outcome == what) if what in SAID else what in (TO, ELSE, ANEW)
             better = (sure > best) & said
             best, chosen = np.where(better, sure, best), np.where(better, outcome, chosen)
         told = (best >= SURE * 1e6) & (shown != 0)
@@ -92,6 +96,12 @@ class Rules:
             came = told & (chosen == what)
             found[came] = shift(setting.cells, step)[0][came]
         return found
+
+    def _changes_several(self, sure: Signs, outcome: Signs, shown: Signs, layer: Signs) -> NDArray[np.bool_]:
+        """Return where a kind of rule changes several cells (rows, columns) of the same layer."""
+        changes = (sure >= SURE * 1e6) & (outcome >= 0) & (shown != 0)
+        changes[changes] = self._told[outcome[changes]] != shown[changes]
+        return np.asarray((np.bincount(layer[changes], minlength=layer.max() + 1) >= SEVERAL)[layer])
 
     def go_on(self, cells: NDArray[np.uint8], place: Signs, age: Signs, layer: Signs) -> NDArray[np.uint8]:
         """Return what goes on by itself (rows, columns, pixels), as a clock does; ``none`` where nothing does.
@@ -239,7 +249,7 @@ class Rules:
                 sure = sure_of(one[0], one[2])
                 if what in (CHANGES, ELSE) or what in WRITING:
                     one[3] += 1
-                elif what in (TO, outcome) and sure > surest[i][0]:
+                elif what in (TO, ANEW, outcome) and sure > surest[i][0]:
                     surest[i] = sure, one
         for sure, one in surest:
             if sure:

@@ -75,26 +75,36 @@ def is_begun(config: "MosaicConfig", actions: NDArray[np.float32]) -> bool:
     return down != was_down or bool(on.any() and not down)
 
 
-def cast_context(config: "MosaicConfig", pile: Pile, actions: NDArray[np.float32], pointed: NDArray[np.int64]) -> int:
-    """Return a number for what is done in a tick, if colours may turn with it; 0: nothing is begun.
+def cast_contexts(
+    config: "MosaicConfig", pile: Pile, actions: NDArray[np.float32], pointed: NDArray[np.int64], colour: int
+) -> list[int]:
+    """Return numbers for what is done in a tick, if colours may turn with it, the most telling first; none: nothing is.
 
-    It goes by what is asked for, the place that is pressed, the colour of the title of the layer in front, and that of
-    most of the picture.
+    They go by what is asked for, the colour of the title of the layer in front, and that of most of the picture; and
+    by the place that is pressed, or by the ``colour`` there and the size of its layer: few press the edge of a button.
 
     Args:
         actions, pointed: as for :func:`setting_of`.
     """
     on, was_down, down = _controls(config, actions)
     if not on.any() or (down and was_down):
-        return 0
-    place = int(places_of(pile)[pointed[1], pointed[0]]) if down else 0
+        return []
     title, ground = _most(pile.top_of(pile.front, None), pile.none), _most(pile.compose(), pile.none)
-    return _number(*on.tolist(), place, title, ground)
+    place, size = (
+        int(part[pointed[1], pointed[0]]) if down else 0 for part in (places_of(pile), _number_of_size(pile))
+    )
+    by_place = _number(*on.tolist(), place, title, ground)
+    return [by_place, _number(*on.tolist(), size, colour, title, ground)] if down else [by_place]
 
 
 def places_of(pile: Pile) -> NDArray[np.int64]:
     """Return a number (rows, columns) for where in which size of layer each cell lies."""
     return np.asarray(np.stack([*pile.at, *_sizes(pile)], -1) @ factors(4))
+
+
+def _number_of_size(pile: Pile) -> NDArray[np.int64]:
+    """Return a number (rows, columns) for the size of the layer that is seen at each cell."""
+    return np.asarray(np.stack(_sizes(pile), -1) @ factors(2))
 
 
 def _sizes(pile: Pile) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
