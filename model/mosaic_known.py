@@ -255,10 +255,11 @@ class Known:
     def _is_behind(self, top: NDArray[np.uint8]) -> bool:
         """Say whether a top row (cells, pixels) is in the colours of a layer that is not in front.
 
-        Whatever colour it had in front, there it has the same: several colours turn into that.
+        Whatever colour it had in front, there it has the same: several colours turn into that, or it turns into none.
         """
-        most = int(shares(top, self.none).argmax())
-        return any(int((turn[moves_of(turn)] == most).sum()) > 1 for turn in self._turns.offered)
+        most, turns = int(shares(top, self.none).argmax()), self._turns.offered
+        into = sum(int((turn[moves_of(turn)] == most).sum()) for turn in turns)
+        return into > 1 or (into == 1 and not any(moves_of(turn)[most] for turn in turns))
 
     def cast_of(self, before: NDArray[np.uint8], after: NDArray[np.uint8], least: int = PIXELS) -> NDArray[np.uint8]:
         """Return what every colour (colours,) of so many pixels turned into, ``none`` where that is not clear."""

@@ -193,6 +193,29 @@ def test_what_appeared_is_handed_on_with_how_often_it_was_met() -> None:
     assert Known(vars(again)).counts["appearances"] == again.counts["appearances"] == 2
 
 
+def test_what_appeared_as_expected_is_counted_as_well() -> None:
+    """Or only what is odd would be: what is known of a window would become what it shows when it is not expected."""
+    desktop = Desktop()
+    known = Known(vars(knows(desktop, 0)), counts=True)
+    before = known.met_looks[0][:, -1].tolist()
+    layers = layers_of(desktop, known)
+    desktop.open(0)
+    assert kind_that_came(layers, desktop.cells()) == APPEAR
+    assert known.met_looks[0][:, -1].tolist() == [before[0] + 1]
+
+
+def test_a_title_that_is_not_in_front_is_known_by_a_colour_that_several_turn_to() -> None:
+    known = Known.nothing((ROWS, COLUMNS), PIXELS, NONE)
+    known.grows = True
+    front, behind = np.full((2, 40, PIXELS), 1, np.uint8), np.full((2, 40, PIXELS), 5, np.uint8)
+    front[1] = 2
+    for _ in range(VOTES):
+        for title, other in zip(front, behind, strict=True):
+            known.learn_turn(title, other)
+    assert known._is_behind(behind[0])
+    assert not any(known._is_behind(title) for title in front)
+
+
 def knows(desktop: Desktop, *windows: int) -> Known:
     """What is known once some windows were seen again and again."""
     known = Known.nothing((ROWS, COLUMNS), PIXELS, NONE)

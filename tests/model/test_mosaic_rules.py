@@ -10,9 +10,9 @@ import pytest
 from numpy.typing import NDArray
 
 from dreamloop.model import arch_mosaic
-from dreamloop.model.mosaic_cells import turned
+from dreamloop.model.mosaic_cells import signs, turned
 from dreamloop.model.mosaic_config import mosaic_config
-from dreamloop.model.mosaic_contexts import Setting
+from dreamloop.model.mosaic_contexts import ANEW, Setting, contexts_of
 from dreamloop.model.mosaic_counts import Counts
 from dreamloop.model.mosaic_known import Known, empty_tables
 from dreamloop.model.mosaic_net import Seen
@@ -227,6 +227,21 @@ def test_what_is_turned_to_other_colours_is_told_by_what_it_shows() -> None:
     rules = learnt((dark, np.full_like(page, 0)))
     assert (rules.foretell(setting(**{**dark, "cells": written}))[1, 3] == NONE).all()
     assert (rules.foretell(setting(**dark))[1, 3] == 0).all()
+
+
+def test_a_layer_behind_is_written_anew_as_a_whole_or_not_at_all() -> None:
+    """A key that writes where the caret is does not write beside a caret that is seen in a window behind."""
+    rules, one = rules_of(grows=False), setting()
+    several = one.cells.copy()
+    several[1, 2:7] = CARET
+    kinds = contexts_of(rules.rules[:0], one, signs(one.cells, NONE), NONE, {})
+    context = next(contexts for what, contexts in kinds if what == ANEW)[1, 6]
+    rules.rules[0], rules.outcomes[0] = (context, 0, 950_000), A
+    rules = Rules(rules.rules, rules.outcomes, NONE)
+    behind = np.zeros(TINY.grid, np.int64)
+    assert (rules.foretell(one)[1, 6] == A).all()
+    assert (rules.foretell(setting(mine=behind)) == NONE).all()
+    assert (rules.foretell(setting(mine=behind, cells=several))[1, 2:7] == A).all()
 
 
 def test_of_rules_that_say_the_same_the_one_that_is_needed_stays() -> None:
@@ -535,3 +550,33 @@ def test_the_cast_that_always_follows_needs_no_weighing() -> None:
         assert player.sure(ideas) == (casts[0] if times else -1)
         act(player, False)
         assert player.sure(ideas) == -1, "nothing is done"
+
+
+def test_the_colour_that_is_pressed_tells_what_no_place_does_yet() -> None:
+    """A button that was always pressed in its middle is pressed at its edge."""
+    lore, turns = known(), np.full(NONE, NONE, np.uint8)
+    turns[[BLANK, CARET]] = 0, 3
+    for _ in range(3):
+        lore.learn_cast(turns)
+    page = line(3)
+    page[2, 1:3], page[2, 5] = A, B
+    cell, across = TINY.cell, np.array(TINY.grid[1] * TINY.cell - 1)
+    player = MosaicPlayer(TINY, known=lore)
+    button = np.array((1.5 * cell, 2.5 * cell))
+    edge, elsewhere = button + np.array((cell, 0)), button + np.array((4 * cell, 0))
+
+    def press(one: MosaicPlayer, at: NDArray[np.float64]) -> None:
+        x, y = at / (across, TINY.grid[0] * cell - 1)
+        for down in (0, 1):
+            one.act(np.array([x, y, down, 0], np.float32))
+            if not down:
+                one.show(page)
+
+    for _ in range(20):
+        press(player, button)
+        player.show(turned(page, turns))
+    lore.by_rule.settle()
+    for at, sure in ((button, True), (edge, True), (elsewhere, False)):
+        other = MosaicPlayer(TINY, known=lore)
+        press(other, at)
+        assert (other.sure(other.ideas) >= 0) == sure
