@@ -82,6 +82,7 @@ KINDS = (
     (18, FROM_RIGHT, ("right", "place", "done", "form", "what")),
     (29, FROM_RIGHT, ("now", "place", "done", "form", "what", "deed")),
     (37, FROM_RIGHT, ("place", "done", "form", "what", "deed")),
+    (51, FROM_RIGHT, ("place", "done", "form", "what", "new", "new right")),
     (32, FROM_RIGHT, ("height", "done", "form", "what")),
     (33, FROM_RIGHT, ("height", "done", "form", "what", "deed")),
     (23, TO, ("place", "begin", "done", "then", "paper")),
@@ -129,6 +130,9 @@ class Setting(NamedTuple):
     column: Signs  # ... and column
     tail: Signs  # (rows, columns) 1 where what fills the rest of a row begins, in the layer in front
     last: Signs  # (rows, columns) the last row of its layer in which anything stands
+    new: (
+        Signs  # (rows, columns) in the layer in front 2 where it shows what it did when it appeared, 1 else; 0: unknown
+    )
     off: Signs  # (rows, columns) where each lies from what is pressed or let go, 0: far, or nothing is
     mine: Signs  # (rows, columns) 1 in the layer that will be in front, or is while a new one appears
     edge: NDArray[np.bool_]  # (rows, columns) the last two columns of each layer: what is beyond does not come along
@@ -194,6 +198,7 @@ class _Reading:
             **{"height": setting.height, "tail": setting.tail, "last": setting.last, "mine": setting.mine},
             **{name: moved(shown, np.array([0, down])) for name, down in LINES.items()},
             **{"left": moved(shown, np.array([1, 0])), "right": moved(shown, MOVES[FROM_RIGHT])},
+            **{"new": setting.new, "new right": moved(setting.new, MOVES[FROM_RIGHT])},
             "under": shown[setting.pressed].reshape(1, 1) if setting.pressed else 0,
             "then": (signs(setting.then, none) @ factors(len(setting.then))).reshape(1, 1),
             **{"line": 0, "begun": 0, "begin": 0, "row": 0, "what": 0, "writes": 0},
@@ -209,6 +214,8 @@ class _Reading:
             return False
         if self.begins is not None and "last" in names:  # that is of a whole layer that is written anew
             return False
+        if "new" in names and not self.setting.new.any():
+            return False
         return not ("idea" in names and not self.setting.idea) and not (self.setting.cast and "now" not in names)
 
     def told(self, number: int, counted: int, names: Sequence[str]) -> Signs:
@@ -218,6 +225,8 @@ class _Reading:
             told = np.where(self.begins[counted], told, 0)
         elif not FROM_BEGIN.isdisjoint(names):
             told = np.where(self.here, told, 0)
+        if "new" in names:
+            told = np.where(self.parts["new"] * self.parts["new right"], told, 0)
         if counted in MOVES and "height" in names:  # of a row as one, but for its edge, and for a caret
             ends = self.setting.edge if counted == FROM_RIGHT else moved(self.fires, MOVES[counted]) > 0
             told = np.where(ends, 0, told)

@@ -207,6 +207,20 @@ class Pile:
             self._offered = (self.now, inside)
         return self._offered[1]
 
+    def as_new(self) -> NDArray[np.int64]:
+        """Return which cells (rows, columns) of the layer in front show what such a layer shows when it appears.
+
+        1: others, 2: those; 0: elsewhere, and where no layer is known to look so.
+        """
+        found, k = np.zeros(self.grid, np.int64), self.front
+        h, w = self.rects[k, 2:].tolist() if k else (0, 0)
+        look = self.known.look_like(self._signs[k, :h, :w], self._colours_in(self.compose())) if k else None
+        if look is not None:
+            mine = self.owner == k
+            same = signs(look, self.none) == self._signs[k, :h, :w]
+            found[mine] = 1 + same[self.at[0][mine], self.at[1][mine]]
+        return found
+
     def _owner(self, rects: NDArray[np.int64], level: NDArray[np.int64]) -> NDArray[np.int64]:
         owner = np.zeros(self.grid, np.int64)
         for k in level.argsort(kind="stable")[int((level == 0).sum()) :]:

@@ -49,6 +49,7 @@ def setting_of(
         row=pile.at[0],
         column=pile.at[1],
         **_written(pile, cells),
+        new=pile.as_new(),
         off=_off(pile.grid, pointed) if edge else np.zeros(pile.grid, np.int64),
         mine=(pile.owner == (pile.front if then == NEW_ONE else then)).astype(np.int64),
         edge=pile.at[1] >= _sizes(pile)[1] - 2,

@@ -167,7 +167,9 @@ def test_tables_hold_all_that_is_known() -> None:
 def setting(**other: Any) -> Setting:
     """A caret in the second row of a page, and a key that is typed."""
     page, flat = line(6), np.ones(TINY.grid, np.int64)
-    where: dict[str, Any] = dict.fromkeys(("layer", "place", "height", "row", "column", "tail", "last", "mine"), flat)
+    where: dict[str, Any] = dict.fromkeys(
+        ("layer", "place", "height", "row", "column", "tail", "last", "mine", "new"), flat
+    )
     where |= {
         "off": 0 * flat,
         "edge": flat > 1,
