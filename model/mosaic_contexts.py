@@ -14,7 +14,6 @@ from dreamloop.model.mosaic_cells import factors, shift, signs
 
 SURE = 0.8  # how sure a rule must be
 ALIKE = 0.01  # in how sure it is that they change are the cells in which something begins
-SETS = 6, 36  # kinds that tell what a button sets; in the same row something may make room for it
 NEAR = 3  # lines above and below where something begins in which it may change cells too
 STOOD = 4  # ticks that a cell must have stood still to go on by itself
 
@@ -84,7 +83,6 @@ KINDS = (
     (29, FROM_RIGHT, ("now", "place", "done", "form", "what", "deed")),
     (37, FROM_RIGHT, ("place", "done", "form", "what", "deed")),
     (51, FROM_RIGHT, ("place", "done", "form", "what", "new", "new right")),
-    (60, FROM_RIGHT, ("place", "form", "new", "new right", "set")),
     (32, FROM_RIGHT, ("height", "done", "form", "what")),
     (33, FROM_RIGHT, ("height", "done", "form", "what", "deed")),
     (23, TO, ("place", "begin", "done", "then", "paper")),
@@ -203,7 +201,7 @@ class _Reading:
             **{"new": setting.new, "new right": moved(setting.new, MOVES[FROM_RIGHT])},
             "under": shown[setting.pressed].reshape(1, 1) if setting.pressed else 0,
             "then": (signs(setting.then, none) @ factors(len(setting.then))).reshape(1, 1),
-            **{"line": 0, "begun": 0, "begin": 0, "row": 0, "what": 0, "writes": 0, "set": 0},
+            **{"line": 0, "begun": 0, "begin": 0, "row": 0, "what": 0, "writes": 0},
         }
         for name in ("title", "paper", "said", "done", "front", "form", "own", "deed", "next", "idea"):
             self.parts[name] = np.full((1, 1), getattr(setting, name))
@@ -229,8 +227,6 @@ class _Reading:
             told = np.where(self.here, told, 0)
         if "new" in names:
             told = np.where(self.parts["new"] * self.parts["new right"], told, 0)
-        if "set" in names:
-            told = np.where(self.parts["set"], told, 0)
         if counted in MOVES and "height" in names:  # of a row as one, but for its edge, and for a caret
             ends = self.setting.edge if counted == FROM_RIGHT else moved(self.fires, MOVES[counted]) > 0
             told = np.where(ends, 0, told)
@@ -246,10 +242,6 @@ class _Reading:
             means = find(self.known, told)[0] > 0
             if means.any():
                 self.parts["what"] = self.setting.place[means][:1].reshape(-1, 1)
-        elif number in SETS:
-            sure, outcome = find(self.known, told)
-            rows = ((sure >= SURE * 1e6) & (outcome >= 0) & (self.setting.mine > 0)).any(1)
-            self.parts["set"] = np.maximum(self.parts["set"], rows[:, None] * self.setting.mine)
         elif number in (0, 21) and self.setting.said and not self.setting.idea and self.begins is None:
             sure, _ = find(self.known, told)
             if sure.any():  # what changed by chance so far, as a rare letter does, is less sure than a caret
