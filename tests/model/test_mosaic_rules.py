@@ -562,13 +562,13 @@ def test_the_colour_that_is_pressed_tells_what_no_place_does_yet() -> None:
         lore.learn_cast(turns)
     page = line(3)
     page[2, 1:3], page[2, 5] = A, B
-    cell, across = TINY.cell, np.array(TINY.grid[1] * TINY.cell - 1)
+    cell, across = TINY.cell, TINY.grid[1] * TINY.cell - 1
     player = MosaicPlayer(TINY, known=lore)
     button = np.array((1.5 * cell, 2.5 * cell))
     edge, elsewhere = button + np.array((cell, 0)), button + np.array((4 * cell, 0))
 
     def press(one: MosaicPlayer, at: NDArray[np.float64]) -> None:
-        x, y = at / (across, TINY.grid[0] * cell - 1)
+        x, y = at / np.array((across, TINY.grid[0] * cell - 1))
         for down in (0, 1):
             one.act(np.array([x, y, down, 0], np.float32))
             if not down:
