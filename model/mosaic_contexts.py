@@ -130,9 +130,7 @@ class Setting(NamedTuple):
     column: Signs  # ... and column
     tail: Signs  # (rows, columns) 1 where what fills the rest of a row begins, in the layer in front
     last: Signs  # (rows, columns) the last row of its layer in which anything stands
-    new: (
-        Signs  # (rows, columns) in the layer in front 2 where it shows what it did when it appeared, 1 else; 0: unknown
-    )
+    new: Signs  # (rows, columns) 2 where the layer in front is as such layers appear, 1 where not; else 0
     off: Signs  # (rows, columns) where each lies from what is pressed or let go, 0: far, or nothing is
     mine: Signs  # (rows, columns) 1 in the layer that will be in front, or is while a new one appears
     edge: NDArray[np.bool_]  # (rows, columns) the last two columns of each layer: what is beyond does not come along

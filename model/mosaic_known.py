@@ -257,9 +257,10 @@ class Known:
 
         Whatever colour it had in front, there it has the same: several colours turn into that, or it turns into none.
         """
-        most, turns = int(shares(top, self.none).argmax()), self._turns.offered
-        into = sum(int((turn[moves_of(turn)] == most).sum()) for turn in turns)
-        return into > 1 or (into == 1 and not any(moves_of(turn)[most] for turn in turns))
+        most = int(shares(top, self.none).argmax())
+        turns = [(turn, moves_of(turn)) for turn in self._turns.offered]
+        into = sum(int((turn[moves] == most).sum()) for turn, moves in turns)
+        return into > 1 or (into == 1 and not any(moves[most] for _, moves in turns))
 
     def cast_of(self, before: NDArray[np.uint8], after: NDArray[np.uint8], least: int = PIXELS) -> NDArray[np.uint8]:
         """Return what every colour (colours,) of so many pixels turned into, ``none`` where that is not clear."""

@@ -213,11 +213,13 @@ class Pile:
         1: others, 2: those; 0: elsewhere, and where no layer is known to look so.
         """
         found, k = np.zeros(self.grid, np.int64), self.front
-        h, w = self.rects[k, 2:].tolist() if k else (0, 0)
-        look = self.known.look_like(self._signs[k, :h, :w], self._colours_in(self.compose())) if k else None
+        if not k:
+            return found
+        h, w = self.rects[k, 2:].tolist()
+        shown, mine = self._signs[k, :h, :w], self.owner == k
+        look = self.known.look_like(shown, self._colours_in(self.compose()))
         if look is not None:
-            mine = self.owner == k
-            same = signs(look, self.none) == self._signs[k, :h, :w]
+            same = signs(look, self.none) == shown
             found[mine] = 1 + same[self.at[0][mine], self.at[1][mine]]
         return found
 

@@ -90,22 +90,17 @@ def cast_contexts(
     on, was_down, down = _controls(config, actions)
     if not on.any() or (down and was_down):
         return []
+    asked, (column, row) = on.tolist(), pointed.tolist()
     title, ground = _most(pile.top_of(pile.front, None), pile.none), _most(pile.compose(), pile.none)
-    place, size = (
-        int(part[pointed[1], pointed[0]]) if down else 0 for part in (places_of(pile), _number_of_size(pile))
-    )
-    by_place = _number(*on.tolist(), place, title, ground)
-    return [by_place, _number(*on.tolist(), size, colour, title, ground)] if down else [by_place]
+    if not down:
+        return [_number(*asked, 0, title, ground)]
+    place, size = int(places_of(pile)[row, column]), _number(*(int(part[row, column]) for part in _sizes(pile)))
+    return [_number(*asked, place, title, ground), _number(*asked, size, colour, title, ground)]
 
 
 def places_of(pile: Pile) -> NDArray[np.int64]:
     """Return a number (rows, columns) for where in which size of layer each cell lies."""
     return np.asarray(np.stack([*pile.at, *_sizes(pile)], -1) @ factors(4))
-
-
-def _number_of_size(pile: Pile) -> NDArray[np.int64]:
-    """Return a number (rows, columns) for the size of the layer that is seen at each cell."""
-    return np.asarray(np.stack(_sizes(pile), -1) @ factors(2))
 
 
 def _sizes(pile: Pile) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
