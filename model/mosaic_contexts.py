@@ -59,6 +59,7 @@ KINDS = (
     (9, TO, ("now", "column", "line", "begun", "done", "form")),
     (10, TO, ("now", "left", "line", "begun", "done", "form")),
     (38, TO, ("now", "tail", "line", "begun", "done", "form")),
+    (66, TO, ("now", "column", "line", "done", "form")),
     (52, ANEW, ("now", "height", "last", "done", "what")),
     (53, ANEW, ("above", "height", "last", "done", "what")),
     (54, ANEW, ("2 above", "height", "last", "done", "what")),
@@ -110,6 +111,7 @@ ALONE = (  # of what goes on by itself; what is two cells high is told by both
     (50, ("now", "place", "age")),
     (39, ("now", "place", "rest", "latest")),
 )
+BESIDE = ((64, "above"), (65, "below"))  # of what is two cells high: one half of it tells the other
 LINES = {  # cells that what stands there moves down
     **{"above": 1, "2 above": 2, "3 above": 3},
     **{"below": -1, "2 below": -2, "3 below": -3, "4 below": -4},
@@ -284,9 +286,25 @@ def alone(shown: Signs, place: Signs, age: Signs, layer: Signs) -> Iterator[Sign
         yield _looked_at(shown, number, names, parts)
 
 
+def beside(setting: Setting, shown: Signs, after: Signs) -> Iterator[Signs]:
+    """Yield numbers (rows, columns) for what tells a cell by what one above or below it turns to; 0: that does not.
+
+    Args:
+        shown: (rows, columns) signs of what is seen.
+        after: (rows, columns) signs of what is seen next, or is foretold; 0: nothing is told.
+    """
+    turns = np.where(after != shown, after, 0)
+    for number, name in BESIDE:
+        step = np.array([0, LINES[name]])
+        came = np.where(moved(setting.layer, step) == setting.layer, moved(turns, step), 0)
+        done, form = (np.full((1, 1), one) for one in (setting.done, setting.form))
+        parts = {"now": shown, "came": came, "done": done, "form": form}
+        yield np.where(came, _looked_at(shown, number, tuple(parts), parts), 0)
+
+
 def _looked_at(shown: Signs, number: int, names: Sequence[str], parts: Mapping[str, Any]) -> Signs:
     """Return a number (rows, columns) for what a kind of rule looks at: those of ``parts`` that it names."""
-    told = np.full_like(shown, factors(64)[number])
+    told = np.full_like(shown, factors(128)[number])
     for name, factor in zip(names, factors(8), strict=False):
         told += parts[name] * factor
     return told

@@ -10,6 +10,7 @@ Knows no layers and no net.
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -33,6 +34,7 @@ from dreamloop.model.mosaic_contexts import (
     Setting,
     Signs,
     alone,
+    beside,
     contexts_of,
     find,
     moved,
@@ -95,6 +97,12 @@ class Rules:
         for what, step in MOVES.items():
             came = told & (chosen == what)
             found[came] = shift(setting.cells, step)[0][came]
+        after = np.where(told, signs(found, self.none), 0)
+        for contexts in beside(setting, shown, after) if len(self) else ():
+            sure, outcome = find(self._known, contexts)
+            other = ~told & (sure >= SURE * 1e6) & (outcome >= 0) & (shown != 0)
+            found[other] = self.outcomes[outcome[other]]
+            told |= other
         return found
 
     def _changes_several(self, sure: Signs, outcome: Signs, shown: Signs, layer: Signs) -> NDArray[np.bool_]:
@@ -217,7 +225,8 @@ class Rules:
             self._contents.setdefault(outcome, np.array(content))
         from_ = {what: moved(shown, step) for what, step in MOVES.items()}
         fresh, surest = set[int](), [(0, [0])] * int(turn.sum())
-        for what, contexts in contexts_of(self._known, setting, shown, self.none, written):
+        other = ((ELSE, contexts) for contexts in beside(setting, shown, then))
+        for what, contexts in chain(contexts_of(self._known, setting, shown, self.none, written), other):
             if what in WRITING:  # what a key writes is followed by what shows where it writes next
                 contexts = np.where(moved(then != shown, MOVES[FROM_RIGHT]), contexts, 0)
             follows, stayed = then, stay

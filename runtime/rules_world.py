@@ -12,7 +12,7 @@ import torch
 from dreamloop.model.checkpoint import load_for, save_checkpoint
 from dreamloop.model.dataset import Episode
 from dreamloop.model.mosaic_config import mosaic_config
-from dreamloop.model.mosaic_contexts import ALONE, KINDS
+from dreamloop.model.mosaic_contexts import ALONE, BESIDE, KINDS
 from dreamloop.model.mosaic_counts import Counts, count
 from dreamloop.model.mosaic_known import Known
 from dreamloop.model.mosaic_moments import Eyes
@@ -112,4 +112,4 @@ def _count(folder: Path, eyes: Eyes, file: Path, ticks: int, seed: int, seconds:
 
 def _sign(eyes: Eyes, ticks: int) -> str:
     """Return a word for what eyes know and what is counted: to others the same play looks different."""
-    return eyes.sign(FORMAT, KINDS, ALONE, eyes.config, ticks, without=TAUGHT)
+    return eyes.sign(FORMAT, KINDS, ALONE, BESIDE, eyes.config, ticks, without=TAUGHT)

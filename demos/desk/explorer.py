@@ -46,7 +46,7 @@ def make_explorer(seed: int = 0) -> "Explorer":
 
 
 def make_practice(seed: int = 0) -> "Explorer":
-    """Return one in a hurry, who does often what others do rarely."""
+    """Return one in a hurry, who does often what takes long to learn: writes, calculates, changes the look."""
     return Explorer(seed, PRACTICE, haste=4.0)
 
 
@@ -345,6 +345,6 @@ HABITS: dict[str, tuple[float, Callable[[Explorer], Acts]]] = {
     "idle": (0.05, Explorer.idle),
 }
 PRACTICE = {
-    **{"write": 0.10, "calculate": 0.18, "set_up": 0.22, "hide": 0.18, "paint": 0.05},
-    **{"drag": 0.04, "wander": 0.0, "idle": 0.02},
+    **{"write": 0.28, "erase": 0.06, "calculate": 0.28, "set_up": 0.18, "hide": 0.12, "paint": 0.05},
+    **{"drag": 0.04, "wander": 0.0, "idle": 0.02, "intend": 0.12},
 }
