@@ -99,7 +99,7 @@ def test_training_and_test_desks_are_different_ones() -> None:
 def test_who_practises_does_often_what_takes_long_to_learn() -> None:
     def kinds_of(practice: bool) -> Counter[str]:
         world, kinds = find_world("desk"), Counter[str]()
-        for seed in range(12):
+        for seed in range(24):
             env, user = world.make_env(seed=seed), world.make_explorer(seed, practice=practice)
             frame, info = env.reset(seed=seed)
             for _ in range(200):
