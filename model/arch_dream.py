@@ -101,7 +101,9 @@ class DreamModel:
                 if scene.poses is None:
                     self.travellers[player].arrive(scene.frames[-1:], np.zeros((1, 4)))
                 else:
-                    self.travellers[player].arrive(scene.frames, scene.poses, distances, scene.walked)
+                    self.travellers[player].arrive(
+                        scene.frames, scene.poses, distances, scene.walked, scene.overlay, scene.heights
+                    )
                 if self.config.depth and distances is None:  # nothing was measured
                     self.travellers[player].look_around(self._near_page)
                 elif self.config.depth:
@@ -249,6 +251,8 @@ class DreamModel:
         drawn = zip(self.seeds, self.ticks, strict=True)
         noise = torch.stack([draw_noise(self.config, seed, tick) for seed, tick in drawn]).to(self.device)
         near = self.net.depth(self._folded[-1]) if self.travellers and self.config.depth else None
+        for one in self.travellers:
+            one.look()
         return Known(Past(to_float(self.history[:, -1]), folded), noise, near)
 
     def _forget(self) -> None:
@@ -269,7 +273,8 @@ class DreamModel:
         near[:, :1] = now
         for row, one in enumerate(remembered):
             for column, page in enumerate(one.pages):
-                near[row, 1 + column] = self._near_of(page)
+                told = None if column or one.view is None else torch.from_numpy(one.view.near).to(near)
+                near[row, 1 + column] = self._near_of(page) if told is None else told
         return near
 
     def _look_at_pages(self, memory: PageMemory) -> None:

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from dreamloop.model.camera import PLACE, lay, look_into
+from dreamloop.model.camera import OUTSIDE, PLACE, lay, look_into
 from dreamloop.model.depth import FINE, DepthNet
 from dreamloop.model.dream_config import NetConfig
 from dreamloop.model.dream_sources import (
@@ -23,6 +23,7 @@ from dreamloop.model.dream_sources import (
     Sources,
     leave_still,
     mix,
+    prefer_measured,
     prefer_moving,
     prefer_unworn,
     rest,
@@ -142,7 +143,7 @@ class DreamNet(nn.Module):
         fetched = warp_chosen(found.images, found.where, (hard[:, 0] - 1).clamp_min(0), self.config.warp_mode)
         picture = torch.where(hard == 0, found.painted, fetched)
         frame = self._finish(picture, features, under, noise)
-        return leave_still(frame, picture, found, hard), step, wear_of(found, hard)
+        return leave_still(frame, picture, found, hard, recall), step, wear_of(found, hard)
 
     def draw(
         self, context: Tensor, actions: Tensor, level: Tensor, noise: Tensor, recall: Recall | None = None
@@ -184,7 +185,9 @@ class DreamNet(nn.Module):
         step = self.tell_step(coarse, self.about_step(cond, recall), foreseen)
         if self.config.setting_out:
             found = prefer_moving(found, self.config.setting_out, recall.speed, foreseen, step)
-        return features, under, prefer_unworn(found, recall, self.grid, self.config.wearing), step
+        found = prefer_unworn(found, recall, self.grid, self.config.wearing)
+        found = prefer_measured(found, recall)
+        return features, under, found, step
 
     def condition(self, actions: Tensor, level: Tensor) -> Tensor:
         """Return (b, cond): what the net makes of the actions (b, action_ticks, a) and the noise level (b,)."""
@@ -207,6 +210,9 @@ class DreamNet(nn.Module):
             across = laid.view(b * k, h, w, 2).permute(0, 3, 1, 2).contiguous()  # four times as quick as without
             wide = F.interpolate(across, scale_factor=FINE, mode="bilinear")
             laid = wide.permute(0, 2, 3, 1).reshape(b, k, FINE * h, FINE * w, 2)
+            if recall.shows is not None:
+                first = k - config.pages
+                laid[:, first] = torch.where(recall.shows[..., None] > 0, laid[:, first], OUTSIDE)
         return recall._replace(frames=torch.cat([last[:, None], recall.frames], 1), near=near), laid
 
     def near(self, frames: Tensor) -> Tensor:

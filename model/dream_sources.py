@@ -9,12 +9,18 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from dreamloop.model.layers import warp
 from dreamloop.model.wear import PART, liking, worn
 
 REST_PX, SLIGHT = 0.5, 0.08  # what would move by less stays, and is mended only by more than this (of -1..1)
+SLIGHT_OF_MEASURED = 0.25  # ... and what was measured, only by more than this
 RESTING = 0.02  # strides a tick: who is to go on slower than this, and holds no key, stands
+MEASURED, MEASURED_LIMIT = (
+    4.0,
+    24.0,
+)  # logits per resampling that speak for a page put together of measured ones, at most
 SLOW = 0.2  # strides a tick: who is slower than this and goes on has just set out
 
 
@@ -51,6 +57,8 @@ class Recall(NamedTuple):
     near: Tensor | None = None  # (b, laid, h / FINE, w / FINE) how near the things in them are, where it is known
     wear: Tensor | None = None  # (b, 1 + k, h / PART, w / PART) how worn the last frame and the pages are
     held: Tensor | None = None  # (b,) share of the step that something in the way takes; it comes with the wear
+    shows: Tensor | None = None  # (b, h, w) 1 where the first page shows anything: it may be put together of many
+    made: Tensor | None = None  # (b,) 1 where it was put together of measured ones
 
     def each(self, change: Callable[[Tensor], Tensor]) -> "Recall":
         """Return it with every part that it has changed."""
@@ -96,17 +104,21 @@ def rest(found: Sources, grid: Tensor) -> Sources:
     return found._replace(where=where, rests=rests)
 
 
-def leave_still(frame: Tensor, picture: Tensor, found: Sources, hard: Tensor) -> Tensor:
-    """Return ``frame`` (b, 3, h, w) without what was slightly mended of a ``picture`` where that rests.
+def leave_still(frame: Tensor, picture: Tensor, found: Sources, hard: Tensor, recall: Recall | None) -> Tensor:
+    """Return ``frame`` (b, 3, h, w) without what was slightly mended of a ``picture`` where that rests or was measured.
 
     Args:
         hard: (b, 1, h, w) the source of every pixel.
     """
     if found.rests is None:
         return frame
-    slight = (frame - picture).abs().amax(1) < SLIGHT
+    mended = (frame - picture).abs().amax(1)
     still = torch.stack([found.rests[:, i] & (hard[:, 0] == 1 + i) for i in range(found.of_last)]).any(0)
-    return torch.where((slight & still)[:, None], picture, frame)
+    same = (mended < SLIGHT) & still
+    if recall is not None and recall.made is not None:
+        made = (hard[:, 0] == 1 + found.of_last) & (recall.made[:, None, None] > 0)
+        same = same | ((mended < SLIGHT_OF_MEASURED) & made)
+    return torch.where(same[:, None], picture, frame)
 
 
 def prefer_moving(found: Sources, strength: float, speed: Tensor, foreseen: Tensor, step: Tensor) -> Sources:
@@ -131,7 +143,22 @@ def prefer_unworn(found: Sources, recall: Recall, grid: Tensor, strength: float)
     pictures = [0] * found.of_last + list(range(1, recall.wear.shape[1]))  # that the sources are fetched from
     each = worn(recall.wear[:, pictures], found.where.detach(), grid)
     liked = liking(each, found.where.detach(), grid, found.inside, recall.held, strength)
-    return found._replace(logits=torch.cat([found.logits[:, :2], found.logits[:, 2:] + liked], 1), worn=each)
+    logits = torch.cat([found.logits[:, :2], found.logits[:, 2:] + liked], 1)
+    return found._replace(logits=logits, worn=each)
+
+
+def prefer_measured(found: Sources, recall: Recall) -> Sources:
+    """Prefer a first page that was put together of measured ones, the more the oftener the last frame was fetched.
+
+    It was fetched once and is right, but for what has changed: that is new in the last frame, as long as it stands.
+    """
+    if found.worn is None or recall.shows is None or recall.made is None:
+        return found
+    liked = F.interpolate((MEASURED * found.worn[:, :1]).clamp(max=MEASURED_LIMIT), scale_factor=PART, mode="bilinear")
+    first = 1 + found.of_last
+    logits = found.logits.clone()
+    logits[:, first] += liked * (recall.shows * recall.made[:, None, None])[:, None]
+    return found._replace(logits=logits)
 
 
 def mix(found: Sources, mode: str) -> Drawn:

@@ -94,6 +94,10 @@ KINDS = (
     (26, FROM_BELOW, ("height", "row", "done", "form")),
     (62, FROM_2_BELOW, ("height", "begin", "form", "writes")),
     (63, FROM_2_BELOW, ("height", "row", "done", "form")),
+    (67, FROM_BELOW, ("along", "begin", "form", "writes")),
+    (68, FROM_BELOW, ("along", "row", "done", "form")),
+    (69, FROM_2_BELOW, ("along", "begin", "form", "writes")),
+    (70, FROM_2_BELOW, ("along", "row", "done", "form")),
     (42, WRITTEN, ("place", "begin", "form")),
     (43, WRITTEN, ("column", "line", "begun", "form")),
     (44, WRITTEN_BELOW, ("place", "begin", "form")),
@@ -116,7 +120,7 @@ LINES = {  # cells that what stands there moves down
     **{"above": 1, "2 above": 2, "3 above": 3},
     **{"below": -1, "2 below": -2, "3 below": -3, "4 below": -4},
 }
-FROM_BEGIN = {"line", "begun", "begin", "row"}  # told from where something begins
+FROM_BEGIN = {"line", "begun", "begin", "row", "along"}  # told from where something begins
 
 Signs = NDArray[np.int64]
 
@@ -201,7 +205,7 @@ class _Reading:
             **{"new": setting.new, "new right": moved(setting.new, MOVES[FROM_RIGHT])},
             "under": shown[setting.pressed].reshape(1, 1) if setting.pressed else 0,
             "then": (signs(setting.then, none) @ factors(len(setting.then))).reshape(1, 1),
-            **{"line": 0, "begun": 0, "begin": 0, "row": 0, "what": 0, "writes": 0},
+            **{"line": 0, "begun": 0, "begin": 0, "row": 0, "along": 0, "what": 0, "writes": 0},
         }
         for name in ("title", "paper", "said", "done", "front", "form", "own", "deed", "next", "idea"):
             self.parts[name] = np.full((1, 1), getattr(setting, name))
@@ -225,9 +229,13 @@ class _Reading:
             told = np.where(self.begins[counted], told, 0)
         elif not FROM_BEGIN.isdisjoint(names):
             told = np.where(self.here, told, 0)
+        if "along" in names:  # all lines above that in which something begins, as one
+            told = np.where(self.parts["along"], told, 0)
         if "new" in names:
             told = np.where(self.parts["new"] * self.parts["new right"], told, 0)
-        if counted in MOVES and "height" in names:  # of a row as one, but for its edge, and for a caret
+        if counted in MOVES and not {"height", "along"}.isdisjoint(
+            names
+        ):  # of a row as one, but for its edge, and for a caret
             ends = self.setting.edge if counted == FROM_RIGHT else moved(self.fires, MOVES[counted]) > 0
             told = np.where(ends, 0, told)
         return told
@@ -257,6 +265,9 @@ class _Reading:
         self.parts["line"] = np.where(abs(lines) <= NEAR, lines + NEAR + 1, 0)
         self.parts["begun"] = 1 + setting.column[row, column].reshape(1, 1)
         self.parts["begin"] = setting.place[row, column].reshape(1, 1)
+        self.parts["along"] = (self.here & (setting.row >= 1) & (setting.row < setting.row[row, column])).astype(
+            np.int64
+        )
         self.parts["row"] = 1 + setting.row[row, column].reshape(1, 1)
 
 

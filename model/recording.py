@@ -10,6 +10,7 @@ Tick i's frame shows the effect of tick i's action. Where ``header["initial_fram
 the frame of the reset, with an action of zeros.
 """
 
+import math
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -202,7 +203,18 @@ class Recording:
         poses = np.array([tick.extra["pose"] for tick in ticks], np.float32) if told else None
         if poses is not None and (poses.shape != (len(ticks), 4) or not np.isfinite(poses).all()):
             poses = None  # the simulator did not know
-        return Scene(f"{self.path.stem}@{end}", frames, actions, poses, self._distances(ticks), self._walked())
+        distances, heights = self._distances(ticks), [tick.extra.get("height") for tick in ticks]
+        known = all(isinstance(one, int | float) and math.isfinite(one) for one in heights)
+        return Scene(
+            f"{self.path.stem}@{end}",
+            frames,
+            actions,
+            poses,
+            distances,
+            self._walked(),
+            self._overlay(frames.shape[1:3]),
+            np.array(heights, np.float32) if known else None,
+        )
 
     def _distances(self, ticks: Sequence[Tick]) -> NDArray[np.float32] | None:
         """Return how far what these ticks show is (t, h, w), None unless all tell it in one size."""
@@ -217,11 +229,18 @@ class Recording:
         return np.stack(whole) if len(whole) == len(ticks) else None
 
     def _walked(self) -> NDArray[np.float32] | None:
-        """Return the places (n, 2) on the way to where the recording begins, in map units, where it tells them."""
+        """Return the places (n, 3) on the way to where the recording begins, in map units, where it tells them."""
         told = self.header.get("walked")
-        if not isinstance(told, bytes) or len(told) % 4:
+        if not isinstance(told, bytes) or len(told) % 6:
             return None
-        return np.frombuffer(told, "<i2").reshape(-1, 2).astype(np.float32)
+        return np.frombuffer(told, "<i2").reshape(-1, 3).astype(np.float32)
+
+    def _overlay(self, size: tuple[int, int]) -> NDArray[np.bool_] | None:
+        """Return what hangs on the camera (h, w), where it tells that, a bit a pixel."""
+        told = self.header.get("overlay")
+        if not isinstance(told, bytes) or 8 * len(told) != size[0] * size[1]:
+            return None
+        return np.unpackbits(np.frombuffer(told, np.uint8)).reshape(size).astype(np.bool_)
 
     def tick(self, index: int) -> Tick:
         """Return tick ``index``; negative numbers count from the end.

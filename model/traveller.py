@@ -14,8 +14,10 @@ import torch
 from numpy.typing import NDArray
 
 from dreamloop.model.camera import FADING, Poses, foreseen_step, moved, place
+from dreamloop.model.depth import CLOSEST
 from dreamloop.model.dream_config import NetConfig
 from dreamloop.model.dream_sources import RESTING, Recall
+from dreamloop.model.gallery import Camera, Gallery, View
 from dreamloop.model.ground import MEASURED, NOTHING, Eye, Ground, Places, held_up
 from dreamloop.model.memory import DEFAULT_POLICY, MemoryConfig, PageMemory, make_policy, slot_name
 from dreamloop.model.pixels import to_float
@@ -43,6 +45,7 @@ class Remembered:
     speed: NDArray[np.float32]  # (2,)
     wear: NDArray[np.uint8] | None = None  # (1 + k, h, w) of the last frame and the pages
     held: float = 0.0  # share of the step that something in the way takes
+    view: View | None = None  # the first page, where it was put together
 
 
 @dataclass
@@ -62,6 +65,8 @@ class Traveller:
     left: NDArray[np.float64] = field(init=False, default_factory=lambda: np.zeros(2))  # what they leave of it, strides
     wear: NDArray[np.uint8] = field(init=False)  # (h, w) of the last frame (model/wear.py)
     wears: dict[int, NDArray[np.uint8]] = field(default_factory=dict)  # of pages, by slot; true ones have none
+    gallery: Gallery | None = None  # of pages that were measured, where there are any
+    way: NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 3)))  # where somebody walked, and how high
 
     def __post_init__(self) -> None:
         net, config = self.net, memory_config(self.net)
@@ -75,6 +80,8 @@ class Traveller:
         poses: NDArray[Any],
         distances: NDArray[Any] | None = None,
         walked: NDArray[Any] | None = None,
+        overlay: NDArray[np.bool_] | None = None,
+        heights: NDArray[Any] | None = None,
     ) -> None:
         """Begin at the end of a true walk (t frames and their poses (t, 4)), which is remembered.
 
@@ -82,16 +89,27 @@ class Traveller:
 
         Args:
             distances: (t, h, w) of what the frames show, map units, where they were measured; NaN: not there.
-            walked: (n, 2) places in which the walker was.
+            walked: (n, 3) places in which the walker was, and how high the ground is there.
+            overlay: (h, w) what hangs on the camera in the frames.
+            heights: (t,) of the ground that the frames were taken from.
         """
+        kept = dict[int, int]()
         for back in range(len(frames) - 1, -1, -1):
-            self.memory.write(self.tick + back, np.asarray(poses[back], np.float64), frames[back])
+            slot = self.memory.write(self.tick + back, np.asarray(poses[back], np.float64), frames[back])
+            if slot is not None:
+                kept[slot] = back
         self.tick += len(frames)
         self.memory.policy.arrive(self.tick)
         if distances is not None:
             for far, pose in zip(distances, np.asarray(poses, np.float64), strict=True):
                 self.ground.see(pose, np.nan_to_num(self.net.reach / np.maximum(far, 1.0)), sight=MEASURED)
             self.ground.fix(np.asarray(poses if walked is None else walked, np.float64)[:, :2])
+            if self.net.wears:
+                near = (self.net.reach / np.maximum(distances, 1.0)).clip(0, CLOSEST).astype(np.float16)
+                heights = np.zeros(len(frames)) if heights is None else heights
+                self.way = np.zeros((0, 3)) if walked is None else np.asarray(walked, np.float64)
+                heights_of = {slot: float(heights[back]) for slot, back in kept.items()}
+                self._hang({slot: near[back] for slot, back in kept.items()}, heights_of, overlay)
         self.pose = np.array(poses[-1], np.float64)
         if len(poses) > 1:
             step, yaw = np.asarray(poses[-1], np.float64) - poses[-2], np.radians(self.pose[2])
@@ -117,24 +135,28 @@ class Traveller:
         self.left = left
         ahead, right = self._gone(left)
         pose = moved(self.pose, ahead, right, float(turn), float(tilt), self.net.tilt_limit_deg)
-        k = self.net.pages
-        slots = self.memory.read(self.tick, pose, k)
+        k, view = self.net.pages, None if self.gallery is None else self.gallery.show(pose, self._height(pose))
+        made = int(view is not None)
+        slots = self.memory.read(self.tick, pose, k - made)
         first = self.net.laid - k
         poses, present = np.zeros((self.net.laid, 4)), np.zeros((self.net.laid, 1), np.float32)
         poses[:first], present[:first] = self.pose, 1
         frames = np.zeros((k, self.net.height_px, self.net.width_px, 3), np.uint8)
         pages = tuple(self.memory.frames[slot] for slot in slots)
-        for row, slot in enumerate(slots):
+        if view is not None and self.gallery is not None:
+            pages, poses[first], present[first], frames[0] = (view.frame, *pages), pose, 1, view.frame
+            self.memory.reading = [*self.gallery.reading, *slots]
+        for row, slot in enumerate(slots, made):
             poses[first + row], present[first + row] = self.memory.policy.pose_of(slot), 1
             frames[row] = pages[row]
         where = place(poses, pose, self.net.reach) * present
         wear = None
         if self.net.wears:
             new = np.zeros_like(self.wear)
-            worn = [self.wears.get(slot, new) for slot in slots] + [new] * (k - len(slots))
+            worn = [*[new] * made, *(self.wears.get(slot, new) for slot in slots), *[new] * (k - made - len(slots))]
             wear = np.stack([self.wear, *worn])
         return Remembered(
-            frames, pages, poses, pose, where, self.speed.astype(np.float32), wear, held_share(left, foreseen)
+            frames, pages, poses, pose, where, self.speed.astype(np.float32), wear, held_share(left, foreseen), view
         )
 
     def settle(
@@ -162,7 +184,33 @@ class Traveller:
             self.wear = np.rint(wear).astype(np.uint8)
             if slot is not None:
                 self.wears[slot] = self.wear
+        if slot is not None and self.gallery is not None:
+            self.gallery.drop(slot)
         self.tick += 1
+
+    def look(self) -> None:
+        """Choose what the next view is put together from."""
+        if self.gallery is not None:
+            self.gallery.choose(self.pose, self._height(self.pose))
+
+    @property
+    def _camera(self) -> Camera:
+        net = self.net
+        return Camera(net.fov_deg, net.lens, net.reach, net.height_px, net.width_px)
+
+    def _height(self, pose: Poses) -> float:
+        """Return how high the ground is at a pose (4,): as where somebody walked nearest to it."""
+        if not len(self.way):
+            return 0.0
+        return float(self.way[np.hypot(*(self.way[:, :2] - pose[:2]).T).argmin(), 2])
+
+    def _hang(
+        self, near: dict[int, NDArray[np.float16]], heights: dict[int, float], overlay: NDArray[np.bool_] | None
+    ) -> None:
+        """Keep the nearness (h, w) of what pages show, and from how high, by slots."""
+        frames = {slot: self.memory.frames[slot] for slot in near}
+        poses = {slot: self.memory.policy.pose_of(slot) for slot in near}
+        self.gallery = Gallery(self._camera, frames, poses, near, heights, overlay)
 
     def look_around(self, near_of: Callable[[Frame], NDArray[np.float32]]) -> None:
         """See from the pages what stands in the way, for a player who has just arrived.
@@ -198,7 +246,8 @@ class Traveller:
         """Return everything that decides the future; pictures are shared, not copied."""
         own = {"pose": self.pose.copy(), "speed": self.speed.copy(), "way": self.tick}
         worn = {slot_name("wear", slot): wear for slot, wear in self.wears.items()} | {"wear": self.wear}
-        return own | worn | self.ground.state() | self.memory.state()
+        hung = {} if self.gallery is None else self.gallery.state() | {"walked": self.way}
+        return own | worn | hung | self.ground.state() | self.memory.state()
 
     def restore(self, state: dict[str, Any]) -> None:
         """Go back to what ``state()`` returned; one of before there were wear and ground begins without them."""
@@ -208,6 +257,12 @@ class Traveller:
         self.wears = {int(k.removeprefix("wear/")): v for k, v in state.items() if k.startswith("wear/")}
         self.ground.restore(state)
         self.memory.restore(state)
+        near = {int(k.removeprefix("near/")): v for k, v in state.items() if k.startswith("near/")}
+        self.gallery = None
+        if near:
+            self.way = np.array(state["walked"])
+            heights = dict(zip(near, np.asarray(state["heights"]).tolist(), strict=True))
+            self._hang(near, heights, np.array(state["overlay"]))
 
 
 def held_share(left: NDArray[np.float64], foreseen: NDArray[np.float64]) -> float:
@@ -227,5 +282,15 @@ def stack_recall(remembered: list[Remembered], device: torch.device) -> Recall:
     worn = [one.wear for one in remembered if one.wear is not None]
     if not worn:
         return recall
+    shows = np.ones((len(remembered), *remembered[0].frames.shape[1:3]), np.float32)
+    for row, one in enumerate(remembered):
+        if one.view is not None:
+            shows[row] = one.view.known
+    shows = np.ones((len(remembered), *remembered[0].frames.shape[1:3]), np.float32)
+    for row, one in enumerate(remembered):
+        if one.view is not None:
+            shows[row] = one.view.known
+    made = torch.tensor([float(one.view is not None) for one in remembered], device=device)
     wear = torch.from_numpy(np.stack(worn)).to(device).float()
-    return recall._replace(wear=wear, held=torch.tensor([one.held for one in remembered], device=device))
+    held = torch.tensor([one.held for one in remembered], device=device)
+    return recall._replace(wear=wear, held=held, shows=torch.from_numpy(shows).to(device), made=made)

@@ -1,55 +1,129 @@
-"""Choose the scenes of the Doom world: ten good views on maps that are never trained on, as short recordings.
+"""Choose the scenes of the Doom world: ten good views on small maps that are never trained on, as short recordings.
 
-A scene holds the last ticks before its start, and before them views from five minutes of walking through the place,
-those that together show most of it: so a player's memory knows the rooms that lie around.
+A scene holds the last ticks before its start, and before them views of somebody who was everywhere in the place and
+looked around, those that together show most of it: so a player's memory knows the rooms that lie around.
 
 Run ``python -m dreamloop.demos.doom.make_scenes`` to write them anew; the same versions write the same files.
 """
 
+import heapq
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from dreamloop.demos.doom.maps import SOLID, UNIT, MapPlan
 from dreamloop.input.state import InputState
 from dreamloop.model.distance_codec import pack_distances
 from dreamloop.model.frame_codec import frame_hash
+from dreamloop.model.gallery import Camera, Gallery
 from dreamloop.model.memory import Bank, MemoryConfig
-from dreamloop.model.recalls import coverages
 from dreamloop.model.recording import RecordingWriter
-from dreamloop.runtime.collect import episodes
+from dreamloop.model.train_config import net_config
+from dreamloop.runtime.collect import Job, Step, simulate, simulator_of
 from dreamloop.runtime.world import World, find_world
 
 SCENES = 10
 CONTEXT = 12  # ticks of unbroken true history in a scene
-WALK = 10_500  # ticks of a walk through the place, without monsters: what is remembered should still be there
-LATE = 3_500  # ticks at its end in which a scene may begin
-OPTIONS = {"monsters": False, "distances": True}  # of the simulator
-STEP = 6.0  # map units between places of the way that are noted
-VIEWS = 256  # that are kept of it
-ASKED = 600  # poses of the walk, turned at random, from which the place should be known
-NEAR = 320.0  # map units from the start, where it should be known best
-BEST = 200  # most inviting ticks, of which the one is taken whose surroundings are known best
-SEED = 7  # of the walks; the maps are those of the test set
+OPTIONS = {"monsters": False, "distances": True, "small": True}  # of the simulator
+APART = 3  # cells between places that are looked around from
+TURNS, TURN_DEG = 31, 12.0  # ticks of looking around, a little more than once
+SETTLE = 3  # ticks after which one who was put somewhere stands there
+ROOM = 1  # cells on every side of one that must be free, where there is room to walk
+VIEWS = 320  # that are kept
+ASKED = 600  # places, seen in any direction, from which the place should be known
+BARE, HANGS = 700, (8, 0.03)  # ticks also seen without a weapon; levels off, and share of them in which it is there
+BEST = 40  # most inviting views of a place
+TRIED, SPARSE = 32, 8  # maps of which the most inviting are taken, and how closely they are looked at for that
+SEED = 7  # of the maps, which are test maps
 
 
-def rate(frames: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """Say how inviting each frame (t, h, w, 3) is: light, varied, with something to see on both sides."""
-    grey = frames.astype(np.float32).mean(-1)
-    light = grey.mean((1, 2)) / 255
-    edges = np.abs(np.diff(grey, axis=2))[:, : grey.shape[1] * 3 // 4]
-    left, right = np.array_split(edges, 2, axis=2)
-    balance = np.minimum(left.mean((1, 2)), right.mean((1, 2)))
-    smear = (edges < 0.5).mean((1, 2))  # a wall in front of one's nose is magnified: neighbours are alike
-    score: NDArray[np.float64] = (balance * np.minimum(light / 0.2, 1) * (1 - smear)).astype(np.float64)
-    return score
+@dataclass
+class Survey:
+    """What there is to see in a place, and where one can walk."""
+
+    steps: list[Step]
+    free: NDArray[np.float64]  # (n, 3) places with room to walk, and the height of the ground there
+
+    def __post_init__(self) -> None:
+        self.poses = np.array([step.info["pose"] for step in self.steps], np.float64)
+        self.heights = np.array([step.info["height"] for step in self.steps], np.float64)
+
+    def gallery(self, ticks: list[int], camera: Camera) -> Gallery:
+        """Return the views of some ticks; a slot is a tick."""
+        near = {
+            tick: (camera.reach / np.maximum(self.steps[tick].info["distance"], 1)).astype(np.float16) for tick in ticks
+        }
+        frames = {tick: self.steps[tick].frame for tick in ticks}
+        heights = {tick: float(self.heights[tick]) for tick in ticks}
+        return Gallery(camera, frames, {tick: self.poses[tick] for tick in ticks}, near, heights)
 
 
-def calm(actions: NDArray[np.float32], attack: int) -> NDArray[np.bool_]:
-    """Say for each tick whether no shot was fired in the second before it: a scene should open in peace."""
-    shots = np.convolve(actions[:, attack] > 0, np.ones(35), "full")[: len(actions)]
-    return np.asarray(shots == 0)
+def survey(world: World, seed: int, apart: int = APART) -> Survey:
+    """Look around from everywhere on the map of ``seed``.
+
+    Args:
+        apart: cells between places that are looked around from.
+    """
+    env = simulator_of(Job(world.folder, "test", seed, 0, OPTIONS))[1]
+    env.reset(seed=seed)
+    free = room_to_walk(env.unwrapped.plan)
+    spots = free[(free[:, :2] // UNIT % apart == 0).all(1)]
+    return Survey([step for x, y, _ in spots for step in stand(world, x, y, TURNS, 0)], free)
+
+
+def stand(world: World, x: float, y: float, turns: int, still: int) -> list[Step]:
+    """Go to a place of the map that was surveyed last, turn for so many ticks, stand still, and return what is seen."""
+    env, steps = simulator_of(Job(world.folder, "test", 0, 0, OPTIONS))[1], list[Step]()
+    env.unwrapped.go_to(x, y)
+    around = world.schema.vector(turn=TURN_DEG)
+    for number in range(SETTLE + turns + still):
+        action = around if SETTLE <= number < SETTLE + turns else world.schema.neutral
+        frame, reward, *_, info = env.step(action)
+        if number >= SETTLE:
+            steps.append(Step(frame, action, info, float(reward), ended=False))
+    return steps
+
+
+def begin(world: World, place: Survey, gallery: Gallery) -> list[Step]:
+    """Return the last ticks before a scene begins: at the inviting view that others tell best."""
+    best, told = inviting(place.steps).argsort()[-BEST:], []
+    for tick in best:
+        gallery.choose(place.poses[tick], place.heights[tick])
+        view = gallery.show(place.poses[tick], place.heights[tick])
+        off = np.inf if view is None else np.abs(view.frame.astype(float) - place.steps[tick].frame)[view.known].mean()
+        told.append(off)
+    x, y, yaw = place.poses[best[int(np.argmin(told))], :3]
+    turn = (place.poses[-1, 2] - yaw) % 360  # clockwise
+    return stand(world, x, y, round(turn / TURN_DEG), CONTEXT)[-CONTEXT:]
+
+
+def inviting(steps: list[Step]) -> NDArray[np.float64]:
+    """Say how inviting every step (t,) is to look at."""
+    return rate(np.stack([step.frame for step in steps]), np.stack([step.info["distance"] for step in steps]))
+
+
+def room_to_walk(plan: MapPlan) -> NDArray[np.float64]:
+    """Return the middles of cells with free ones around them, and the height of the ground there (n, 3)."""
+    blocks = [i for i, sector in enumerate(plan.sectors) if sector.window]
+    solid = (plan.cells == SOLID) | np.isin(plan.cells, blocks)
+    clear = np.pad(~solid, ROOM)
+    w, h = plan.cells.shape
+    near = [clear[i : i + w, j : j + h] for i in range(2 * ROOM + 1) for j in range(2 * ROOM + 1)]
+    cells = np.argwhere(np.all(near, 0))
+    floors = [plan.sectors[plan.cells[x, y]].floor for x, y in cells]
+    return np.column_stack([(cells + 0.5) * UNIT, floors])
+
+
+def rate(frames: NDArray[np.uint8], distances: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Say how inviting frames (t, h, w, 3) are: light, colourful, deep, with things near and far (t, h', w')."""
+    pixels, far = frames.reshape(len(frames), -1, 3).astype(np.float32), distances.reshape(len(distances), -1)
+    light = np.minimum(pixels.mean((1, 2)) / 80, 1)
+    colourful = np.minimum(0.2 + (pixels - pixels.mean(2, keepdims=True)).std(1).mean(1) / 12, 1)
+    deep = np.minimum(np.nanmedian(far, 1) / 240, 1)
+    return np.asarray(light * colourful * deep * np.nanstd(np.log2(far), 1))
 
 
 def new_views(poses: NDArray[np.float64]) -> list[int]:
@@ -58,76 +132,73 @@ def new_views(poses: NDArray[np.float64]) -> list[int]:
     return [tick for tick in range(len(poses) - 1, -1, -1) if bank.write(tick, poses[tick]) is not None]
 
 
-def shown(pages: NDArray[np.float64], asked: NDArray[np.float64]) -> torch.Tensor:
-    """Return how well every page (n, 4) shows what may be seen from poses (m, 4): (n, m, points), 0..1."""
-    spread = torch.from_numpy(pages).float().expand(len(asked), -1, -1)
-    return coverages(spread, torch.from_numpy(asked).float(), MemoryConfig()).transpose(0, 1)
+def views(found: Survey, camera: Camera, rng: np.random.Generator) -> list[int]:
+    """Return the ticks of the ``VIEWS`` views of a survey that together show most of what can be seen."""
+    pages = new_views(found.poses)
+    places = found.free[rng.integers(0, len(found.free), ASKED)]
+    asked = np.column_stack([places[:, :2], rng.uniform(0, 360, ASKED), np.zeros(ASKED)])
+    worth = found.gallery(pages, camera).worth(asked, places[:, 2])
+    have, chosen = torch.zeros_like(worth[0]), list[int]()
+    heap = [(-gain, row) for row, gain in enumerate(worth.float().sum(1).tolist())]
+    heapq.heapify(heap)  # what a page adds only falls while others are chosen
+    while heap and len(chosen) < VIEWS:
+        row = heapq.heappop(heap)[1]
+        gain = float((worth[row] - have).clamp_min(0).float().sum())
+        if heap and -gain > heap[0][0]:
+            heapq.heappush(heap, (-gain, row))
+            continue
+        chosen.append(row)
+        have = torch.maximum(have, worth[row])
+    return sorted(pages[row] for row in chosen)
 
 
-def known(poses: NDArray[np.float64], pages: list[int], at: int) -> float:
-    """Say how well (0..1) pages from before tick ``at`` show what may be seen there, whatever the player turns to."""
-    before = poses[[page for page in pages if page <= at - CONTEXT]]
-    around = poses[at] * [1, 1, 0, 0] + [0, 0, 1, 0] * np.linspace(0, 360, 12, endpoint=False)[:, None]
-    return float(shown(before, around).amax(0).mean())
-
-
-def views(poses: NDArray[np.float64], rng: np.random.Generator) -> list[int]:
-    """Return the ticks of the ``VIEWS`` views of a walk (t, 4) that together cover most of what can be seen from it.
-
-    What is near its end counts more: half of the poses that are asked about lie there.
-    """
-    pages = new_views(poses)
-    near = np.flatnonzero(np.hypot(*(poses[:, :2] - poses[-1, :2]).T) < NEAR)
-    places = np.concatenate([rng.integers(0, len(poses), ASKED // 2), rng.choice(near, ASKED // 2)])
-    cover = shown(poses[pages], poses[places] + [0, 0, 1, 0] * rng.uniform(0, 360, (ASKED, 1))).flatten(1)
-    have, chosen = torch.zeros_like(cover[0]), list[int]()
-    while len(chosen) < min(VIEWS, len(pages)):
-        best = int((cover - have).clamp_min(0).sum(1).argmax())
-        chosen.append(best)
-        have = torch.maximum(have, cover[best])
-    return sorted({pages[one] for one in chosen})
-
-
-def apart(places: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Leave out of a way (t, 2) what lies within ``STEP`` of the place that was kept last."""
-    kept = [0]
-    for tick, place in enumerate(places):
-        if np.hypot(*(place - places[kept[-1]])) >= STEP:
-            kept.append(tick)
-    return places[kept]
+def hanging(world: World) -> NDArray[np.bool_]:
+    """Return where the weapon may be in a picture (h, w): what is another picture without it."""
+    shown = []
+    for weapon in (True, False):
+        job = Job(world.folder, "test", SEED, BARE, {**OPTIONS, "weapon": weapon})
+        _, env, explorer = simulator_of(job)
+        shown.append(np.stack([step.frame for step in simulate(env, explorer, world.schema.neutral, job)]))
+    differs = (np.abs(shown[0].astype(np.int16) - shown[1]) > HANGS[0]).any(-1)
+    return np.asarray(differs.mean(0) > HANGS[1])
 
 
 def write(world: World, folder: Path) -> list[Path]:
     """Write the scenes of ``world`` into ``folder`` and return their paths."""
     folder.mkdir(parents=True, exist_ok=True)
+    net = net_config(world.card().config)
+    camera = Camera(net.fov_deg, net.lens, net.reach, net.height_px, net.width_px)
+    found = []
+    seeds = range(SEED, SEED + TRIED)
+    liked = [inviting(survey(world, seed, SPARSE).steps).max() for seed in seeds]
+    best = [seeds[at] for at in np.argsort(liked)[::-1][:SCENES]]
+    for seed in best:
+        place = survey(world, seed)
+        seen = views(place, camera, np.random.default_rng(SEED))
+        last = begin(world, place, place.gallery(seen, camera))
+        found.append((place.free, len(seen), [*(place.steps[tick] for tick in seen), *last]))
+    overlay = hanging(world)
     paths = []
-    attack = world.schema.columns.index("attack")
-    walks = episodes(world, SEED, maps="test", ticks=WALK, limit=SCENES, env_options=OPTIONS)
-    for place, (frames, actions, poses, distances) in enumerate(walks):
-        way = poses.astype(np.float64)
-        pages, score = new_views(way), np.where(calm(actions, attack), rate(frames), 0)
-        score[: WALK - LATE] = 0
-        best = score.argsort()[-BEST:]
-        last = int(max(best, key=lambda tick: known(way, pages, int(tick))))
-        path = folder / f"place-{place + 1:02d}.dream"
-        unbroken = range(last - CONTEXT + 1, last + 1)
-        seen = views(way[: unbroken.start], np.random.default_rng(SEED))
+    for number, (free, seen_before, steps) in enumerate(found):
+        path = folder / f"place-{number + 1:02d}.dream"
         header = {
             "world": world.name,
             "schema": world.schema.to_dict(),
             "schema_fingerprint": world.schema.fingerprint,
             "rate_hz": world.rate_hz,
-            "seed": SEED,
+            "seed": best[number],
             "initial_frame": False,
-            "views": len(seen),
-            "distance_shape": list(distances.shape[1:]),
-            "walked": np.rint(apart(poses[:last, :2])).astype("<i2").tobytes(),
+            "views": seen_before,
+            "distance_shape": list(steps[0].info["distance"].shape),
+            "walked": np.rint(free).astype("<i2").tobytes(),
+            "overlay": np.packbits(overlay).tobytes(),
         }
         with RecordingWriter(path, header, frames="jpeg", replace=True) as writer:
-            for number, tick in enumerate([*seen, *unbroken]):
-                state = InputState(tick=number, dt_s=1 / world.rate_hz)
-                extra = {"pose": [float(value) for value in poses[tick]], "distance": pack_distances(distances[tick])}
-                writer.tick(state, actions[tick], frames[tick], frame_hash(frames[tick]), {}, extra)
+            for tick, step in enumerate(steps):
+                state = InputState(tick=tick, dt_s=1 / world.rate_hz)
+                pose, distance = [float(value) for value in step.info["pose"]], pack_distances(step.info["distance"])
+                extra = {"pose": pose, "height": step.info["height"], "distance": distance}
+                writer.tick(state, step.action, step.frame, frame_hash(step.frame), {}, extra)
         paths.append(path)
     return paths
 

@@ -146,17 +146,22 @@ class MapPlan:
         return sector >= 0 and bool(self.sectors[sector].door)
 
 
-def generate(seed: int) -> MapPlan:
-    """Return the map of ``seed``: the same seed gives the same map on every machine."""
+def generate(seed: int, tiles: int | None = None, doors: bool = True) -> MapPlan:
+    """Return the map of ``seed``: the same seed gives the same map on every machine.
+
+    Args:
+        tiles: of a side; None: 25 to 32.
+        doors: without, there are arches in their places.
+    """
     rng = np.random.default_rng([seed, 0xD00])
-    tiles = int(rng.integers(25, 33))
+    tiles = tiles or int(rng.integers(25, 33))
     plan = MapPlan(seed, np.full(((tiles + 2) * TILE, (tiles + 2) * TILE), SOLID, np.int16))
     leaves: list[Rect] = []
     _split(rng, (1, 1, tiles, tiles), leaves)
     palette = rng.choice(len(THEMES), size=5, replace=False)
     for rect in leaves:
         _add_room(rng, plan, rect, THEMES[int(rng.choice(palette))])
-    _link_rooms(rng, plan)
+    _link_rooms(rng, plan, doors)
     for room in plan.rooms:
         _furnish(rng, plan, room)
     _populate(rng, plan)
@@ -226,7 +231,7 @@ def _neighbours(plan: MapPlan) -> list[tuple[int, int, bool, int, int, int]]:
     return found
 
 
-def _link_rooms(rng: np.random.Generator, plan: MapPlan) -> None:
+def _link_rooms(rng: np.random.Generator, plan: MapPlan, doors: bool) -> None:
     """Join all rooms by a random spanning tree, then add loops (nobody paces up and down) and windows."""
     pairs = _neighbours(plan)
     group = {room.index: room.index for room in plan.rooms}
@@ -238,7 +243,7 @@ def _link_rooms(rng: np.random.Generator, plan: MapPlan) -> None:
             group = {room: new if g == old else g for room, g in group.items()}
         dice = rng.random()
         if joins or dice < 0.45:
-            kind = "door" if rng.random() < 0.5 else "arch"
+            kind = "door" if rng.random() < 0.5 and doors else "arch"
         elif dice < 0.65:
             kind = "window"
         else:

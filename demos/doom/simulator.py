@@ -46,7 +46,7 @@ BUTTONS = (
     "USE",
 )  # the order of schema.toml
 TURN, LOOK = 5, 6
-VARIABLES = ("POSITION_X", "POSITION_Y", "ANGLE", "PITCH", "HEALTH", "KILLCOUNT", "ITEMCOUNT")
+VARIABLES = ("POSITION_X", "POSITION_Y", "ANGLE", "PITCH", "POSITION_Z", "HEALTH", "KILLCOUNT", "ITEMCOUNT")
 
 STOCK = {
     "my_way_home": "map01",
@@ -65,6 +65,7 @@ FREEDOOM = {
     "MAP02": "freedoom2.wad",
     "MAP03": "freedoom2.wad",
 }
+SMALL = 16  # tiles of a side of a small map
 MAP_SETS = ("train", "test", "stock", "freedoom")
 
 Info = dict[str, Any]
@@ -111,14 +112,20 @@ class DoomEnv(gymnasium.Env[Pixels, NDArray[np.float32]]):
         render_mode: str | None = "rgb_array",
         distances: bool = False,
         monsters: bool = True,
+        small: bool = False,
+        weapon: bool = True,
     ) -> None:
-        """With ``distances``, info tells how far everything in view is, as ``distance``: map units (48, 64)."""
+        """With ``distances``, info tells how far everything in view is, as ``distance``: map units (48, 64).
+
+        With ``small``, generated maps have a few rooms, and arches for doors. Without ``weapon``, it is not drawn.
+        """
         if maps not in MAP_SETS:
             raise ConfigError(unknown("set of maps", maps, MAP_SETS))
         if (width_px, height_px) not in ((128, 96), NATIVE):
             raise ConfigError(f"frame size {width_px}x{height_px} is not offered (allowed: 128x96, 256x192)")
         self._vizdoom = _import_vizdoom()
         self.maps, self.render_mode, self.distances, self.monsters = maps, render_mode, distances, monsters
+        self.small, self.weapon = small, weapon
         self.halve = (width_px, height_px) != NATIVE
         shape = (height_px, width_px, 3)
         self.observation_space = gymnasium.spaces.Box(0, 255, shape, np.uint8)
@@ -172,6 +179,10 @@ class DoomEnv(gymnasium.Env[Pixels, NDArray[np.float32]]):
         """Return the frame of the last step."""
         return self._frame.copy()
 
+    def go_to(self, x: float, y: float) -> None:
+        """Be somewhere else from the next step on, as no player can: for those who survey a map."""
+        self._game.send_game_command(f"warp {x:.0f} {y:.0f}")
+
     def close(self) -> None:
         """Stop the engine and remove the temporary map."""
         _stop(self._engine, self._folder)
@@ -184,7 +195,7 @@ class DoomEnv(gymnasium.Env[Pixels, NDArray[np.float32]]):
             map_seed = int(options.get("map_seed", self.np_random.integers(low, high)))
             if not low <= map_seed < high:
                 raise ConfigError(f"map seed {map_seed} is not one of {self.maps} (allowed: {low} to {high - 1})")
-            return MapChoice(f"gen{map_seed}", "freedoom2.wad", "MAP01", "generated", generate(map_seed))
+            return MapChoice(f"gen{map_seed}", "freedoom2.wad", "MAP01", "generated", self._plan(map_seed))
         table = STOCK if self.maps == "stock" else FREEDOOM
         names = sorted(table)
         name = str(options.get("map", names[int(self.np_random.integers(len(names)))]))
@@ -224,6 +235,9 @@ class DoomEnv(gymnasium.Env[Pixels, NDArray[np.float32]]):
                 if not attempts_left:
                     raise
 
+    def _plan(self, map_seed: int) -> MapPlan:
+        return generate(map_seed, tiles=SMALL, doors=False) if self.small else generate(map_seed)
+
     def _survey(self, choice: MapChoice) -> Sight:
         """Start the map once only to read its sectors: they cost more per tic than the picture."""
         game = self._prepare(choice)
@@ -262,7 +276,7 @@ class DoomEnv(gymnasium.Env[Pixels, NDArray[np.float32]]):
         game.set_window_visible(False)
         game.set_sound_enabled(False)
         game.set_render_hud(False)
-        game.set_render_weapon(True)
+        game.set_render_weapon(self.weapon)
         game.set_render_crosshair(False)
         game.set_render_decals(True)
         game.set_render_particles(True)
@@ -347,6 +361,7 @@ class DoomEnv(gymnasium.Env[Pixels, NDArray[np.float32]]):
         x, y, angle = values["POSITION_X"], values["POSITION_Y"], values["ANGLE"]
         info: Info = {
             "pose": (x, y, angle, self._pitch),
+            "height": values["POSITION_Z"],
             "map": self._choice.name if self._choice else "",
             "health": values["HEALTH"],
             "kills": int(values["KILLCOUNT"]),

@@ -94,12 +94,14 @@ def test_what_is_compiled_takes_every_part_of_a_tick_in_its_place() -> None:
     poses[:, 2] = 20 * np.arange(24)
     model.reset(0, Scene("noise", frames, np.zeros((24, 3), np.float32), poses=poses), 3)
     module, inputs = model.compilable()
-    last, folded, actions, level, noise, pages, poses_seen, pose, place, speed, near, wear, held = inputs
+    last, folded, actions, level, noise, pages, poses_seen, pose, place, speed, near, wear, *more = inputs
+    held, shows, made = more
     assert pages.any(), "something is remembered"
     with torch.inference_mode():
         got = module(*inputs)
         recall = Recall(
-            frames=pages, poses=poses_seen, pose=pose, place=place, speed=speed, near=near, wear=wear, held=held
+            **{"frames": pages, "poses": poses_seen, "pose": pose, "place": place, "speed": speed, "near": near},
+            **{"wear": wear, "held": held, "shows": shows, "made": made},
         )
         frame, step, worn = model.net.play(Past(last=last, folded=folded), actions, level, noise, recall)
     assert step is not None

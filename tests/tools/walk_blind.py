@@ -2,10 +2,9 @@
 
     python tests/tools/walk_blind.py --places 6 --strip walk.png
 
-Every place is a test map that was walked through for 200 s, as scenes are made (demos/doom/make_scenes.py). Then the
-same 700 ticks of keys go to the simulator and to the dream, which begins once with views, distances and places walked,
-once with the views alone, and once with the last 256 ticks only. Printed: how far apart the two stand, in map units
-(median), and PSNR, for every hundred ticks.
+Every place is a test map that was surveyed as scenes are (demos/doom/make_scenes.py). Then the same 700 ticks of keys
+go to the simulator and to the dream, which begins once with views, distances and the room there is to walk, and once
+with the views alone. Printed: how far apart the two stand, in map units (median), and PSNR, for every hundred ticks.
 """
 
 import argparse
@@ -18,12 +17,14 @@ import typer
 from numpy.typing import NDArray
 from PIL import Image
 
-from dreamloop.demos.doom.make_scenes import CONTEXT, OPTIONS, apart, views
+from dreamloop.demos.doom.make_scenes import OPTIONS, begin, hanging, survey, views
+from dreamloop.model.gallery import Camera
+from dreamloop.model.train_config import net_config
 from dreamloop.model.world_model import OpenOptions, Scene
-from dreamloop.runtime.collect import Job, simulate, simulator_of
+from dreamloop.runtime.collect import Job, simulator_of
 from dreamloop.runtime.world import World, find_world
 
-WALK, TICKS, SHORT = 7_000, 700, 256
+TICKS = 700
 FIRST = 1_000_000_001  # a seed of the test maps
 SHOWN = (20, 60, 100, 150, 200, 250, 300, 350, 400, 500, 600, 699)
 
@@ -41,16 +42,24 @@ def keys(world: World, seed: int) -> NDArray[np.float32]:
 
 def walked(world: World, seed: int) -> tuple[dict[str, Scene], NDArray[np.float32], NDArray[np.uint8], NDArray[Any]]:
     """Return scenes by name, the keys, and what the simulator shows (TICKS, h, w, 3) and where, then."""
-    job = Job(world.folder, "test", seed, WALK, OPTIONS)
-    _, env, explorer = simulator_of(job)
-    steps = list(simulate(env, explorer, world.schema.neutral, job))
-    frames, actions = (np.stack([getattr(step, name) for step in steps]) for name in ("frame", "action"))
-    poses = np.array([step.info["pose"] for step in steps], np.float32)
-    seen = [*views(poses[:-CONTEXT].astype(np.float64), np.random.default_rng(seed)), *range(WALK - CONTEXT, WALK)]
-    far = np.stack([steps[tick].info["distance"] for tick in seen]).astype(np.float32)
-    all_of_it = Scene("all", frames[seen], actions[seen], poses[seen], far, apart(poses[:, :2]))
+    net = net_config(world.card().config)
+    camera = Camera(net.fov_deg, net.lens, net.reach, net.height_px, net.width_px)
+    place = survey(world, seed)
+    seen = views(place, camera, np.random.default_rng(seed))
+    steps = [*(place.steps[tick] for tick in seen), *begin(world, place, place.gallery(seen, camera))]
+    far = np.stack([step.info["distance"] for step in steps]).astype(np.float32)
+    all_of_it = Scene(
+        "all",
+        np.stack([step.frame for step in steps]),
+        np.stack([step.action for step in steps]),
+        np.array([step.info["pose"] for step in steps], np.float32),
+        far,
+        place.free.astype(np.float32),
+        hanging(world),
+        np.array([step.info["height"] for step in steps], np.float32),
+    )
     scenes = {"all": all_of_it, "views": replace(all_of_it, distances=None, walked=None)}
-    scenes["short"] = Scene("short", frames[-SHORT:], actions[-SHORT:], poses[-SHORT:])
+    _, env, _ = simulator_of(Job(world.folder, "test", seed, 0, OPTIONS))  # which still stands where the survey ended
     pressed, shown, where = keys(world, seed), [], []
     for action in pressed:
         frame, *_, info = env.step(action)

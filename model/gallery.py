@@ -1,0 +1,268 @@
+"""Views whose distances were measured, put together into the view from another pose.
+
+Image-based rendering (McMillan and Bishop, 1995): every pixel of the present view is looked for in the pages that may
+show it, each as far away as was measured, and taken from the one that shows it best. What is in front hides what is
+behind, also where it is seen from the back. What no page shows stays open: a net has to draw it. Nothing is learnt.
+"""
+
+import math
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional as F
+
+from dreamloop.model.camera import CLOSE, OUTSIDE, Poses
+from dreamloop.model.layers import coordinates
+from dreamloop.model.memory import slot_name
+from dreamloop.model.world_model import Frame
+
+MOST = 12  # pages that a view is put together from
+GUESSES, FIRST_GUESSES = 5, 4  # how often distances are guessed anew; for the first look at all pages
+COARSE = 4  # of the pixels of a map of nearness one in so many is looked at first, down and across
+LOOKS = (6, 8)  # directions, down and across, in which all pages are looked at
+FAR = 6.0  # times ``reach``: pages from farther away are not looked at
+OFF = 1.0  # pixels of a map of nearness by which a place may be missed
+SAME = 0.12  # share of nearness within which two things may be one
+BENT = 0.12  # share of nearness by which it may be off the plane of its neighbours: beyond, a pixel shows two things
+WORTH = 0.005  # share of the view that a page must add
+GAPS = 4  # times that a picture is halved to fill its gaps
+RIM = 3  # pixels around what hangs on the camera that are left open, too
+
+
+class Camera(NamedTuple):
+    """What every picture is taken with."""
+
+    fov_deg: float  # across
+    lens: float  # focal length over half the height of the picture
+    reach: float  # distance at which nearness is 1
+    height_px: int
+    width_px: int
+
+
+class View(NamedTuple):
+    """A view that was put together."""
+
+    frame: Frame  # (h, w, 3)
+    known: NDArray[np.bool_]  # (h, w) what pages show of it
+    near: NDArray[np.float32]  # (h', w') nearness of what it shows
+
+
+class Found(NamedTuple):
+    """What pages (k) show of directions (h, w)."""
+
+    at: Tensor  # (k, h, w, 2) where in the page, -1..1
+    told: Tensor  # (k, h, w) how near it is from here
+    there: Tensor  # (k, h, w) ... and from there
+    front: Tensor  # (k, h, w) which of them show something, seen from its front, that no other page hides
+    worth: Tensor  # (k, h, w) 0..1 how well
+
+
+class Gallery:
+    """The measured pages of one player, by slots of the memory.
+
+    Args:
+        frames: the pages (h, w, 3).
+        poses: (4,) where they were taken.
+        near: (h', w') nearness of what they show; NaN: not known.
+        heights: of the ground that the pages were taken from, map units.
+        overlay: (h, w) what hangs on the camera, in pages as in views; None: nothing does.
+    """
+
+    def __init__(
+        self,
+        camera: Camera,
+        frames: Mapping[int, Frame],
+        poses: Mapping[int, Poses],
+        near: Mapping[int, NDArray[np.float16]],
+        heights: Mapping[int, float],
+        overlay: NDArray[np.bool_] | None = None,
+    ) -> None:
+        size = (camera.height_px, camera.width_px)
+        self.camera, self.measured, self.measured_from = camera, dict(near), dict(heights)
+        self.overlay = np.zeros(size, np.bool_) if overlay is None else overlay
+        self.slots = list(near)
+        self.frames = [frames[slot] for slot in self.slots]
+        self.poses = torch.from_numpy(np.stack([poses[slot] for slot in self.slots])).float()
+        self.heights = torch.tensor([heights[slot] for slot in self.slots])
+        told = torch.from_numpy(np.stack(list(near.values()))).float()
+        self.near = told.nan_to_num(0.0)
+        self.rim = torch.from_numpy(widened(self.overlay, RIM))
+        h, w = self.near.shape[1:]
+        self.step = size[0] // h  # pixels of one side that share a nearness
+        hidden = self.rim[self.step // 2 :: self.step, self.step // 2 :: self.step]
+        self.both = torch.stack([self.near, (~told.isnan() & ~_bent(self.near) & ~hidden).float()], 1)
+        small = slice(COARSE // 2, None, COARSE)
+        self.first = self.both[:, :, small, small].contiguous()
+        self.fine, self.few = coordinates(h, w), coordinates(*LOOKS)
+        self.live = torch.ones(len(self.slots), dtype=torch.bool)
+        self.chosen = torch.zeros(0, dtype=torch.long)  # rows that views are put together from
+        self.atlas = torch.zeros(0)  # (1, 3, h * chosen, w)
+
+    @property
+    def reading(self) -> list[int]:
+        """Slots of the pages that views are put together from."""
+        return [self.slots[row] for row in self.chosen.tolist()]
+
+    def drop(self, slot: int) -> None:
+        """A page is no longer what it was."""
+        if self.measured.pop(slot, None) is not None:
+            self.live[self.slots.index(slot)] = False
+
+    def state(self) -> dict[str, NDArray[np.generic]]:
+        """Return what was measured."""
+        near = {slot_name("near", slot): one for slot, one in self.measured.items()}
+        heights = np.array([self.measured_from[slot] for slot in self.measured])
+        return {**near, "overlay": self.overlay, "heights": heights}
+
+    def choose(self, pose: Poses, height: float) -> None:
+        """Choose the pages that views from about ``pose`` (4,), ``height`` map units up, are put together from."""
+        here = torch.from_numpy(pose).float()  # at first, a coarse look at all
+        apart = (self.poses[:, :2] - here[:2]).norm(dim=1)
+        near_by = torch.nonzero(self.live & (apart < FAR * self.camera.reach))[:, 0]
+        off = OFF * COARSE * 2 / self.near.shape[2]
+        up = height - self.heights[near_by]
+        found = self._find(self.poses[near_by], self.first[near_by], (here, up), self.few, FIRST_GUESSES, off)
+        worth = found.worth.flatten(1)
+        have, rows = torch.zeros_like(worth[0]) if len(worth) else torch.zeros(0), list[int]()
+        while len(rows) < min(MOST, len(worth)):
+            gain = (worth - have).clamp_min(0).mean(1)
+            best = int(gain.argmax())
+            if gain[best] < WORTH:
+                break
+            rows.append(best)
+            have = torch.maximum(have, worth[best])
+        chosen = near_by[rows].sort().values
+        if not torch.equal(chosen, self.chosen) or not len(self.atlas):
+            self.chosen = chosen
+            tall = [torch.from_numpy(np.array(self.frames[row])) for row in chosen.tolist()]
+            self.atlas = torch.cat(tall).permute(2, 0, 1)[None].float() if tall else torch.zeros(0)
+
+    def worth(self, poses: Poses, heights: NDArray[np.float64]) -> Tensor:
+        """Return how well every page shows what is seen from poses (m, 4), 0..1: (n, m * directions) float16."""
+        off = OFF * COARSE * 2 / self.near.shape[2]
+        found = torch.zeros(len(self.slots), len(poses), LOOKS[0] * LOOKS[1], dtype=torch.float16)
+        for row, (pose, height) in enumerate(zip(torch.from_numpy(poses).float(), heights, strict=True)):
+            near = torch.nonzero((self.poses[:, :2] - pose[:2]).norm(dim=1) < FAR * self.camera.reach)[:, 0]
+            here = (pose, float(height) - self.heights[near])
+            told = self._find(self.poses[near], self.first[near], here, self.few, FIRST_GUESSES, off)
+            found[near, row] = told.worth.flatten(1).half()
+        return found.flatten(1)
+
+    def show(self, pose: Poses, height: float) -> View | None:
+        """Put the view from ``pose`` (4,), ``height`` map units up, together; None where no page shows any of it."""
+        if not len(self.chosen):
+            return None
+        h, w = self.near.shape[1:]
+        here = torch.from_numpy(pose).float()
+        up = height - self.heights[self.chosen]
+        found = self._find(self.poses[self.chosen], self.both[self.chosen], (here, up), self.fine, GUESSES, OFF * 2 / w)
+        best, known = torch.where(found.front, found.worth, -1.0).argmax(0), found.front.any(0)
+        near = found.told.gather(0, best[None])[0]
+        at = found.at.permute(0, 3, 1, 2)
+        one = best[None, None].expand(1, 2, -1, -1)
+        # Each pixel is as large as step x step of the picture; within it a page goes on as it does beside it.
+        across, down = (F.pad(at, pad, mode="replicate") for pad in ((1, 1, 0, 0), (0, 0, 1, 1)))
+        slopes = ((across[..., 2:] - across[..., :-2]) / 2, (down[..., 2:, :] - down[..., :-2, :]) / 2)
+        at, slope_x, slope_y = (part.gather(0, one)[0] for part in (at, *slopes))
+        step = self.step
+        aside = (torch.arange(step) + 0.5) / step - 0.5
+        wide = (
+            at[:, :, None, :, None]
+            + slope_x[:, :, None, :, None] * aside
+            + slope_y[:, :, None, :, None] * aside[:, None, None]
+        )
+        x, y = wide.reshape(2, h * step, w * step).clamp(-1, 1)
+        page = best.repeat_interleave(step, 0).repeat_interleave(step, 1)
+        # The pages stand one above the other: half a pixel from its neighbours each, or they would mix.
+        pages, rim = len(self.chosen), 1 / self.camera.height_px
+        y = (y.clamp(rim - 1, 1 - rim) + 2 * page + 1 - pages) / pages
+        frame = F.grid_sample(self.atlas, torch.stack([x, y], -1)[None], padding_mode="border", align_corners=False)
+        known = known.repeat_interleave(step, 0).repeat_interleave(step, 1)
+        picture, known = _filled(frame, known[None, None].float())
+        picture = picture[0].round().clamp(0, 255).to(torch.uint8).permute(1, 2, 0).contiguous()
+        known = (known[0, 0] > 0) & ~self.rim
+        return View(picture.numpy(), known.numpy(), near.clamp_min(0).numpy())
+
+    def _find(
+        self, pages: Tensor, both: Tensor, here: tuple[Tensor, Tensor], grid: Tensor, guesses: int, off: float
+    ) -> Found:
+        """Look for what is seen in directions (2, h, w) in pages (k, 4).
+
+        As in ``camera.lay``; and what was found is looked at from here, to see whether it is what was looked for.
+
+        Args:
+            both: (k, 2, h', w') nearness, and 1 where it is told.
+            here: the pose (4,) that is looked from, and how much higher (k,) that is than the pages', map units.
+            off: by how much it may be missed, of half a view.
+        """
+        (pose, up), camera, half = here, self.camera, math.tan(math.radians(self.camera.fov_deg / 2))
+        yaw, turn = torch.deg2rad(pose[2]), torch.deg2rad(pages[:, 2] - pose[2])
+        east, north = ((pages[:, :2] - pose[:2]) / camera.reach).unbind(-1)
+        ahead, right = east * yaw.cos() + north * yaw.sin(), east * yaw.sin() - north * yaw.cos()
+        tilt = camera.lens * torch.tan(torch.deg2rad(pages[:, 3]))
+        own_tilt = camera.lens * torch.tan(torch.deg2rad(pose[3]))
+        up = up * camera.lens / camera.reach
+        cos, sin, ahead, right, tilt, up = (x[:, None, None] for x in (turn.cos(), turn.sin(), ahead, right, tilt, up))
+        across, down = grid[0] * half, grid[1] - own_tilt
+        ahead_there, aside_there = ahead * cos - right * sin, ahead * sin + right * cos
+        toward, aside = cos - across * sin, sin + across * cos
+        told = torch.zeros_like(toward)
+        for _ in range(guesses):
+            depth = (toward - ahead_there * told).clamp_min(CLOSE)
+            beside, below = (aside - aside_there * told) / depth, (down - up * told) / depth
+            at = torch.stack([beside / half, below + tilt], -1).clamp(-OUTSIDE, OUTSIDE)
+            there, sure = F.grid_sample(both, at, padding_mode="border", align_corners=False).unbind(1)
+            told = there / (cos + beside * sin + ahead * there).clamp_min(0.1)
+        far = 1 / there.clamp_min(0.02)
+        ahead_here = ahead + (cos + at[..., 0] * half * sin) * far
+        right_here = right - (sin - at[..., 0] * half * cos) * far
+        told = 1 / ahead_here.clamp_min(0.02)
+        missed = torch.maximum(
+            (right_here * told / half - grid[0]).abs(),
+            (((at[..., 1] - tilt) * far + up) * told + own_tilt - grid[1]).abs(),
+        )
+        seen = (ahead_here > 0.05) & (at.abs().amax(-1) <= 1) & (sure > 0.6) & (missed < off)
+        nearest = torch.where(seen, told, -1.0).amax(0) if len(pages) else told
+        back = at[..., 1:, 0] < at[..., :-1, 0]  # a mirrored picture is of a wall's other side
+        faces = ~(F.pad(back, (0, 1)) | F.pad(back, (1, 0)))
+        front = seen & faces & (told >= nearest * (1 - SAME) - 0.02)
+        worth = torch.minimum(there / told, told / there.clamp_min(1e-3)) * (1 - 0.3 * missed / off)
+        return Found(at, told, there, front, torch.where(front, worth, 0.0))
+
+
+def _filled(picture: Tensor, known: Tensor) -> tuple[Tensor, Tensor]:
+    """Fill small gaps of a picture (1, 3, h, w) from around them (pull and push; Gortler et al., 1996).
+
+    Returns:
+        The picture, all of it filled somehow, and what is ``known`` (1, 1, h, w) now: gaps of some pixels, too.
+    """
+    pictures, shares = [picture * known], [known]
+    for _ in range(GAPS):
+        pictures.append(F.avg_pool2d(pictures[-1], 2))
+        shares.append(F.avg_pool2d(shares[-1], 2))
+    filled = pictures[-1] / shares[-1].clamp_min(1e-6)
+    filled = torch.where(shares[-1] > 0, filled, filled.sum((2, 3), keepdim=True) / (shares[-1] > 0).sum().clamp_min(1))
+    for one, share in zip(pictures[-2::-1], shares[-2::-1], strict=True):
+        wide = F.interpolate(filled, scale_factor=2, mode="bilinear")
+        filled = torch.where(share > 0, one / share.clamp_min(1e-6), wide)
+    return filled, F.interpolate(shares[-1], scale_factor=2**GAPS)
+
+
+def widened(mask: NDArray[np.bool_], by: int) -> NDArray[np.bool_]:
+    """Return a mask (h, w) with a rim."""
+    wide = F.max_pool2d(torch.from_numpy(mask)[None, None].float(), 2 * by + 1, 1, by)
+    return np.asarray(wide[0, 0].numpy() > 0.5)
+
+
+def _bent(near: Tensor) -> Tensor:
+    """Return where nearness (n, h, w) is not as on a plane, on which it is linear: there a pixel shows two things."""
+    wide = F.pad(near[:, None], (1, 1, 1, 1), mode="replicate")[:, 0]
+    across = (wide[:, 1:-1, 2:] + wide[:, 1:-1, :-2] - 2 * near).abs()
+    down = (wide[:, 2:, 1:-1] + wide[:, :-2, 1:-1] - 2 * near).abs()
+    bent = torch.maximum(across, down) > BENT * (near + 0.05)
+    bent[:, :, 0] = bent[:, :, -1] = bent[:, 0] = bent[:, -1] = False
+    return bent

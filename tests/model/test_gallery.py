@@ -1,0 +1,180 @@
+"""Views of a room that is known exactly, put together from others."""
+
+import copy
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from dreamloop.model.arch_dream import DreamModel, tiny_card, tiny_weights
+from dreamloop.model.camera import Poses
+from dreamloop.model.dream_net import DreamNet
+from dreamloop.model.gallery import RIM, Camera, Gallery
+from dreamloop.model.train_config import net_config
+from dreamloop.model.world_model import Frame, OpenOptions, Scene
+
+CAMERA = Camera(fov_deg=90.0, lens=4 / 3, reach=128.0, height_px=96, width_px=128)
+HALF, FLOOR, CEILING = (
+    200.0,
+    -41.0,
+    80.0,
+)  # map units from the middle of the room to its walls, from the eye down and up
+SPOTS = [(x, y, yaw) for x in (-80.0, 80.0) for y in (-80.0, 80.0) for yaw in range(0, 360, 45)]
+
+
+def look(pose: Poses, height: float = 0.0, h: int = 96, w: int = 128) -> tuple[Frame, NDArray[np.float64]]:
+    """Return the picture (h, w, 3) of a room whose stuff changes softly from place to place, and the distances."""
+    across = ((np.arange(w) + 0.5) * 2 / w - 1)[None] * math.tan(math.radians(CAMERA.fov_deg / 2)) + np.zeros((h, 1))
+    down = (
+        ((np.arange(h) + 0.5) * 2 / h - 1)[:, None] - CAMERA.lens * math.tan(math.radians(pose[3])) + np.zeros((1, w))
+    )
+    yaw = math.radians(pose[2])
+    ray = np.stack(
+        [
+            math.cos(yaw) + across * math.sin(yaw),
+            math.sin(yaw) - across * math.cos(yaw),
+            -down / CAMERA.lens,
+        ]
+    )
+    start = np.array([pose[0], pose[1], height])[:, None, None]
+    low, high = np.array([-HALF, -HALF, FLOOR])[:, None, None], np.array([HALF, HALF, CEILING])[:, None, None]
+    with np.errstate(divide="ignore"):
+        far = np.where(ray > 0, (high - start) / ray, (low - start) / ray).min(0)
+    place = start + far * ray
+    colour = 128 + 60 * np.sin(place / np.array([23.0, 31.0, 19.0])[:, None, None])
+    colour += 30 * np.sin(place[[1, 2, 0]] / 47)
+    return colour.clip(0, 255).astype(np.uint8).transpose(1, 2, 0), far
+
+
+def gallery_of(
+    poses: list[Poses], heights: list[float] | None = None, overlay: NDArray[np.bool_] | None = None
+) -> Gallery:
+    up = heights or [0.0] * len(poses)
+    frames = {slot: look(pose, up[slot])[0] for slot, pose in enumerate(poses)}
+    near = {
+        slot: (CAMERA.reach / look(pose, up[slot], 48, 64)[1]).astype(np.float16) for slot, pose in enumerate(poses)
+    }
+    return Gallery(CAMERA, frames, dict(enumerate(poses)), near, dict(enumerate(up)), overlay)
+
+
+def around(pitch: float = 0.0) -> list[Poses]:
+    return [np.array([x, y, yaw, pitch], np.float64) for x, y, yaw in SPOTS]
+
+
+@pytest.mark.parametrize("pose", [(10.0, -35.0, 20.0, 0.0), (-120.0, 60.0, 200.0, 8.0), (0.0, 0.0, 90.0, -12.0)])
+@pytest.mark.parametrize("height", [0.0, 24.0])
+def test_a_view_from_elsewhere_is_as_it_is_there(pose: tuple[float, ...], height: float) -> None:
+    gallery, here = gallery_of(around()), np.array(pose)
+    gallery.choose(here, height)
+    view = gallery.show(here, height)
+    assert view is not None
+    assert view.known[:64].mean() > 0.95, "all but the ground at one's feet"
+    truth, far = look(here, height)
+    error = np.abs(view.frame.astype(float) - truth)[view.known]
+    assert np.median(error) < 4
+    assert np.mean(error) < 10
+    near = np.abs(view.near * far[::2, ::2] / CAMERA.reach - 1)
+    assert np.median(near[view.known[::2, ::2]]) < 0.03
+
+
+def test_heights_of_the_pages_count() -> None:
+    poses, here = around(), np.array([30.0, 10.0, 70.0, 0.0])
+    gallery = gallery_of(poses, [24.0 * (row % 2) for row in range(len(poses))])
+    gallery.choose(here, 8.0)
+    view = gallery.show(here, 8.0)
+    assert view is not None
+    assert np.median(np.abs(view.frame.astype(float) - look(here, 8.0)[0])[view.known]) < 4
+
+
+def test_what_no_page_shows_is_not_known() -> None:
+    gallery, behind = gallery_of([np.array([0.0, 0.0, 0.0, 0.0])]), np.array([0.0, 0.0, 180.0, 0.0])
+    gallery.choose(behind, 0.0)
+    assert gallery.show(behind, 0.0) is None
+    beside = np.array([0.0, 0.0, 60.0, 0.0])
+    gallery.choose(beside, 0.0)
+    view = gallery.show(beside, 0.0)
+    assert view is not None
+    assert view.known[:, 100:].mean() > 0.9, "to the right, where it was looked"
+    assert not view.known[:, :40].any()
+
+
+def test_a_wall_is_not_seen_through_from_behind() -> None:
+    """From outside the room its near wall is seen from the back: what lies beyond is hidden, not shown."""
+    gallery, outside = gallery_of(around()), np.array([-300.0, 0.0, 0.0, 0.0])
+    gallery.choose(outside, 0.0)
+    view = gallery.show(outside, 0.0)
+    assert view is None or view.known[30:60, 40:90].mean() < 0.1
+
+
+def test_what_hangs_on_the_camera_is_neither_shown_nor_laid_into_other_views() -> None:
+    overlay = np.zeros((96, 128), np.bool_)
+    overlay[70:, 54:74] = True
+    poses, here = around(), np.array([0.0, 20.0, 30.0, 0.0])
+    gallery = gallery_of(poses, overlay=overlay)
+    for frame in gallery.frames:
+        frame[overlay] = (255, 0, 255)
+    gallery.choose(here, 0.0)
+    view = gallery.show(here, 0.0)
+    assert view is not None
+    assert not view.known[70 - RIM :, 54 - RIM : 74 + RIM].any()
+    assert np.percentile(np.abs(view.frame.astype(float) - look(here)[0])[view.known], 99) < 60
+
+
+def test_a_page_that_was_dropped_is_read_no_more() -> None:
+    gallery, here = gallery_of([np.array([0.0, 0.0, 0.0, 0.0])]), np.array([5.0, 0.0, 0.0, 0.0])
+    gallery.choose(here, 0.0)
+    assert gallery.reading == [0]
+    gallery.drop(0)
+    gallery.drop(7)
+    gallery.choose(here, 0.0)
+    assert gallery.reading == []
+    assert gallery.show(here, 0.0) is None
+    assert not [name for name in gallery.state() if name.startswith("near/")]
+
+
+def test_the_same_pages_tell_the_same_view_to_the_byte() -> None:
+    here = np.array([10.0, -35.0, 20.0, 0.0])
+    views = []
+    for _ in range(2):
+        gallery = gallery_of(around())
+        gallery.choose(here, 0.0)
+        view = gallery.show(here, 0.0)
+        assert view is not None
+        views.append(view.frame.tobytes() + view.known.tobytes())
+    assert views[0] == views[1]
+
+
+def measured(views: int = 24) -> Scene:
+    """A scene of a turn on the spot in the room, small enough for a tiny net."""
+    poses = np.zeros((views, 4))
+    poses[:, 2] = 360 / views * np.arange(views)
+    frames = np.stack([look(pose, 0.0, 32, 48)[0] for pose in poses])
+    far = np.stack([look(pose, 0.0, 16, 24)[1] for pose in poses]).astype(np.float32)
+    idle, walked = np.zeros((views, 3), np.float32), np.zeros((1, 3), np.float32)
+    return Scene("turn", frames, idle, poses.astype(np.float32), far, walked, heights=np.zeros(views, np.float32))
+
+
+def test_a_dream_that_reads_measured_pages_goes_on_from_a_saved_game_to_the_byte() -> None:
+    card, weights, rng = tiny_card(), tiny_weights(), np.random.default_rng(0)
+    net = DreamNet(net_config(card.config))
+    net.load_state_dict(weights)
+    one, other = (DreamModel(copy.deepcopy(net), card, OpenOptions(device="cpu", threads=1)) for _ in range(2))
+    one.reset(0, measured(), 5)
+    actions = (rng.random((30, 1, 3)) < 0.5).astype(np.float32)
+    for action in actions[:12]:
+        one.step(action)
+    gallery = one.travellers[0].gallery
+    assert gallery is not None
+    assert gallery.reading, "measured pages are read"
+    other.load(0, one.save(0))
+    for action in actions[12:]:
+        assert np.array_equal(one.step(action), other.step(action))
+
+
+def test_without_distances_nothing_is_put_together() -> None:
+    net = DreamNet(net_config(tiny_card().config))
+    model = DreamModel(net, tiny_card(), OpenOptions(device="cpu", threads=1))
+    model.reset(0, replace(measured(), distances=None), 5)
+    assert model.travellers[0].gallery is None

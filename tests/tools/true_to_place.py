@@ -1,0 +1,106 @@
+"""Is a dream true to the place that it says it is in?
+
+    python tests/tools/true_to_place.py --minutes 10 --strip place.png
+
+Walks about in the Doom scenes with keys pressed at random (or held, as people do), and every so often puts the
+simulator to where the dream believes to be, looking the same way: what it shows there is the truth. Printed: PSNR for
+every tenth of the time, with the views of the scene that were measured and without, and that of a picture of another
+place, which is what a dream is worth that has fallen apart.
+"""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import typer
+from numpy.typing import NDArray
+from PIL import Image
+
+from dreamloop.demos.doom.make_scenes import OPTIONS, SETTLE
+from dreamloop.model.recording import Recording
+from dreamloop.model.world_model import OpenOptions
+from dreamloop.runtime.collect import Job, simulator_of
+from dreamloop.runtime.world import World, find_world
+
+EVERY = 70  # ticks between two looks
+LEVEL = 25.0  # degrees that the view is tilted by at most
+WIDE = 14  # pictures in a row of the strip
+
+
+def keys(world: World, ticks: int, seed: int) -> NDArray[np.float32]:
+    """Return actions (ticks, a): half a second to two of walking, stepping aside or turning, some of it running."""
+    rng, actions = np.random.default_rng(seed), list[NDArray[np.float32]]()
+    while len(actions) < ticks:
+        way = rng.choice(["forward", "left", "right", "back", ""], p=[0.55, 0.1, 0.1, 0.05, 0.2])
+        held = {name: 1.0 for name in (way, "run" if rng.random() < 0.3 else "") if name}
+        turn = float(rng.normal() * 3.0) if rng.random() < 0.6 else 0.0
+        actions += [world.schema.vector(**held, turn=turn)] * int(rng.integers(20, 60))
+    return np.stack(actions[:ticks])
+
+
+def truth_at(world: World, seed: int, pose: NDArray[np.float64]) -> NDArray[np.uint8]:
+    """Return what the simulator shows at a pose (4,) of the map of ``seed``, which it must be on."""
+    env = simulator_of(Job(world.folder, "test", seed, 0, OPTIONS))[1]
+    env.unwrapped.go_to(float(pose[0]), float(pose[1]))
+    for _ in range(SETTLE):
+        frame, *_, info = env.step(world.schema.neutral)
+    while True:
+        turn = (info["pose"][2] - pose[2] + 180) % 360 - 180  # clockwise
+        look = float(np.clip(pose[3], -LEVEL, LEVEL)) - info["pose"][3]
+        if abs(turn) < 0.1 and abs(look) < 0.1:
+            return np.asarray(frame)
+        frame, *_, info = env.step(
+            world.schema.vector(turn=float(np.clip(turn, -12, 12)), look=float(np.clip(look, -6, 6)))
+        )
+
+
+def psnr(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> float:
+    """Return decibels."""
+    return float(10 * np.log10(255**2 / max(float(np.square(a.astype(np.float32) - b).mean()), 1e-3)))
+
+
+def main() -> None:
+    """Walk, print, and paint the truth above the dreams."""
+    asked = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    asked.add_argument("--minutes", type=float, default=2.0, help="of every walk")
+    asked.add_argument("--scenes", type=int, default=4)
+    asked.add_argument("--weights", type=Path)
+    asked.add_argument("--strip", type=Path)
+    args = asked.parse_args()
+    world = find_world("doom").with_weights(args.weights) if args.weights else find_world("doom")
+    model: Any = world.open_model(OpenOptions(threads=1))
+    ticks = round(args.minutes * 60 * world.rate_hz)
+    told: dict[str, list[list[float]]] = {"measured views": [], "no measured views": [], "another place": []}
+    rows = []
+    for path in world.scenes[: args.scenes]:
+        recording = Recording.open(path)
+        seed, scene = int(recording.header["seed"]), world.scene(path.stem)
+        simulator_of(Job(world.folder, "test", seed, 0, OPTIONS))[1].reset(seed=seed)
+        for name in ("measured views", "no measured views"):
+            model.reset(0, scene, 0)
+            if name == "no measured views":
+                model.travellers[0].gallery = None
+            figures, others, strip, last = [], [], [], None
+            for tick, action in enumerate(keys(world, ticks, seed)):
+                frame = model.step(action[None])[0]
+                if tick % EVERY == EVERY - 1:
+                    truth = truth_at(world, seed, model.pose(0))
+                    figures.append(psnr(frame, truth))
+                    others.append(np.nan if last is None else psnr(truth, last))
+                    last = truth
+                    strip.append(np.concatenate([truth, frame]))
+            told[name].append(figures)
+            shown = [strip[round(i)] for i in np.linspace(0, len(strip) - 1, WIDE)]
+            rows.append(np.concatenate(shown, 1))
+        told["another place"].append(others)
+    for name, every in told.items():
+        parts = [np.nanmean([np.array_split(one, 10)[part] for one in every]) for part in range(10)]
+        spread = np.nanquantile(np.concatenate(every), [0.1, 0.5, 0.9]).round(1).tolist()
+        typer.echo(f"{name:18} {np.round(parts, 1).tolist()} dB; a tenth, half and nine tenths below {spread}")
+    if args.strip:
+        Image.fromarray(np.concatenate(rows)).save(args.strip)
+
+
+if __name__ == "__main__":
+    main()
