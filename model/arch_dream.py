@@ -250,10 +250,18 @@ class DreamModel:
         folded = torch.cat([self._folded[-age] for age in self.config.ages], 1)
         drawn = zip(self.seeds, self.ticks, strict=True)
         noise = torch.stack([draw_noise(self.config, seed, tick) for seed, tick in drawn]).to(self.device)
-        near = self.net.depth(self._folded[-1]) if self.travellers and self.config.depth else None
+        near = self._near_now() if self.travellers and self.config.depth else None
         for one in self.travellers:
             one.look()
         return Known(Past(to_float(self.history[:, -1]), folded), noise, near)
+
+    def _near_now(self) -> Tensor:
+        """Return how near things in the last frames are (n, 1, h, w): as pages tell, or as the net reads it off."""
+        told = [one.near for one in self.travellers if one.near is not None]
+        if len(told) == self.players:
+            return torch.from_numpy(np.stack(told)[:, None]).to(self.device)
+        seen: Tensor = self.net.depth(self._folded[-1])
+        return seen
 
     def _forget(self) -> None:
         """Another past is to be looked at."""

@@ -15,12 +15,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from dreamloop.model.camera import CLOSE, OUTSIDE, Poses
+from dreamloop.model.camera import CLOSE, Poses
 from dreamloop.model.layers import coordinates
 from dreamloop.model.memory import slot_name
 from dreamloop.model.world_model import Frame
 
-MOST = 12  # pages that a view is put together from
+MOST = 10  # pages that a view is put together from
 GUESSES, FIRST_GUESSES = 5, 4  # how often distances are guessed anew; for the first look at all pages
 COARSE = 4  # of the pixels of a map of nearness one in so many is looked at first, down and across
 LOOKS = (6, 8)  # directions, down and across, in which all pages are looked at
@@ -48,7 +48,7 @@ class View(NamedTuple):
 
     frame: Frame  # (h, w, 3)
     known: NDArray[np.bool_]  # (h, w) what pages show of it
-    near: NDArray[np.float32]  # (h', w') nearness of what it shows
+    near: NDArray[np.float32]  # (h', w') nearness of what it shows, what is not known as what is beside it
 
 
 class Found(NamedTuple):
@@ -56,7 +56,6 @@ class Found(NamedTuple):
 
     at: Tensor  # (k, h, w, 2) where in the page, -1..1
     told: Tensor  # (k, h, w) how near it is from here
-    there: Tensor  # (k, h, w) ... and from there
     front: Tensor  # (k, h, w) which of them show something, seen from its front, that no other page hides
     worth: Tensor  # (k, h, w) 0..1 how well
 
@@ -94,9 +93,10 @@ class Gallery:
         h, w = self.near.shape[1:]
         self.step = size[0] // h  # pixels of one side that share a nearness
         hidden = self.rim[self.step // 2 :: self.step, self.step // 2 :: self.step]
-        self.both = torch.stack([self.near, (~told.isnan() & ~_bent(self.near) & ~hidden).float()], 1)
+        solid = (~told.isnan() & ~_bent(self.near) & ~hidden).float()
         small = slice(COARSE // 2, None, COARSE)
-        self.first = self.both[:, :, small, small].contiguous()
+        self.maps = self.near[:, None], solid[:, None]
+        self.first = self.near[:, None, small, small].contiguous(), solid[:, None, small, small].contiguous()
         self.fine, self.few = coordinates(h, w), coordinates(*LOOKS)
         self.live = torch.ones(len(self.slots), dtype=torch.bool)
         self.chosen = torch.zeros(0, dtype=torch.long)  # rows that views are put together from
@@ -111,13 +111,16 @@ class Gallery:
         """A page is no longer what it was."""
         if self.measured.pop(slot, None) is not None:
             self.live[self.slots.index(slot)] = False
+            self.take([one for one in self.reading if one != slot])
 
     def state(self) -> dict[str, NDArray[np.generic]]:
         """Return what was measured."""
         near = {slot_name("near", slot): one for slot, one in self.measured.items()}
         heights = np.array([self.measured_from[slot] for slot in self.measured])
-        return {**near, "overlay": self.overlay, "heights": heights}
+        chosen = np.array(self.reading, np.int64)
+        return {**near, "overlay": self.overlay, "heights": heights, "chosen": chosen}
 
+    @torch.inference_mode()
     def choose(self, pose: Poses, height: float) -> None:
         """Choose the pages that views from about ``pose`` (4,), ``height`` map units up, are put together from."""
         here = torch.from_numpy(pose).float()  # at first, a coarse look at all
@@ -125,7 +128,7 @@ class Gallery:
         near_by = torch.nonzero(self.live & (apart < FAR * self.camera.reach))[:, 0]
         off = OFF * COARSE * 2 / self.near.shape[2]
         up = height - self.heights[near_by]
-        found = self._find(self.poses[near_by], self.first[near_by], (here, up), self.few, FIRST_GUESSES, off)
+        found = self._find(self.poses[near_by], _rows(self.first, near_by), (here, up), self.few, FIRST_GUESSES, off)
         worth = found.worth.flatten(1)
         have, rows = torch.zeros_like(worth[0]) if len(worth) else torch.zeros(0), list[int]()
         while len(rows) < min(MOST, len(worth)):
@@ -135,7 +138,11 @@ class Gallery:
                 break
             rows.append(best)
             have = torch.maximum(have, worth[best])
-        chosen = near_by[rows].sort().values
+        self.take([self.slots[row] for row in near_by[rows].tolist()])
+
+    def take(self, slots: list[int]) -> None:
+        """Put views together from these pages."""
+        chosen = torch.tensor(sorted(self.slots.index(slot) for slot in slots), dtype=torch.long)
         if not torch.equal(chosen, self.chosen) or not len(self.atlas):
             self.chosen = chosen
             tall = [torch.from_numpy(np.array(self.frames[row])) for row in chosen.tolist()]
@@ -148,10 +155,11 @@ class Gallery:
         for row, (pose, height) in enumerate(zip(torch.from_numpy(poses).float(), heights, strict=True)):
             near = torch.nonzero((self.poses[:, :2] - pose[:2]).norm(dim=1) < FAR * self.camera.reach)[:, 0]
             here = (pose, float(height) - self.heights[near])
-            told = self._find(self.poses[near], self.first[near], here, self.few, FIRST_GUESSES, off)
+            told = self._find(self.poses[near], _rows(self.first, near), here, self.few, FIRST_GUESSES, off)
             found[near, row] = told.worth.flatten(1).half()
         return found.flatten(1)
 
+    @torch.inference_mode()
     def show(self, pose: Poses, height: float) -> View | None:
         """Put the view from ``pose`` (4,), ``height`` map units up, together; None where no page shows any of it."""
         if not len(self.chosen):
@@ -159,7 +167,9 @@ class Gallery:
         h, w = self.near.shape[1:]
         here = torch.from_numpy(pose).float()
         up = height - self.heights[self.chosen]
-        found = self._find(self.poses[self.chosen], self.both[self.chosen], (here, up), self.fine, GUESSES, OFF * 2 / w)
+        found = self._find(
+            self.poses[self.chosen], _rows(self.maps, self.chosen), (here, up), self.fine, GUESSES, OFF * 2 / w
+        )
         best, known = torch.where(found.front, found.worth, -1.0).argmax(0), found.front.any(0)
         near = found.told.gather(0, best[None])[0]
         at = found.at.permute(0, 3, 1, 2)
@@ -182,24 +192,32 @@ class Gallery:
         y = (y.clamp(rim - 1, 1 - rim) + 2 * page + 1 - pages) / pages
         frame = F.grid_sample(self.atlas, torch.stack([x, y], -1)[None], padding_mode="border", align_corners=False)
         known = known.repeat_interleave(step, 0).repeat_interleave(step, 1)
-        picture, known = _filled(frame, known[None, None].float())
+        picture, known = _filled(frame, known[None, None].float(), GAPS)
         picture = picture[0].round().clamp(0, 255).to(torch.uint8).permute(1, 2, 0).contiguous()
+        near, _ = _filled(near[None, None], found.front.any(0)[None, None].float(), GAPS - 1)
         known = (known[0, 0] > 0) & ~self.rim
-        return View(picture.numpy(), known.numpy(), near.clamp_min(0).numpy())
+        return View(picture.numpy(), known.numpy(), near[0, 0].clamp_min(0).numpy())
 
     def _find(
-        self, pages: Tensor, both: Tensor, here: tuple[Tensor, Tensor], grid: Tensor, guesses: int, off: float
+        self,
+        pages: Tensor,
+        maps: tuple[Tensor, Tensor],
+        here: tuple[Tensor, Tensor],
+        grid: Tensor,
+        guesses: int,
+        off: float,
     ) -> Found:
         """Look for what is seen in directions (2, h, w) in pages (k, 4).
 
         As in ``camera.lay``; and what was found is looked at from here, to see whether it is what was looked for.
 
         Args:
-            both: (k, 2, h', w') nearness, and 1 where it is told.
+            maps: nearness (k, 1, h', w'), and 1 where it is told.
             here: the pose (4,) that is looked from, and how much higher (k,) that is than the pages', map units.
             off: by how much it may be missed, of half a view.
         """
-        (pose, up), camera, half = here, self.camera, math.tan(math.radians(self.camera.fov_deg / 2))
+        (near, solid), (pose, up) = maps, here
+        camera, half = self.camera, math.tan(math.radians(self.camera.fov_deg / 2))
         yaw, turn = torch.deg2rad(pose[2]), torch.deg2rad(pages[:, 2] - pose[2])
         east, north = ((pages[:, :2] - pose[:2]) / camera.reach).unbind(-1)
         ahead, right = east * yaw.cos() + north * yaw.sin(), east * yaw.sin() - north * yaw.cos()
@@ -207,41 +225,46 @@ class Gallery:
         own_tilt = camera.lens * torch.tan(torch.deg2rad(pose[3]))
         up = up * camera.lens / camera.reach
         cos, sin, ahead, right, tilt, up = (x[:, None, None] for x in (turn.cos(), turn.sin(), ahead, right, tilt, up))
-        across, down = grid[0] * half, grid[1] - own_tilt
-        ahead_there, aside_there = ahead * cos - right * sin, ahead * sin + right * cos
-        toward, aside = cos - across * sin, sin + across * cos
-        told = torch.zeros_like(toward)
+        across, down = grid[0], grid[1] - own_tilt
+        ahead_there, aside_there = ahead * cos - right * sin, (ahead * sin + right * cos) / half
+        toward, aside = cos - across * (half * sin), sin / half + across * cos
+        at, told, there = toward.new_empty(*toward.shape, 2), torch.zeros_like(toward), toward
         for _ in range(guesses):
-            depth = (toward - ahead_there * told).clamp_min(CLOSE)
-            beside, below = (aside - aside_there * told) / depth, (down - up * told) / depth
-            at = torch.stack([beside / half, below + tilt], -1).clamp(-OUTSIDE, OUTSIDE)
-            there, sure = F.grid_sample(both, at, padding_mode="border", align_corners=False).unbind(1)
-            told = there / (cos + beside * sin + ahead * there).clamp_min(0.1)
+            depth = torch.addcmul(toward, ahead_there, told, value=-1).clamp_min_(CLOSE)
+            torch.div(torch.addcmul(aside, aside_there, told, value=-1), depth, out=at[..., 0])
+            torch.div(torch.addcmul(down, up, told, value=-1), depth, out=at[..., 1])
+            at[..., 1] += tilt
+            there = F.grid_sample(near, at, padding_mode="border", align_corners=False)[:, 0]
+            told = torch.addcmul(cos, at[..., 0], half * sin).addcmul_(ahead, there).clamp_min_(0.1)
+            torch.div(there, told, out=told)
+        sure = F.grid_sample(solid, at, align_corners=False)[:, 0]  # none beyond the picture
         far = 1 / there.clamp_min(0.02)
-        ahead_here = ahead + (cos + at[..., 0] * half * sin) * far
-        right_here = right - (sin - at[..., 0] * half * cos) * far
+        ahead_here = torch.addcmul(ahead, torch.addcmul(cos, at[..., 0], half * sin), far)
         told = 1 / ahead_here.clamp_min(0.02)
-        missed = torch.maximum(
-            (right_here * told / half - grid[0]).abs(),
-            (((at[..., 1] - tilt) * far + up) * told + own_tilt - grid[1]).abs(),
-        )
-        seen = (ahead_here > 0.05) & (at.abs().amax(-1) <= 1) & (sure > 0.6) & (missed < off)
+        x = torch.addcmul(right / half, torch.addcmul(sin / half, at[..., 0], cos, value=-1), far, value=-1) * told
+        y = torch.addcmul(up, at[..., 1] - tilt, far) * told
+        missed = torch.maximum((x - across).abs_(), (y - down).abs_())
+        seen = (ahead_here > 0.05) & (sure > 0.6) & (missed < off)
         nearest = torch.where(seen, told, -1.0).amax(0) if len(pages) else told
         back = at[..., 1:, 0] < at[..., :-1, 0]  # a mirrored picture is of a wall's other side
         faces = ~(F.pad(back, (0, 1)) | F.pad(back, (1, 0)))
         front = seen & faces & (told >= nearest * (1 - SAME) - 0.02)
-        worth = torch.minimum(there / told, told / there.clamp_min(1e-3)) * (1 - 0.3 * missed / off)
-        return Found(at, told, there, front, torch.where(front, worth, 0.0))
+        worth = torch.minimum(there / told, told * far) * (1 - 0.3 / off * missed)
+        return Found(at, told, front, torch.where(front, worth, 0.0))
 
 
-def _filled(picture: Tensor, known: Tensor) -> tuple[Tensor, Tensor]:
-    """Fill small gaps of a picture (1, 3, h, w) from around them (pull and push; Gortler et al., 1996).
+def _rows(maps: tuple[Tensor, Tensor], rows: Tensor) -> tuple[Tensor, Tensor]:
+    return maps[0][rows], maps[1][rows]
+
+
+def _filled(picture: Tensor, known: Tensor, halvings: int) -> tuple[Tensor, Tensor]:
+    """Fill small gaps of a picture (1, c, h, w) from around them (pull and push; Gortler et al., 1996).
 
     Returns:
         The picture, all of it filled somehow, and what is ``known`` (1, 1, h, w) now: gaps of some pixels, too.
     """
     pictures, shares = [picture * known], [known]
-    for _ in range(GAPS):
+    for _ in range(halvings):
         pictures.append(F.avg_pool2d(pictures[-1], 2))
         shares.append(F.avg_pool2d(shares[-1], 2))
     filled = pictures[-1] / shares[-1].clamp_min(1e-6)
@@ -249,7 +272,7 @@ def _filled(picture: Tensor, known: Tensor) -> tuple[Tensor, Tensor]:
     for one, share in zip(pictures[-2::-1], shares[-2::-1], strict=True):
         wide = F.interpolate(filled, scale_factor=2, mode="bilinear")
         filled = torch.where(share > 0, one / share.clamp_min(1e-6), wide)
-    return filled, F.interpolate(shares[-1], scale_factor=2**GAPS)
+    return filled, F.interpolate(shares[-1], scale_factor=2**halvings)
 
 
 def widened(mask: NDArray[np.bool_], by: int) -> NDArray[np.bool_]:

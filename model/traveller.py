@@ -25,6 +25,8 @@ from dreamloop.model.wear import PART
 from dreamloop.model.world_model import Frame
 
 SLACK = 4.0  # map units by which a wall may be farther off than it is seen: else free ways would be closed
+MOSTLY = 0.8  # share of a view from which on what pages tell of it is all that is asked
+CHOOSE_EVERY = 3  # ticks between two looks at which pages show most
 STILL = 0.0125  # strides a tick: a player whom the net moves by less stands still, or it would creep away while turning
 
 
@@ -66,6 +68,7 @@ class Traveller:
     wear: NDArray[np.uint8] = field(init=False)  # (h, w) of the last frame (model/wear.py)
     wears: dict[int, NDArray[np.uint8]] = field(default_factory=dict)  # of pages, by slot; true ones have none
     gallery: Gallery | None = None  # of pages that were measured, where there are any
+    near: NDArray[np.float32] | None = None  # (h, w) nearness of what the last frame shows, if pages tell most of it
     way: NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 3)))  # where somebody walked, and how high
 
     def __post_init__(self) -> None:
@@ -137,6 +140,7 @@ class Traveller:
         pose = moved(self.pose, ahead, right, float(turn), float(tilt), self.net.tilt_limit_deg)
         k, view = self.net.pages, None if self.gallery is None else self.gallery.show(pose, self._height(pose))
         made = int(view is not None)
+        self.near = view.near if view is not None and view.known.mean() > MOSTLY else None
         slots = self.memory.read(self.tick, pose, k - made)
         first = self.net.laid - k
         poses, present = np.zeros((self.net.laid, 4)), np.zeros((self.net.laid, 1), np.float32)
@@ -189,8 +193,8 @@ class Traveller:
         self.tick += 1
 
     def look(self) -> None:
-        """Choose what the next view is put together from."""
-        if self.gallery is not None:
+        """Choose what the next views are put together from."""
+        if self.gallery is not None and (self.tick % CHOOSE_EVERY == 0 or not self.gallery.reading):
             self.gallery.choose(self.pose, self._height(self.pose))
 
     @property
@@ -247,6 +251,7 @@ class Traveller:
         own = {"pose": self.pose.copy(), "speed": self.speed.copy(), "way": self.tick}
         worn = {slot_name("wear", slot): wear for slot, wear in self.wears.items()} | {"wear": self.wear}
         hung = {} if self.gallery is None else self.gallery.state() | {"walked": self.way}
+        hung |= {} if self.near is None else {"near": self.near}
         return own | worn | hung | self.ground.state() | self.memory.state()
 
     def restore(self, state: dict[str, Any]) -> None:
@@ -258,11 +263,13 @@ class Traveller:
         self.ground.restore(state)
         self.memory.restore(state)
         near = {int(k.removeprefix("near/")): v for k, v in state.items() if k.startswith("near/")}
-        self.gallery = None
+        self.gallery, self.near = None, state.get("near")
         if near:
             self.way = np.array(state["walked"])
             heights = dict(zip(near, np.asarray(state["heights"]).tolist(), strict=True))
             self._hang(near, heights, np.array(state["overlay"]))
+            assert self.gallery is not None
+            self.gallery.take(np.asarray(state["chosen"]).tolist())
 
 
 def held_share(left: NDArray[np.float64], foreseen: NDArray[np.float64]) -> float:
