@@ -257,10 +257,12 @@ class DreamModel:
 
     def _near_now(self) -> Tensor:
         """Return how near things in the last frames are (n, 1, h, w): as pages tell, or as the net reads it off."""
-        told = [one.near for one in self.travellers if one.near is not None]
+        told = {row: one.near for row, one in enumerate(self.travellers) if one.near is not None}
         if len(told) == self.players:
-            return torch.from_numpy(np.stack(told)[:, None]).to(self.device)
+            return torch.from_numpy(np.stack(list(told.values()))[:, None]).to(self.device)
         seen: Tensor = self.net.depth(self._folded[-1])
+        for row, near in told.items():  # each player's is its own, whoever else there is
+            seen[row, 0] = torch.from_numpy(near)
         return seen
 
     def _forget(self) -> None:

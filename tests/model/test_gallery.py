@@ -178,3 +178,22 @@ def test_without_distances_nothing_is_put_together() -> None:
     model = DreamModel(net, tiny_card(), OpenOptions(device="cpu", threads=1))
     model.reset(0, replace(measured(), distances=None), 5)
     assert model.travellers[0].gallery is None
+
+
+def test_who_reads_measured_pages_does_not_notice_another_who_has_none() -> None:
+    card, weights = tiny_card(), tiny_weights()
+    net = DreamNet(net_config(card.config))
+    net.load_state_dict(weights)
+    nears = []
+    for other in (measured(), replace(measured(), distances=None)):
+        model = DreamModel(copy.deepcopy(net), card, OpenOptions(device="cpu", threads=1, players=2))
+        model.reset(0, measured(), 5)
+        model.reset(1, other, 5)
+        for _ in range(4):
+            model.step(np.zeros((2, 3), np.float32))
+        model.prepare()
+        assert model.travellers[0].near is not None
+        assert model._known is not None
+        assert model._known.near is not None
+        nears.append(model._known.near[0].float().numpy())
+    assert np.array_equal(nears[0], nears[1])
