@@ -59,6 +59,7 @@ class Known(NamedTuple):
     past: Past
     noise: Tensor  # (n, ...)
     near: Tensor | None  # (n, 1, h, w) how near things are in the last frames, for a net that asks
+    read_off: bool = True  # whether the net read that off the first player's frame
 
 
 class DreamModel:
@@ -170,6 +171,7 @@ class DreamModel:
         if self.travellers:
             told = [one.memory.stats(one.tick) for one in self.travellers]
             figures["memory_bytes"] += sum(stats["page_bytes"] for stats in told)
+            figures["memory_bytes"] += sum(one.gallery.nbytes for one in self.travellers if one.gallery is not None)
             figures["pages"] = sum(stats["pages"] for stats in told)
             figures["pages_read"] = sum(stats["pages_read"] for stats in told)
             figures["oldest_page_ticks"] = max(stats["oldest_page_ticks"] for stats in told)
@@ -253,7 +255,8 @@ class DreamModel:
         near = self._near_now() if self.travellers and self.config.depth else None
         for one in self.travellers:
             one.look()
-        return Known(Past(to_float(self.history[:, -1]), folded), noise, near)
+        read_off = not self.travellers or self.travellers[0].near is None
+        return Known(Past(to_float(self.history[:, -1]), folded), noise, near, read_off)
 
     def _near_now(self) -> Tensor:
         """Return how near things in the last frames are (n, 1, h, w): as pages tell, or as the net reads it off."""
@@ -277,7 +280,8 @@ class DreamModel:
     def _near(self, now: Tensor, remembered: list[Remembered]) -> Tensor:
         """Return how near things are in the last frames (n, 1, h, w) and in the pages; pages are looked at once."""
         newest = self.travellers[0].memory.newest
-        if self.players == 1 and newest is not None:  # among several it would come out in other bytes than alone
+        # Among several it would come out in other bytes than alone, and what pages tell is not what the net reads off.
+        if self.players == 1 and newest is not None and self._known is not None and self._known.read_off:
             self._nears[id(newest)] = (newest, now[0, 0])
         near = now.new_zeros(len(now), self.config.laid, *now.shape[2:])
         near[:, :1] = now

@@ -39,7 +39,7 @@ class Compilable(Protocol):
         ...
 
 
-NET_VERSION = 2  # of what nets take and do beside their weights: packages of another one are compiled anew
+NET_VERSION = 3  # of what nets take and do beside their weights: packages of another one are compiled anew
 
 
 def package_name(card: Card, device: torch.device, dtype: torch.dtype, players: int) -> str:

@@ -17,7 +17,7 @@ from dreamloop.model.wear import PART, liking, worn
 REST_PX, SLIGHT = 0.5, 0.08  # what would move by less stays, and is mended only by more than this (of -1..1)
 SLIGHT_OF_MEASURED = 0.25  # ... and what was measured, only by more than this
 RESTING = 0.02  # strides a tick: who is to go on slower than this, and holds no key, stands
-MEASURED, MEASURED_LIMIT = (
+TRUSTED, TRUSTED_LIMIT = (
     4.0,
     24.0,
 )  # logits per resampling that speak for a page put together of measured ones, at most
@@ -154,7 +154,7 @@ def prefer_measured(found: Sources, recall: Recall) -> Sources:
     """
     if found.worn is None or recall.shows is None or recall.made is None:
         return found
-    liked = F.interpolate((MEASURED * found.worn[:, :1]).clamp(max=MEASURED_LIMIT), scale_factor=PART, mode="bilinear")
+    liked = F.interpolate((TRUSTED * found.worn[:, :1]).clamp(max=TRUSTED_LIMIT), scale_factor=PART, mode="bilinear")
     first = 1 + found.of_last
     logits = found.logits.clone()
     logits[:, first] += liked * (recall.shows * recall.made[:, None, None])[:, None]

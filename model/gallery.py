@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from dreamloop.model.camera import CLOSE, Poses
+from dreamloop.model.depth import CLOSEST
 from dreamloop.model.layers import coordinates
 from dreamloop.model.memory import slot_name
 from dreamloop.model.world_model import Frame
@@ -28,6 +29,7 @@ FAR = 6.0  # times ``reach``: pages from farther away are not looked at
 OFF = 1.0  # pixels of a map of nearness by which a place may be missed
 SAME = 0.12  # share of nearness within which two things may be one
 BENT = 0.12  # share of nearness by which it may be off the plane of its neighbours: beyond, a pixel shows two things
+LEAST = 0.05  # share of a view that pages must show, or it is left to the net
 WORTH = 0.005  # share of the view that a page must add
 GAPS = 4  # times that a picture is halved to fill its gaps
 RIM = 3  # pixels around what hangs on the camera that are left open, too
@@ -103,6 +105,11 @@ class Gallery:
         self.atlas = torch.zeros(0)  # (1, 3, h * chosen, w)
 
     @property
+    def nbytes(self) -> int:
+        """Bytes of what was measured, as it is kept and as it is looked at."""
+        return sum(one.nbytes for one in self.measured.values()) + sum(one.nbytes for one in (*self.maps, *self.first))
+
+    @property
     def reading(self) -> list[int]:
         """Slots of the pages that views are put together from."""
         return [self.slots[row] for row in self.chosen.tolist()]
@@ -161,7 +168,7 @@ class Gallery:
 
     @torch.inference_mode()
     def show(self, pose: Poses, height: float) -> View | None:
-        """Put the view from ``pose`` (4,), ``height`` map units up, together; None where no page shows any of it."""
+        """Put the view from ``pose`` (4,), ``height`` map units up, together; None where hardly any of it is shown."""
         if not len(self.chosen):
             return None
         h, w = self.near.shape[1:]
@@ -196,7 +203,9 @@ class Gallery:
         picture = picture[0].round().clamp(0, 255).to(torch.uint8).permute(1, 2, 0).contiguous()
         near, _ = _filled(near[None, None], found.front.any(0)[None, None].float(), GAPS - 1)
         known = (known[0, 0] > 0) & ~self.rim
-        return View(picture.numpy(), known.numpy(), near[0, 0].clamp_min(0).numpy())
+        if not known.float().mean() > LEAST:
+            return None
+        return View(picture.numpy(), known.numpy(), near[0, 0].clamp(0, CLOSEST).numpy())
 
     def _find(
         self,

@@ -119,6 +119,8 @@ def greedy(cover: NDArray[np.float64], k: int) -> list[int]:
 class Table:
     """The columns that every policy keeps: poses and ticks of its pages."""
 
+    lasting = False  # whether what was measured of true pages may be read for as long as they are kept
+
     def __init__(self, config: MemoryConfig) -> None:
         self.config = config
         self.poses = np.zeros((config.pages, 4))
@@ -185,6 +187,8 @@ class Bank(Table):
     When full, it drops what is doubled and long unread, and of true pages only when there are few others.
     """
 
+    lasting = True
+
     def write(self, tick: int, pose: Poses) -> int | None:
         """Keep the frame when no page was taken near ``pose``."""
         if self._farness(pose[None], exclude=False).min(initial=np.inf) < 1:
@@ -242,6 +246,7 @@ class Window(Bank):
     """Only the last ``SPAN`` ticks count: what most models call a long context."""
 
     SPAN = 300
+    lasting = False
 
     def read(self, tick: int, pose: Poses, k: int) -> list[int]:
         """Choose as the bank does, among recent pages."""
@@ -256,6 +261,8 @@ class Window(Bank):
 
 class Farthest(Bank):
     """A control: reads the pages that cover the view least. What memory gains must be lost here."""
+
+    lasting = False
 
     def read(self, tick: int, pose: Poses, k: int) -> list[int]:
         """Choose the worst pages."""

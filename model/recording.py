@@ -229,8 +229,8 @@ class Recording:
         return np.stack(whole) if len(whole) == len(ticks) else None
 
     def _walked(self) -> NDArray[np.float32] | None:
-        """Return the places (n, 3) on the way to where the recording begins, in map units, where it tells them."""
-        told = self.header.get("walked")
+        """Return places (n, 3) with room to walk, and how high the ground is there, map units, where it tells them."""
+        told = self.header.get("ground")
         if not isinstance(told, bytes) or len(told) % 6:
             return None
         return np.frombuffer(told, "<i2").reshape(-1, 3).astype(np.float32)

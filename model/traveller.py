@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 
 from dreamloop.model.camera import FADING, Poses, foreseen_step, moved, place
-from dreamloop.model.depth import CLOSEST
+from dreamloop.model.depth import CLOSEST, FINE
 from dreamloop.model.dream_config import NetConfig
 from dreamloop.model.dream_sources import RESTING, Recall
 from dreamloop.model.gallery import Camera, Gallery, View
@@ -40,7 +40,7 @@ class Remembered:
     """What the net is shown: as ``dream_net.Recall``, for one player, in numpy."""
 
     frames: NDArray[np.uint8]  # (k, h, w, 3)
-    pages: tuple[Frame, ...]  # the pages as they are kept, at most k
+    pages: tuple[Frame, ...]  # the pages as they are kept, at most k; the first may be a view that was put together
     poses: Poses  # (laid, 4)
     pose: Poses  # (4,)
     place: NDArray[np.float32]  # (laid, PLACE)
@@ -69,7 +69,7 @@ class Traveller:
     wears: dict[int, NDArray[np.uint8]] = field(default_factory=dict)  # of pages, by slot; true ones have none
     gallery: Gallery | None = None  # of pages that were measured, where there are any
     near: NDArray[np.float32] | None = None  # (h, w) nearness of what the last frame shows, if pages tell most of it
-    way: NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 3)))  # where somebody walked, and how high
+    walked: NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 3)))  # places with room, and how high
 
     def __post_init__(self) -> None:
         net, config = self.net, memory_config(self.net)
@@ -92,7 +92,7 @@ class Traveller:
 
         Args:
             distances: (t, h, w) of what the frames show, map units, where they were measured; NaN: not there.
-            walked: (n, 3) places in which the walker was, and how high the ground is there.
+            walked: (n, 3) places with room to walk, and how high the ground is there.
             overlay: (h, w) what hangs on the camera in the frames.
             heights: (t,) of the ground that the frames were taken from.
         """
@@ -107,12 +107,16 @@ class Traveller:
             for far, pose in zip(distances, np.asarray(poses, np.float64), strict=True):
                 self.ground.see(pose, np.nan_to_num(self.net.reach / np.maximum(far, 1.0)), sight=MEASURED)
             self.ground.fix(np.asarray(poses if walked is None else walked, np.float64)[:, :2])
-            if self.net.wears:
+            fine = (self.net.height_px // FINE, self.net.width_px // FINE)
+            lasts = getattr(self.memory.policy, "lasting", False)
+            if self.net.wears and kept and lasts and distances.shape[1:] == fine:
                 near = (self.net.reach / np.maximum(distances, 1.0)).clip(0, CLOSEST).astype(np.float16)
-                heights = np.zeros(len(frames)) if heights is None else heights
-                self.way = np.zeros((0, 3)) if walked is None else np.asarray(walked, np.float64)
-                heights_of = {slot: float(heights[back]) for slot, back in kept.items()}
-                self._hang({slot: near[back] for slot, back in kept.items()}, heights_of, overlay)
+                if heights is None or walked is None:
+                    heights, walked = np.zeros(len(frames)), None
+                self.walked = np.zeros((0, 3)) if walked is None else np.asarray(walked, np.float64)
+                up = {slot: float(heights[back]) for slot, back in kept.items()}
+                hangs = overlay if overlay is not None and overlay.shape == frames.shape[1:3] else None
+                self._hang({slot: near[back] for slot, back in kept.items()}, up, hangs)
         self.pose = np.array(poses[-1], np.float64)
         if len(poses) > 1:
             step, yaw = np.asarray(poses[-1], np.float64) - poses[-2], np.radians(self.pose[2])
@@ -141,15 +145,16 @@ class Traveller:
         k, view = self.net.pages, None if self.gallery is None else self.gallery.show(pose, self._height(pose))
         made = int(view is not None)
         self.near = view.near if view is not None and view.known.mean() > MOSTLY else None
-        slots = self.memory.read(self.tick, pose, k - made)
+        shown = self.gallery.reading if made and self.gallery is not None else []
+        slots = [slot for slot in self.memory.read(self.tick, pose, k) if slot not in shown][: k - made]
         first = self.net.laid - k
         poses, present = np.zeros((self.net.laid, 4)), np.zeros((self.net.laid, 1), np.float32)
         poses[:first], present[:first] = self.pose, 1
         frames = np.zeros((k, self.net.height_px, self.net.width_px, 3), np.uint8)
         pages = tuple(self.memory.frames[slot] for slot in slots)
-        if view is not None and self.gallery is not None:
+        if view is not None:
             pages, poses[first], present[first], frames[0] = (view.frame, *pages), pose, 1, view.frame
-            self.memory.reading = [*self.gallery.reading, *slots]
+            self.memory.reading = [*shown, *slots]
         for row, slot in enumerate(slots, made):
             poses[first + row], present[first + row] = self.memory.policy.pose_of(slot), 1
             frames[row] = pages[row]
@@ -204,9 +209,9 @@ class Traveller:
 
     def _height(self, pose: Poses) -> float:
         """Return how high the ground is at a pose (4,): as where somebody walked nearest to it."""
-        if not len(self.way):
+        if not len(self.walked):
             return 0.0
-        return float(self.way[np.hypot(*(self.way[:, :2] - pose[:2]).T).argmin(), 2])
+        return float(self.walked[np.hypot(*(self.walked[:, :2] - pose[:2]).T).argmin(), 2])
 
     def _hang(
         self, near: dict[int, NDArray[np.float16]], heights: dict[int, float], overlay: NDArray[np.bool_] | None
@@ -250,7 +255,7 @@ class Traveller:
         """Return everything that decides the future; pictures are shared, not copied."""
         own = {"pose": self.pose.copy(), "speed": self.speed.copy(), "way": self.tick}
         worn = {slot_name("wear", slot): wear for slot, wear in self.wears.items()} | {"wear": self.wear}
-        hung = {} if self.gallery is None else self.gallery.state() | {"walked": self.way}
+        hung = {} if self.gallery is None else self.gallery.state() | {"walked": self.walked}
         hung |= {} if self.near is None else {"near": self.near}
         return own | worn | hung | self.ground.state() | self.memory.state()
 
@@ -265,7 +270,7 @@ class Traveller:
         near = {int(k.removeprefix("near/")): v for k, v in state.items() if k.startswith("near/")}
         self.gallery, self.near = None, state.get("near")
         if near:
-            self.way = np.array(state["walked"])
+            self.walked = np.array(state["walked"])
             heights = dict(zip(near, np.asarray(state["heights"]).tolist(), strict=True))
             self._hang(near, heights, np.array(state["overlay"]))
             assert self.gallery is not None
@@ -289,10 +294,6 @@ def stack_recall(remembered: list[Remembered], device: torch.device) -> Recall:
     worn = [one.wear for one in remembered if one.wear is not None]
     if not worn:
         return recall
-    shows = np.ones((len(remembered), *remembered[0].frames.shape[1:3]), np.float32)
-    for row, one in enumerate(remembered):
-        if one.view is not None:
-            shows[row] = one.view.known
     shows = np.ones((len(remembered), *remembered[0].frames.shape[1:3]), np.float32)
     for row, one in enumerate(remembered):
         if one.view is not None:

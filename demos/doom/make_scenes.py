@@ -14,8 +14,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from dreamloop.demos.doom.maps import SOLID, UNIT, MapPlan
+from dreamloop.demos.doom.maps import SOLID, THEMES, UNIT, MapPlan
 from dreamloop.input.state import InputState
+from dreamloop.model.depth import CLOSEST
 from dreamloop.model.distance_codec import pack_distances
 from dreamloop.model.frame_codec import frame_hash
 from dreamloop.model.gallery import Camera, Gallery
@@ -53,9 +54,8 @@ class Survey:
 
     def gallery(self, ticks: list[int], camera: Camera) -> Gallery:
         """Return the views of some ticks; a slot is a tick."""
-        near = {
-            tick: (camera.reach / np.maximum(self.steps[tick].info["distance"], 1)).astype(np.float16) for tick in ticks
-        }
+        far = {tick: np.maximum(self.steps[tick].info["distance"], 1) for tick in ticks}
+        near = {tick: (camera.reach / one).clip(0, CLOSEST).astype(np.float16) for tick, one in far.items()}
         frames = {tick: self.steps[tick].frame for tick in ticks}
         heights = {tick: float(self.heights[tick]) for tick in ticks}
         return Gallery(camera, frames, {tick: self.poses[tick] for tick in ticks}, near, heights)
@@ -92,6 +92,7 @@ def begin(world: World, place: Survey, gallery: Gallery) -> list[Step]:
     best, told = inviting(place.steps).argsort()[-BEST:], []
     for tick in best:
         gallery.choose(place.poses[tick], place.heights[tick])
+        gallery.take([one for one in gallery.reading if one != tick])
         view = gallery.show(place.poses[tick], place.heights[tick])
         off = np.inf if view is None else np.abs(view.frame.astype(float) - place.steps[tick].frame)[view.known].mean()
         told.append(off)
@@ -107,10 +108,14 @@ def inviting(steps: list[Step]) -> NDArray[np.float64]:
 
 def room_to_walk(plan: MapPlan) -> NDArray[np.float64]:
     """Return the middles of cells with free ones around them, and the height of the ground there (n, 3)."""
-    blocks = [i for i, sector in enumerate(plan.sectors) if sector.window]
-    solid = (plan.cells == SOLID) | np.isin(plan.cells, blocks)
+    windows = [i for i, sector in enumerate(plan.sectors) if sector.window]
+    solid = (plan.cells == SOLID) | np.isin(plan.cells, windows)
+    stand, w, h = {prop for theme in THEMES for prop in theme.props}, *plan.cells.shape
+    for thing in plan.things:  # a player is two cells wide, and what stands there as much
+        if thing.kind in stand:
+            column, row = thing.x // UNIT, thing.y // UNIT
+            solid[max(column - 1, 0) : column + 2, max(row - 1, 0) : row + 2] = True
     clear = np.pad(~solid, ROOM)
-    w, h = plan.cells.shape
     near = [clear[i : i + w, j : j + h] for i in range(2 * ROOM + 1) for j in range(2 * ROOM + 1)]
     cells = np.argwhere(np.all(near, 0))
     floors = [plan.sectors[plan.cells[x, y]].floor for x, y in cells]
@@ -190,7 +195,7 @@ def write(world: World, folder: Path) -> list[Path]:
             "initial_frame": False,
             "views": seen_before,
             "distance_shape": list(steps[0].info["distance"].shape),
-            "walked": np.rint(free).astype("<i2").tobytes(),
+            "ground": np.rint(free).astype("<i2").tobytes(),
             "overlay": np.packbits(overlay).tobytes(),
         }
         with RecordingWriter(path, header, frames="jpeg", replace=True) as writer:

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 from numpy.typing import NDArray
 
 from dreamloop.model.arch_dream import DreamModel, tiny_card, tiny_weights
@@ -156,37 +157,69 @@ def measured(views: int = 24) -> Scene:
     return Scene("turn", frames, idle, poses.astype(np.float32), far, walked, heights=np.zeros(views, np.float32))
 
 
+def dreams(count: int, memory: str = "renewing", players: int = 1) -> list[DreamModel]:
+    """Return models of one net: the first control pushes, the second turns, and pages are liked."""
+    card, net = tiny_card(), DreamNet(net_config(tiny_card().config))
+    net.load_state_dict(tiny_weights())
+    torch.manual_seed(1)
+    with torch.no_grad():
+        net.turning.weight[0, 1] = 9.0
+        net.pushing.weight[0, 0] = 0.06
+        for part in (net.recall, net.fetch):
+            part.weight.normal_(0, 0.05)
+    options = OpenOptions(device="cpu", threads=1, memory=memory, players=players)
+    return [DreamModel(copy.deepcopy(net), card, options) for _ in range(count)]
+
+
 def test_a_dream_that_reads_measured_pages_goes_on_from_a_saved_game_to_the_byte() -> None:
-    card, weights, rng = tiny_card(), tiny_weights(), np.random.default_rng(0)
-    net = DreamNet(net_config(card.config))
-    net.load_state_dict(weights)
-    one, other = (DreamModel(copy.deepcopy(net), card, OpenOptions(device="cpu", threads=1)) for _ in range(2))
+    """The player walks and turns, so that dreamed pages are written and read beside those that were measured."""
+    (one, other), rng = dreams(2), np.random.default_rng(0)
     one.reset(0, measured(), 5)
-    actions = (rng.random((30, 1, 3)) < 0.5).astype(np.float32)
-    for action in actions[:12]:
+    actions = (rng.random((70, 1, 3)) < [0.9, 0.5, 0.1]).astype(np.float32)
+    for action in actions[:30]:
         one.step(action)
-    gallery = one.travellers[0].gallery
-    assert gallery is not None
-    assert gallery.reading, "measured pages are read"
+    player = one.travellers[0]
+    assert player.gallery is not None
+    assert player.gallery.reading, "measured pages are read"
+    assert any(player.memory.policy.tick_of(slot) >= 24 for slot in player.memory.frames), "dreamed ones are kept"
     other.load(0, one.save(0))
-    for action in actions[12:]:
+    for action in actions[30:]:
         assert np.array_equal(one.step(action), other.step(action))
 
 
+@pytest.mark.parametrize("memory", ["none", "window", "farthest"])
+def test_controls_of_the_memory_put_nothing_together(memory: str) -> None:
+    (model,) = dreams(1, memory)
+    model.reset(0, measured(), 5)
+    assert model.travellers[0].gallery is None
+    model.step(np.zeros((1, 3), np.float32))
+
+
+@pytest.mark.parametrize("size", [(8, 12), (32, 48), (16, 20)])
+def test_distances_of_another_size_tell_of_walls_only(size: tuple[int, int]) -> None:
+    (model,) = dreams(1)
+    scene = measured()
+    model.reset(0, replace(scene, distances=np.full((len(scene.frames), *size), 100.0, np.float32)), 5)
+    assert model.travellers[0].gallery is None
+    model.step(np.zeros((1, 3), np.float32))
+
+
 def test_without_distances_nothing_is_put_together() -> None:
-    net = DreamNet(net_config(tiny_card().config))
-    model = DreamModel(net, tiny_card(), OpenOptions(device="cpu", threads=1))
+    (model,) = dreams(1)
     model.reset(0, replace(measured(), distances=None), 5)
     assert model.travellers[0].gallery is None
 
 
+def test_pages_that_show_nothing_are_no_view() -> None:
+    gallery, far = gallery_of([np.array([0.0, 0.0, 0.0, 0.0])]), np.array([0.0, 5_000.0, 0.0, 0.0])
+    gallery.take([0])
+    assert gallery.show(far, 0.0) is None
+
+
 def test_who_reads_measured_pages_does_not_notice_another_who_has_none() -> None:
-    card, weights = tiny_card(), tiny_weights()
-    net = DreamNet(net_config(card.config))
-    net.load_state_dict(weights)
     nears = []
     for other in (measured(), replace(measured(), distances=None)):
-        model = DreamModel(copy.deepcopy(net), card, OpenOptions(device="cpu", threads=1, players=2))
+        (model,) = dreams(1, players=2)
         model.reset(0, measured(), 5)
         model.reset(1, other, 5)
         for _ in range(4):

@@ -230,7 +230,7 @@ def test_distances_come_back_within_two_per_cent(rows: int, columns: int, seed: 
 
 def test_a_scene_brings_its_views_and_how_far_they_show_things(tmp_path: Path) -> None:
     far, frame = np.full((2, 3), 100.0), np.zeros((4, 6, 3), np.uint8)
-    header = {"views": 5, "distance_shape": [2, 3], "walked": np.array([[1, 2, 8], [-3, 4, 0]], "<i2").tobytes()}
+    header = {"views": 5, "distance_shape": [2, 3], "ground": np.array([[1, 2, 8], [-3, 4, 0]], "<i2").tobytes()}
     for name, shape in (("good", [2, 3]), ("bad", [2, 4]), ("worse", ["a", None])):
         with RecordingWriter(tmp_path / f"{name}.dream", {**header, "distance_shape": shape}) as writer:
             for tick in range(9):

@@ -2,10 +2,10 @@
 
     python tests/tools/true_to_place.py --minutes 10 --strip place.png
 
-Walks about in the Doom scenes with keys pressed at random (or held, as people do), and every so often puts the
+Walks about in the Doom scenes with keys pressed at random, and every so often puts the
 simulator to where the dream believes to be, looking the same way: what it shows there is the truth. Printed: PSNR for
-every tenth of the time, with the views of the scene that were measured and without, and that of a picture of another
-place, which is what a dream is worth that has fallen apart.
+every tenth of the time, with the views of the scene put together and without, and that of what the simulator showed in
+another scene at the same time, which is what a dream is worth that has fallen apart.
 """
 
 import argparse
@@ -39,12 +39,14 @@ def keys(world: World, ticks: int, seed: int) -> NDArray[np.float32]:
     return np.stack(actions[:ticks])
 
 
-def truth_at(world: World, seed: int, pose: NDArray[np.float64]) -> NDArray[np.uint8]:
-    """Return what the simulator shows at a pose (4,) of the map of ``seed``, which it must be on."""
+def truth_at(world: World, seed: int, pose: NDArray[np.float64]) -> NDArray[np.uint8] | None:
+    """Return what the simulator shows at a pose (4,) of the map of ``seed``, which it is on; None: there is no room."""
     env = simulator_of(Job(world.folder, "test", seed, 0, OPTIONS))[1]
     env.unwrapped.go_to(float(pose[0]), float(pose[1]))
     for _ in range(SETTLE):
         frame, *_, info = env.step(world.schema.neutral)
+    if np.hypot(info["pose"][0] - pose[0], info["pose"][1] - pose[1]) > 2:
+        return None
     while True:
         turn = (info["pose"][2] - pose[2] + 180) % 360 - 180  # clockwise
         look = float(np.clip(pose[3], -LEVEL, LEVEL)) - info["pose"][3]
@@ -71,33 +73,37 @@ def main() -> None:
     world = find_world("doom").with_weights(args.weights) if args.weights else find_world("doom")
     model: Any = world.open_model(OpenOptions(threads=1))
     ticks = round(args.minutes * 60 * world.rate_hz)
-    told: dict[str, list[list[float]]] = {"measured views": [], "no measured views": [], "another place": []}
-    rows = []
+    names = ("put together", "not put together")
+    told: dict[str, list[list[float]]] = {name: [] for name in names}
+    rows, truths = [], list[list[NDArray[np.uint8] | None]]()
     for path in world.scenes[: args.scenes]:
-        recording = Recording.open(path)
-        seed, scene = int(recording.header["seed"]), world.scene(path.stem)
+        seed, scene = int(Recording.open(path).header["seed"]), world.scene(path.stem)
         simulator_of(Job(world.folder, "test", seed, 0, OPTIONS))[1].reset(seed=seed)
-        for name in ("measured views", "no measured views"):
+        for name in names:
             model.reset(0, scene, 0)
-            if name == "no measured views":
+            if name == names[1]:
                 model.travellers[0].gallery = None
-            figures, others, strip, last = [], [], [], None
+            shown, true = list[NDArray[np.uint8]](), list[NDArray[np.uint8] | None]()
             for tick, action in enumerate(keys(world, ticks, seed)):
                 frame = model.step(action[None])[0]
                 if tick % EVERY == EVERY - 1:
-                    truth = truth_at(world, seed, model.pose(0))
-                    figures.append(psnr(frame, truth))
-                    others.append(np.nan if last is None else psnr(truth, last))
-                    last = truth
-                    strip.append(np.concatenate([truth, frame]))
-            told[name].append(figures)
-            shown = [strip[round(i)] for i in np.linspace(0, len(strip) - 1, WIDE)]
-            rows.append(np.concatenate(shown, 1))
-        told["another place"].append(others)
+                    shown.append(frame.copy())
+                    true.append(truth_at(world, seed, model.pose(0)))
+            told[name].append([np.nan if a is None else psnr(a, b) for a, b in zip(true, shown, strict=True)])
+            pairs = [np.concatenate([a, b]) for a, b in zip(true, shown, strict=True) if a is not None]
+            rows.append(np.concatenate([pairs[round(i)] for i in np.linspace(0, len(pairs) - 1, WIDE)], 1))
+            if name == names[0]:
+                truths.append(true)
+    told["another scene"] = [
+        [np.nan if a is None or b is None else psnr(a, b) for a, b in zip(one, other, strict=True)]
+        for one, other in zip(truths, truths[1:] + truths[:1], strict=True)
+    ]
     for name, every in told.items():
         parts = [np.nanmean([np.array_split(one, 10)[part] for one in every]) for part in range(10)]
-        spread = np.nanquantile(np.concatenate(every), [0.1, 0.5, 0.9]).round(1).tolist()
-        typer.echo(f"{name:18} {np.round(parts, 1).tolist()} dB; a tenth, half and nine tenths below {spread}")
+        figures = np.concatenate(every)
+        spread = np.nanquantile(figures, [0.1, 0.5, 0.9]).round(1).tolist()
+        typer.echo(f"{name:18} {np.round(parts, 1).tolist()} dB; mean {np.nanmean(figures):.1f}")
+        typer.echo(f"{'':18} a tenth, half, nine tenths below {spread}; {np.isnan(figures).sum()} not told")
     if args.strip:
         Image.fromarray(np.concatenate(rows)).save(args.strip)
 
