@@ -17,10 +17,8 @@ from dreamloop.model.wear import PART, liking, worn
 REST_PX, SLIGHT = 0.5, 0.08  # what would move by less stays, and is mended only by more than this (of -1..1)
 SLIGHT_OF_MEASURED = 0.25  # ... and what was measured, only by more than this
 RESTING = 0.02  # strides a tick: who is to go on slower than this, and holds no key, stands
-TRUSTED, TRUSTED_LIMIT = (
-    4.0,
-    24.0,
-)  # logits per resampling that speak for a page put together of measured ones, at most
+TRUSTED = 4.0  # logits per resampling that speak for a page put together of measured ones ...
+TRUSTED_LIMIT = 24.0  # ... and at most
 SLOW = 0.2  # strides a tick: who is slower than this and goes on has just set out
 
 
@@ -143,8 +141,7 @@ def prefer_unworn(found: Sources, recall: Recall, grid: Tensor, strength: float)
     pictures = [0] * found.of_last + list(range(1, recall.wear.shape[1]))  # that the sources are fetched from
     each = worn(recall.wear[:, pictures], found.where.detach(), grid)
     liked = liking(each, found.where.detach(), grid, found.inside, recall.held, strength)
-    logits = torch.cat([found.logits[:, :2], found.logits[:, 2:] + liked], 1)
-    return found._replace(logits=logits, worn=each)
+    return found._replace(logits=torch.cat([found.logits[:, :2], found.logits[:, 2:] + liked], 1), worn=each)
 
 
 def prefer_measured(found: Sources, recall: Recall) -> Sources:

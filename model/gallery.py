@@ -18,7 +18,7 @@ from torch.nn import functional as F
 from dreamloop.model.camera import CLOSE, Poses
 from dreamloop.model.depth import CLOSEST
 from dreamloop.model.layers import coordinates
-from dreamloop.model.memory import slot_name
+from dreamloop.model.memory import greedy, slot_name
 from dreamloop.model.world_model import Frame
 
 MOST = 10  # pages that a view is put together from
@@ -130,22 +130,16 @@ class Gallery:
     @torch.inference_mode()
     def choose(self, pose: Poses, height: float) -> None:
         """Choose the pages that views from about ``pose`` (4,), ``height`` map units up, are put together from."""
-        here = torch.from_numpy(pose).float()  # at first, a coarse look at all
-        apart = (self.poses[:, :2] - here[:2]).norm(dim=1)
-        near_by = torch.nonzero(self.live & (apart < FAR * self.camera.reach))[:, 0]
-        off = OFF * COARSE * 2 / self.near.shape[2]
-        up = height - self.heights[near_by]
-        found = self._find(self.poses[near_by], _rows(self.first, near_by), (here, up), self.few, FIRST_GUESSES, off)
-        worth = found.worth.flatten(1)
-        have, rows = torch.zeros_like(worth[0]) if len(worth) else torch.zeros(0), list[int]()
-        while len(rows) < min(MOST, len(worth)):
-            gain = (worth - have).clamp_min(0).mean(1)
-            best = int(gain.argmax())
-            if gain[best] < WORTH:
-                break
-            rows.append(best)
-            have = torch.maximum(have, worth[best])
-        self.take([self.slots[row] for row in near_by[rows].tolist()])
+        rows, worth = self._look(torch.from_numpy(pose).float(), height)
+        self.take([self.slots[row] for row in rows[greedy(worth.numpy(), MOST, WORTH)].tolist()])
+
+    def _look(self, pose: Tensor, height: float) -> tuple[Tensor, Tensor]:
+        """Look coarsely at all pages around: return their rows (k,), and how well each shows what is seen (k, ...)."""
+        apart = (self.poses[:, :2] - pose[:2]).norm(dim=1)
+        rows = torch.nonzero(self.live & (apart < FAR * self.camera.reach))[:, 0]
+        here, off = (pose, height - self.heights[rows]), OFF * COARSE * 2 / self.near.shape[2]
+        found = self._find(self.poses[rows], _rows(self.first, rows), here, self.few, FIRST_GUESSES, off)
+        return rows, found.worth.flatten(1)
 
     def take(self, slots: list[int]) -> None:
         """Put views together from these pages."""
@@ -157,13 +151,10 @@ class Gallery:
 
     def worth(self, poses: Poses, heights: NDArray[np.float64]) -> Tensor:
         """Return how well every page shows what is seen from poses (m, 4), 0..1: (n, m * directions) float16."""
-        off = OFF * COARSE * 2 / self.near.shape[2]
         found = torch.zeros(len(self.slots), len(poses), LOOKS[0] * LOOKS[1], dtype=torch.float16)
-        for row, (pose, height) in enumerate(zip(torch.from_numpy(poses).float(), heights, strict=True)):
-            near = torch.nonzero((self.poses[:, :2] - pose[:2]).norm(dim=1) < FAR * self.camera.reach)[:, 0]
-            here = (pose, float(height) - self.heights[near])
-            told = self._find(self.poses[near], _rows(self.first, near), here, self.few, FIRST_GUESSES, off)
-            found[near, row] = told.worth.flatten(1).half()
+        for number, (pose, height) in enumerate(zip(torch.from_numpy(poses).float(), heights, strict=True)):
+            rows, worth = self._look(pose, float(height))
+            found[rows, number] = worth.half()
         return found.flatten(1)
 
     @torch.inference_mode()

@@ -102,14 +102,14 @@ def coverage(pages: Poses, pose: Poses, config: MemoryConfig) -> NDArray[np.floa
     return np.asarray(inside * ratio * np.exp(-0.5 * apart)[:, None])
 
 
-def greedy(cover: NDArray[np.float64], k: int) -> list[int]:
-    """Return at most ``k`` rows of ``cover`` (n, points) that together cover most, each adding to those before."""
+def greedy(cover: NDArray[np.floating[Any]], k: int, least: float = LEAST) -> list[int]:
+    """Return at most ``k`` rows of ``cover`` (n, points) that together cover most, each adding ``least`` or more."""
     chosen: list[int] = []
     have = np.zeros(cover.shape[1])
     while len(chosen) < min(k, len(cover)):
         gain = np.maximum(cover - have, 0).mean(1)
         best = int(gain.argmax())
-        if gain[best] < LEAST:
+        if gain[best] < least:
             break
         chosen.append(best)
         have = np.maximum(have, cover[best])

@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 
 from dreamloop.model.camera import FADING, Poses, foreseen_step, moved, place
-from dreamloop.model.depth import CLOSEST, FINE
+from dreamloop.model.depth import FINE, nearness
 from dreamloop.model.dream_config import NetConfig
 from dreamloop.model.dream_sources import RESTING, Recall
 from dreamloop.model.gallery import Camera, Gallery, View
@@ -33,6 +33,11 @@ STILL = 0.0125  # strides a tick: a player whom the net moves by less stands sti
 def memory_config(net: NetConfig, pages: int = 512) -> MemoryConfig:
     """Return the memory's settings that fit a net."""
     return MemoryConfig(pages=pages, reach=net.reach, fov_deg=net.fov_deg, lens=net.lens)
+
+
+def camera_of(net: NetConfig) -> Camera:
+    """Return what pictures of a net are taken with."""
+    return Camera(net.fov_deg, net.lens, net.reach, net.height_px, net.width_px)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +115,7 @@ class Traveller:
             fine = (self.net.height_px // FINE, self.net.width_px // FINE)
             lasts = getattr(self.memory.policy, "lasting", False)
             if self.net.wears and kept and lasts and distances.shape[1:] == fine:
-                near = (self.net.reach / np.maximum(distances, 1.0)).clip(0, CLOSEST).astype(np.float16)
+                near = nearness(torch.from_numpy(distances), self.net.reach).half().numpy()
                 if heights is None or walked is None:
                     heights, walked = np.zeros(len(frames)), None
                 self.walked = np.zeros((0, 3)) if walked is None else np.asarray(walked, np.float64)
@@ -202,11 +207,6 @@ class Traveller:
         if self.gallery is not None and (self.tick % CHOOSE_EVERY == 0 or not self.gallery.reading):
             self.gallery.choose(self.pose, self._height(self.pose))
 
-    @property
-    def _camera(self) -> Camera:
-        net = self.net
-        return Camera(net.fov_deg, net.lens, net.reach, net.height_px, net.width_px)
-
     def _height(self, pose: Poses) -> float:
         """Return how high the ground is at a pose (4,): as where somebody walked nearest to it."""
         if not len(self.walked):
@@ -219,7 +219,7 @@ class Traveller:
         """Keep the nearness (h, w) of what pages show, and from how high, by slots."""
         frames = {slot: self.memory.frames[slot] for slot in near}
         poses = {slot: self.memory.policy.pose_of(slot) for slot in near}
-        self.gallery = Gallery(self._camera, frames, poses, near, heights, overlay)
+        self.gallery = Gallery(camera_of(self.net), frames, poses, near, heights, overlay)
 
     def look_around(self, near_of: Callable[[Frame], NDArray[np.float32]]) -> None:
         """See from the pages what stands in the way, for a player who has just arrived.

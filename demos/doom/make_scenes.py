@@ -15,14 +15,16 @@ import torch
 from numpy.typing import NDArray
 
 from dreamloop.demos.doom.maps import SOLID, THEMES, UNIT, MapPlan
+from dreamloop.demos.doom.simulator import TURN_DEG
 from dreamloop.input.state import InputState
-from dreamloop.model.depth import CLOSEST
+from dreamloop.model.depth import nearness
 from dreamloop.model.distance_codec import pack_distances
 from dreamloop.model.frame_codec import frame_hash
 from dreamloop.model.gallery import Camera, Gallery
 from dreamloop.model.memory import Bank, MemoryConfig
 from dreamloop.model.recording import RecordingWriter
 from dreamloop.model.train_config import net_config
+from dreamloop.model.traveller import camera_of
 from dreamloop.runtime.collect import Job, Step, simulate, simulator_of
 from dreamloop.runtime.world import World, find_world
 
@@ -30,7 +32,7 @@ SCENES = 10
 CONTEXT = 12  # ticks of unbroken true history in a scene
 OPTIONS = {"monsters": False, "distances": True, "small": True}  # of the simulator
 APART = 3  # cells between places that are looked around from
-TURNS, TURN_DEG = 31, 12.0  # ticks of looking around, a little more than once
+TURNS = 31  # ticks of looking around, a little more than once
 SETTLE = 3  # ticks after which one who was put somewhere stands there
 ROOM = 1  # cells on every side of one that must be free, where there is room to walk
 VIEWS = 320  # that are kept
@@ -54,8 +56,8 @@ class Survey:
 
     def gallery(self, ticks: list[int], camera: Camera) -> Gallery:
         """Return the views of some ticks; a slot is a tick."""
-        far = {tick: np.maximum(self.steps[tick].info["distance"], 1) for tick in ticks}
-        near = {tick: (camera.reach / one).clip(0, CLOSEST).astype(np.float16) for tick, one in far.items()}
+        far = np.stack([self.steps[tick].info["distance"] for tick in ticks])
+        near = dict(zip(ticks, nearness(torch.from_numpy(far), camera.reach).half().numpy(), strict=True))
         frames = {tick: self.steps[tick].frame for tick in ticks}
         heights = {tick: float(self.heights[tick]) for tick in ticks}
         return Gallery(camera, frames, {tick: self.poses[tick] for tick in ticks}, near, heights)
@@ -171,8 +173,7 @@ def hanging(world: World) -> NDArray[np.bool_]:
 def write(world: World, folder: Path) -> list[Path]:
     """Write the scenes of ``world`` into ``folder`` and return their paths."""
     folder.mkdir(parents=True, exist_ok=True)
-    net = net_config(world.card().config)
-    camera = Camera(net.fov_deg, net.lens, net.reach, net.height_px, net.width_px)
+    camera = camera_of(net_config(world.card().config))
     found = []
     seeds = range(SEED, SEED + TRIED)
     liked = [inviting(survey(world, seed, SPARSE).steps).max() for seed in seeds]

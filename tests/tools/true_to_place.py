@@ -18,13 +18,14 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from dreamloop.demos.doom.make_scenes import OPTIONS, SETTLE
+from dreamloop.demos.doom.simulator import LOOK_DEG, PITCH_LIMIT_DEG, TURN_DEG
 from dreamloop.model.recording import Recording
 from dreamloop.model.world_model import OpenOptions
 from dreamloop.runtime.collect import Job, simulator_of
+from dreamloop.runtime.redream import psnr_db
 from dreamloop.runtime.world import World, find_world
 
 EVERY = 70  # ticks between two looks
-LEVEL = 25.0  # degrees that the view is tilted by at most
 WIDE = 14  # pictures in a row of the strip
 
 
@@ -49,17 +50,11 @@ def truth_at(world: World, seed: int, pose: NDArray[np.float64]) -> NDArray[np.u
         return None
     while True:
         turn = (info["pose"][2] - pose[2] + 180) % 360 - 180  # clockwise
-        look = float(np.clip(pose[3], -LEVEL, LEVEL)) - info["pose"][3]
+        look = float(np.clip(pose[3], -PITCH_LIMIT_DEG, PITCH_LIMIT_DEG)) - info["pose"][3]
         if abs(turn) < 0.1 and abs(look) < 0.1:
             return np.asarray(frame)
-        frame, *_, info = env.step(
-            world.schema.vector(turn=float(np.clip(turn, -12, 12)), look=float(np.clip(look, -6, 6)))
-        )
-
-
-def psnr(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> float:
-    """Return decibels."""
-    return float(10 * np.log10(255**2 / max(float(np.square(a.astype(np.float32) - b).mean()), 1e-3)))
+        turn, look = np.clip(turn, -TURN_DEG, TURN_DEG), np.clip(look, -LOOK_DEG, LOOK_DEG)
+        frame, *_, info = env.step(world.schema.vector(turn=float(turn), look=float(look)))
 
 
 def main() -> None:
@@ -89,13 +84,13 @@ def main() -> None:
                 if tick % EVERY == EVERY - 1:
                     shown.append(frame.copy())
                     true.append(truth_at(world, seed, model.pose(0)))
-            told[name].append([np.nan if a is None else psnr(a, b) for a, b in zip(true, shown, strict=True)])
+            told[name].append([np.nan if a is None else psnr_db(a, b) for a, b in zip(true, shown, strict=True)])
             pairs = [np.concatenate([a, b]) for a, b in zip(true, shown, strict=True) if a is not None]
             rows.append(np.concatenate([pairs[round(i)] for i in np.linspace(0, len(pairs) - 1, WIDE)], 1))
             if name == names[0]:
                 truths.append(true)
     told["another scene"] = [
-        [np.nan if a is None or b is None else psnr(a, b) for a, b in zip(one, other, strict=True)]
+        [np.nan if a is None or b is None else psnr_db(a, b) for a, b in zip(one, other, strict=True)]
         for one, other in zip(truths, truths[1:] + truths[:1], strict=True)
     ]
     for name, every in told.items():
