@@ -23,7 +23,9 @@ from dreamloop.model.mosaic_ideas import believe
 from dreamloop.model.mosaic_net import MosaicNet
 from dreamloop.model.mosaic_pile import Idea
 from dreamloop.model.mosaic_player import MosaicPlayer, Palette, stack, stack_moments
+from dreamloop.model.mosaic_setting import is_begun
 from dreamloop.model.mosaic_sprite import Sprite
+from dreamloop.model.mosaic_telling import Telling, heed, tell
 from dreamloop.model.world_model import (
     Card,
     Frame,
@@ -115,11 +117,23 @@ class MosaicModel:
     @torch.inference_mode()
     def _draw(self) -> NDArray[np.uint8]:
         """Return the next cells (n, rows, columns, pixels) of all players."""
-        ideas = self._ideas()
-        foreseen = [one.foresee(idea) for one, idea in zip(self.known, ideas, strict=True)]
+        told = self._told()
+        ideas = self._ideas(told)
+        foreseen = [one.foresee(idea, telling) for one, idea, telling in zip(self.known, ideas, told, strict=True)]
         cells, sure = (np.stack(parts) for parts in zip(*foreseen, strict=True))
         self.drawn_cells = 0
         return cells if sure.all() else np.where(sure[..., None], cells, self._drawn(ideas))
+
+    def _told(self) -> list[Telling | None]:
+        """Return what the teller says of every player, None where nothing is begun or there is no teller."""
+        told: list[Telling | None] = [None] * self.players
+        begun = [row for row, one in enumerate(self.known) if is_begun(self.config, one.actions[-2:])]
+        if self.config.tell_blocks and begun:
+            cells = [self.known[row].memory.now for row in begun]
+            said = tell(self.net.teller, cells, [self.known[row].hand for row in begun], self.device)
+            for row, telling in zip(begun, said, strict=True):
+                told[row] = telling
+        return told
 
     def _drawn(self, ideas: list[Idea | None]) -> NDArray[np.uint8]:
         """Return the next cells as the net draws them."""
@@ -135,12 +149,17 @@ class MosaicModel:
             cells[b, y, x] = self.net.choose(drawn, seen, rows, self._throw).to(torch.uint8)
         return np.asarray(cells.cpu().numpy())
 
-    def _ideas(self) -> list[Idea | None]:
+    def _ideas(self, tellings: Sequence[Telling | None]) -> list[Idea | None]:
         """Return the idea that is believed of every player."""
         ideas = [one.ideas for one in self.known]
         moments = stack_moments([one.moment(told) for one, told in zip(self.known, ideas, strict=True)], self.device)
-        weighed = believe(self.net.weigh(moments)).tolist()
+        logits = self.net.weigh(moments)
         sure = [one.sure(told) for one, told in zip(self.known, ideas, strict=True)]
+        for row, telling in enumerate(tellings):
+            if telling is not None:
+                logits[row] = heed(self.known[row].layers, ideas[row], logits[row], sure[row], telling)
+                sure[row] = -1
+        weighed = believe(logits).tolist()
         believed = [one if one >= 0 else which - 1 for one, which in zip(sure, weighed, strict=True)]
         return [told[which] if which >= 0 else None for told, which in zip(ideas, believed, strict=True)]
 

@@ -33,6 +33,7 @@ from dreamloop.model.mosaic_known import MARKS, TABLES, Known, empty_tables
 from dreamloop.model.mosaic_layers import FACTS, IDEAS
 from dreamloop.model.mosaic_pile import IN_FRONT, OF_IT, TOLD, UNKNOWN
 from dreamloop.model.mosaic_sprite import CLEAR, SIDE
+from dreamloop.model.mosaic_teller import Teller
 
 CARRIED = 4  # sources that move along with the pointer: both ways, across, down; and what was seen there before
 TURNED = 2  # ... that are the picture of now in other colours: as what leaves the front, as what comes there
@@ -76,6 +77,8 @@ class MosaicConfig:
     heads: int = 4  # of the attention among the coarsest places
     prefix: int = 128  # ticks of true history that a scene should bring, to be remembered
     threshold: float = 0.3  # probability of a change above which a cell is drawn
+    tell: tuple[int, int] = (96, 256)  # channels of the teller, fine and coarse
+    tell_blocks: int = 0  # its blocks of attention; 0: there is no teller
     luck: float = 0.0  # how much chance there is in what is chosen; 0: the likeliest, whatever the seed
 
     @property
@@ -173,6 +176,8 @@ class MosaicNet(nn.Module):
         self.told = Linear(w[0] + config.cond, config.cond)
         self.fine = Blocks(config.fine_blocks, config.fine, config.cond)
         self.leave = Conv(config.fine, k + sources + INKS, 1)
+        if config.tell_blocks:
+            self.teller = Teller(config)
         self.change.bias.data.fill_(-3.0)  # most cells stand still,
         self.leave.bias.data[k:] = 1.0  # and most pixels are found somewhere
 
@@ -184,6 +189,8 @@ class MosaicNet(nn.Module):
     def compute_in(self, dtype: torch.dtype) -> "MosaicNet":
         """Choose the dtype of the arithmetic and return self."""
         self._dtype = dtype
+        if self.config.tell_blocks:
+            self.teller.dtype = dtype
         return self
 
     def known(self, grows: bool = False) -> Known:
@@ -194,6 +201,8 @@ class MosaicNet(nn.Module):
         """Look at the book once and for all, and return self: for play only."""
         self.requires_grad_(False).eval()
         self._keys, self._order = self._read_book(), self._sort_book()
+        if self.config.tell_blocks:
+            self.teller.to(self._dtype)
         return self
 
     def look(self, seen: Seen) -> Drawn:

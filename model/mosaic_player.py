@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from dreamloop.model.mosaic_cells import from_cells, shift, signs, to_cells
 from dreamloop.model.mosaic_contexts import Setting
+from dreamloop.model.mosaic_hand import Hand
 from dreamloop.model.mosaic_ideas import NEAR, Moment
 from dreamloop.model.mosaic_known import Known
 from dreamloop.model.mosaic_layers import Facts, Layers
@@ -22,11 +23,12 @@ from dreamloop.model.mosaic_pile import CAST, IN_FRONT, MOST, NEW_ONE, TOLD, UNK
 from dreamloop.model.mosaic_setting import cast_contexts, deed_of, is_begun, places_of, setting_of
 from dreamloop.model.mosaic_sprite import CLEAR, SIDE, Sprite, on_the_way, seen_next, uncover
 from dreamloop.model.mosaic_strokes import CERTAIN, DID_NOT, DREW, LIKELY, PRESSED, Way, drew, shown_by
+from dreamloop.model.mosaic_telling import Telling
 
 Look = tuple[NDArray[Any], ...]  # the fields of Seen or of Moment, of one player
 Part = tuple[slice, slice]  # rows and columns of the picture
 WHOLE = (slice(0, None), slice(0, None))
-_KEPT = ("actions", "places", "inks", "marks", "pressed", "deeds")
+_KEPT = ("inks", "marks", "pressed", "deeds")
 
 
 class Palette:
@@ -83,8 +85,7 @@ class MosaicPlayer:
         known = known or Known.nothing(config.grid, config.cell**2, config.colours)
         self.counts = counts and known.counts_rules
         self.layers = Layers(config.grid, config.cell**2, config.colours, known, config.leap, config.floor)
-        self.actions = np.zeros((config.action_ticks, config.actions), np.float32)
-        self.places = np.zeros((3, 2), np.int64)
+        self.hand = Hand(config)
         self.inks = np.full(2, config.colours, np.int64)  # colours: drawn last; pressed on before in that layer
         self.marks = np.zeros(4, np.int64)  # of a press: place of that before, what came of it and of this one; layer
         self.pressed = np.full((MOST + 2, 3), config.colours, np.int64)  # last in each layer: place, colour, what came
@@ -93,13 +94,9 @@ class MosaicPlayer:
 
     def act(self, action: NDArray[np.float32]) -> None:
         """Take the action (a,) of the tick that is about to be drawn."""
-        config, before = self.config, self.actions[-1]
-        self.actions = np.concatenate([self.actions[1:], action[None]])
-        if config.pointer < 0:
-            return
-        place = self._place(action)
-        stays_down = self._held(action) and self._held(before)
-        if self._held(action) and not stays_down:
+        config, stays_down = self.config, self.hand.act(action)
+        place = self.places[0]
+        if config.pointer >= 0 and self._held(action) and not stays_down:
             row, column = (place // config.cell)[::-1].tolist()
             layer = int(self.layers.owner[row, column])
             past, self.inks[1], before = self.pressed[layer]
@@ -111,17 +108,19 @@ class MosaicPlayer:
             brush = self.layers.known.by_stroke.brush(self._shown_by(layer), least)
             if brush != config.colours:  # what was pressed before is no better than what is shown
                 self.inks[:] = brush
-        self.places = np.stack([place, self.places[0], self.places[2] if stays_down else place])
+
+    @property
+    def actions(self) -> NDArray[np.float32]:
+        """The latest actions (t, a), oldest first."""
+        return self.hand.actions
+
+    @property
+    def places(self) -> NDArray[np.int64]:
+        """Where the pointer is, was a tick ago, and was when its button went down (3, 2), in pixels."""
+        return self.hand.places
 
     def _held(self, action: NDArray[np.float32]) -> bool:
-        return self.config.button >= 0 and bool(action[self.config.button] > 0.5)
-
-    def _place(self, action: NDArray[np.float32]) -> NDArray[np.int64]:
-        config = self.config
-        if config.pointer < 0:
-            return np.zeros(2, np.int64)
-        size = (config.width_px - 1, config.height_px - 1)
-        return np.asarray(np.rint(np.clip(action[config.pointer : config.pointer + 2], 0, 1) * size).astype(np.int64))
+        return self.hand.held(action)
 
     def show(self, cells: NDArray[np.uint8]) -> NDArray[np.bool_]:
         """Take the picture that was drawn, as cells of numbers, and return which cells changed."""
@@ -131,7 +130,9 @@ class MosaicPlayer:
         if way is not None:
             drawn = drew(way, cells, self.config.colours)
             self.marks[2] = self.marks[2] if drawn is None else DREW if drawn else DID_NOT
+        before = self.memory.now
         changed = self.memory.show(cells)
+        self.hand.show(changed, before)
         pointed = self.places[0] // self.config.cell
         deed = deed_of(self.config, self.layers, self.actions[-2:], pointed, changed)
         if changed.any():
@@ -147,12 +148,21 @@ class MosaicPlayer:
         pointed = self.places[0] // self.config.cell
         return setting_of(self.config, self.layers, self.memory.now, idea, self.actions[-2:], pointed, self.deeds)
 
-    def _foretell(self, idea: Idea | None, way: Way | None) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-        """Return what an idea foresees (see mosaic_pile.py), and rules where it leaves the cells as they are."""
+    def _foretell(
+        self, idea: Idea | None, way: Way | None, telling: Telling | None = None
+    ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+        """Return what an idea foresees (see mosaic_pile.py); where it leaves the cells, the teller and rules do."""
         cells, becomes = self.layers.foresee(idea)
+        if telling is not None:
+            changes = telling.changes & self._open(idea, becomes)
+            becomes[changes] = TOLD + becomes[changes] // IN_FRONT * IN_FRONT
+            cells[changes] = telling.cells[changes]
         known, setting = self.layers.known, self._setting(idea)
         rules = [known.by_rule.go_on(*self._alone())]
-        rules += [] if setting is None else [known.by_rule.foretell(setting)]
+        if setting is not None:
+            rules.append(known.by_rule.foretell(setting))
+            if telling is not None:
+                rules[-1][telling.stays] = self.config.colours
         rules += [] if way is None else [known.by_stroke.foretell(way)]
         for told in rules:
             by_rule = self._open(idea, becomes) & (told[..., 0] != self.config.colours)
@@ -161,14 +171,16 @@ class MosaicPlayer:
             cells[by_rule] = np.where(same[..., None], self.config.colours, told)[by_rule]
         return cells, becomes
 
-    def foresee(self, idea: Idea | None) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+    def foresee(self, idea: Idea | None, telling: Telling | None = None) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
         """Return the cells (rows, columns, pixels) that are to be shown, if an idea is believed, and which are sure.
+
+        ``telling``: what the teller says, where it was asked.
 
         The net has no say in those: in what is foreseen if an idea is believed, and in all but what was never seen,
         where rules are known.
         """
         now = self.memory.now
-        cells, becomes = self._foretell(idea, self._way())
+        cells, becomes = self._foretell(idea, self._way(), telling)
         told, sure = becomes % IN_FRONT == TOLD, np.zeros(self.config.grid, np.bool_)
         if len(self.layers.known.by_rule):
             sure = (becomes % IN_FRONT != UNKNOWN) & (now[..., 0] != self.config.colours) | told
@@ -238,7 +250,7 @@ class MosaicPlayer:
             pictures: (h, w) numbers of colours, one for each of ``actions`` (t, a).
             known: returns the contents (n, pixels) that cells are known to have.
         """
-        places = [self._place(action) for action in actions]
+        places = [self.hand.place(action) for action in actions]
         held = [self._held(action) for action in actions]
         last = len(pictures) - 1
         for i, (picture, told) in enumerate(zip(pictures, seen_next(pictures, places, held, self.sprite), strict=True)):
@@ -402,12 +414,13 @@ class MosaicPlayer:
     def state(self) -> dict[str, Any]:
         """Return copies of everything."""
         own = {name: getattr(self, name).copy() for name in _KEPT}
-        return own | self.memory.state() | self.layers.state()
+        return own | self.hand.state() | self.memory.state() | self.layers.state()
 
     def restore(self, state: dict[str, Any]) -> None:
         """Go back to what ``state()`` returned."""
         for name in _KEPT:
             setattr(self, name, np.array(state[name]))
+        self.hand.restore(state)
         self.memory.restore(state)
         self.layers.restore(state)
 

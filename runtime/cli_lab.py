@@ -60,14 +60,19 @@ def train(
     rules: Annotated[
         bool, typer.Option("--rules", help="Count what follows what in play, for the net of --start, and nothing else.")
     ] = False,
+    teller: Annotated[
+        bool, typer.Option("--teller", help="Teach the net of --start what cells show next, and nothing else.")
+    ] = False,
     stage: Annotated[str | None, typer.Option(help="Train a stage that draws the frames once more: upsample.")] = None,
 ) -> None:
     """Train the world's weights, from its simulator or from recordings; or one of the small nets beside them."""
     from dreamloop.runtime.train_world import train_world
     from dreamloop.runtime.world import find_world
 
-    if (ideas or rules) and (resume or data or config is not None):
-        raise typer.BadParameter("--ideas and --rules go on by themselves and take no --resume, --data or --config")
+    if (ideas or rules or teller) and (resume or data or config is not None):
+        raise typer.BadParameter(
+            "--ideas, --rules and --teller go on by themselves and take no --resume, --data or --config"
+        )
     if stage is not None:
         from dreamloop.runtime.stage_world import train_world_stage
 
@@ -89,6 +94,11 @@ def train(
         from dreamloop.runtime.rules_world import train_rules
 
         return _train_part(train_rules, find_world(world), minutes or 60.0, start, out, workers=workers)
+    if teller:
+        from dreamloop.runtime.teller_world import train_teller
+
+        taught = find_world(world), minutes or 60.0, start, out
+        return _train_part(train_teller, *taught, device=device, workers=workers)
     if ideas:
         from dreamloop.runtime.ideas_world import train_ideas
 

@@ -99,7 +99,8 @@ class Sheet:
 class Screen:
     """Draws desks one after the other; what did not change is not drawn again."""
 
-    def __init__(self) -> None:
+    def __init__(self, pointer: bool = True) -> None:
+        self.pointer = pointer  # is drawn, too
         self._kept: dict[str, tuple[Hashable, Picture]] = {}
 
     def draw(self, desk: Desk) -> Picture:
@@ -115,7 +116,8 @@ class Screen:
             picture[y : y + seen.shape[0], x : x + seen.shape[1]] = seen
         bar = (*look, desk.accent, desk.front, *((w.open, w.minimised) for w in desk.windows))
         picture[BAR_ROW * CELL :] = self._keep("bar", bar, lambda: _bar(desk))
-        _point(picture, *desk.pointer)
+        if self.pointer:
+            _point(picture, *desk.pointer)
         return picture
 
     def _keep(self, name: str, key: Hashable, draw: Callable[[], Picture]) -> Picture:

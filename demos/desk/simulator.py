@@ -42,9 +42,15 @@ Info = dict[str, Any]
 Pixels = NDArray[np.uint8]
 
 
-def make_env(maps: str = "train", seed: int = 0, width_px: int = WIDTH, height_px: int = HEIGHT) -> "DeskEnv":
-    """Return the environment; ``maps`` says which desks are found ("train", "test": never trained on)."""
-    return DeskEnv(maps, seed, width_px, height_px)
+def make_env(
+    maps: str = "train", seed: int = 0, width_px: int = WIDTH, height_px: int = HEIGHT, bare: bool = False
+) -> "DeskEnv":
+    """Return the environment; ``maps`` says which desks are found ("train", "test": never trained on).
+
+    Args:
+        bare: leave the pointer off the pictures.
+    """
+    return DeskEnv(maps, seed, width_px, height_px, bare=bare)
 
 
 def encode(act: Act) -> NDArray[np.float32]:
@@ -83,6 +89,7 @@ class DeskEnv(gymnasium.Env[Pixels, NDArray[np.float32]]):
         width_px: int = WIDTH,
         height_px: int = HEIGHT,
         render_mode: str | None = "rgb_array",
+        bare: bool = False,
     ) -> None:
         if maps not in MAP_SETS:
             raise ConfigError(unknown("set of maps", maps, MAP_SETS))
@@ -91,7 +98,7 @@ class DeskEnv(gymnasium.Env[Pixels, NDArray[np.float32]]):
         self.maps, self.render_mode, self._first_seed = maps, render_mode, seed
         self.observation_space = gymnasium.spaces.Box(0, 255, (HEIGHT, WIDTH, 3), np.uint8)
         self.action_space = gymnasium.spaces.Box(0.0, 1.0, (SIZE,), np.float32)
-        self.desk, self._screen = Desk(), Screen()
+        self.desk, self._screen = Desk(), Screen(pointer=not bare)
         self.picture: Picture = self._screen.draw(self.desk)
         self._changed = np.zeros((HEIGHT, WIDTH), np.bool_)
 

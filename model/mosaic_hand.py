@@ -1,0 +1,92 @@
+"""What the hand of a mosaic model's player does: its latest actions, where the pointer is, and what was begun when.
+
+A *deed* is what is begun in a tick: a key, something that is asked for, the button that goes down. The latest are
+kept, each with what lay under the pointer, and of every cell with which of them it last changed: that a display shows
+an answer and not a number that is being typed, say, is seen from nothing else. Knows no layers and no net.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from dreamloop.model.mosaic_net import MosaicConfig
+
+DEEDS = 16  # of the latest that are told apart
+_KEPT = ("actions", "places", "done", "hits", "by", "count")
+
+
+class Hand:
+    """One player's hand over a picture of cells."""
+
+    def __init__(self, config: "MosaicConfig") -> None:
+        self.config = config
+        self.actions = np.zeros((config.action_ticks, config.actions), np.float32)  # the latest, oldest first
+        self.places = np.zeros((3, 2), np.int64)  # x, y in pixels: now, a tick ago, where the button went down
+        self.done = np.zeros(DEEDS, np.int64)  # what each of the latest deeds was, counted from 1; the latest first
+        self.hits = np.full((DEEDS, config.cell**2), config.colours, np.uint8)  # what lay under the pointer then
+        self.by = np.zeros(config.grid, np.int64)  # number of the deed that each cell last changed with; 0: none
+        self.count = np.zeros((), np.int64)  # of all deeds
+        self._begun = 0  # what is begun in the tick that is about to be drawn
+
+    def act(self, action: NDArray[np.float32]) -> bool:
+        """Take the action (a,) of the tick that is about to be drawn; return whether the button stays down."""
+        before = self.actions[-1]
+        self.actions = np.concatenate([self.actions[1:], action[None]])
+        stays_down = self.held(action) and self.held(before)
+        place = self.place(action)
+        self.places = np.stack([place, self.places[0], self.places[2] if stays_down else place])
+        self._begun = self._begins(action, before)
+        return stays_down
+
+    def held(self, action: NDArray[np.float32]) -> bool:
+        """Say whether the button is down in an action (a,)."""
+        return self.config.button >= 0 and bool(action[self.config.button] > 0.5)
+
+    def place(self, action: NDArray[np.float32]) -> NDArray[np.int64]:
+        """Return where an action (a,) puts the pointer, x and y in pixels."""
+        config = self.config
+        if config.pointer < 0:
+            return np.zeros(2, np.int64)
+        size = (config.width_px - 1, config.height_px - 1)
+        return np.asarray(np.rint(np.clip(action[config.pointer : config.pointer + 2], 0, 1) * size).astype(np.int64))
+
+    def _begins(self, action: NDArray[np.float32], before: NDArray[np.float32]) -> int:
+        """Return which control begins something, counted from 1; 0: none does."""
+        on = action > 0.5
+        if self.config.pointer >= 0:
+            on[self.config.pointer : self.config.pointer + 2] = False
+        if self.config.button >= 0:
+            on[self.config.button] &= not before[self.config.button] > 0.5
+        return 1 + int(on.argmax()) if on.any() else 0
+
+    def show(self, changed: NDArray[np.bool_], now: NDArray[np.uint8]) -> None:
+        """Take note of which cells changed in the tick that was drawn.
+
+        Args:
+            now: (rows, columns, pixels) what they showed before.
+        """
+        if self._begun:
+            column, row = self.places[0] // self.config.cell
+            self.done = np.concatenate([[self._begun], self.done[:-1]])
+            self.hits = np.concatenate([now[row, column][None], self.hits[:-1]])
+            self.count = self.count + 1
+        if changed.any():
+            self.by = np.where(changed, self.count if self._begun else 0, self.by)
+
+    @property
+    def ago(self) -> NDArray[np.int64]:
+        """Which of the latest deeds each cell (rows, columns) last changed with, counted from 1; 0: none of them."""
+        back = 1 + self.count - self.by
+        return np.where((self.by > 0) & (back <= DEEDS), back, 0)
+
+    def state(self) -> dict[str, Any]:
+        """Return copies of everything."""
+        return {name: np.array(getattr(self, name)) for name in _KEPT}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go back to what ``state()`` returned; one of before deeds were kept begins without them."""
+        for name in _KEPT:
+            if name in state:
+                setattr(self, name, np.array(state[name]))

@@ -1,0 +1,178 @@
+"""Teaching a world's net what cells show next (model/train_teller.py): play from the simulator in, a checkpoint out.
+
+Play goes on while the net learns, in as many processes as there are cores; the simulator shows it without its pointer.
+"""
+
+import copy
+import os
+import platform
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, replace
+from itertools import cycle
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from dreamloop.model.checkpoint import load_for, save_checkpoint
+from dreamloop.model.device import choose_device, choose_dtype
+from dreamloop.model.mosaic_config import mosaic_config
+from dreamloop.model.mosaic_net import MosaicNet
+from dreamloop.model.mosaic_teller import Teller
+from dreamloop.model.taught import fill_rest, weights_of
+from dreamloop.model.teller_lessons import Shelf, Watcher
+from dreamloop.model.train_teller import TellerTraining, teach_teller, teller_figures
+from dreamloop.runtime.clock import Clock, SystemClock
+from dreamloop.runtime.collect import episodes
+from dreamloop.runtime.world import World
+
+TAUGHT = ("teller",)
+TICKS = 220  # of an episode: many desks tell more than long plays
+BARE = {"bare": True}  # pictures without the pointer
+BLOCKS = 6  # of attention
+BATCH, SHELF = {"cpu": 64, "cuda": 384}, {"cpu": 20_000, "cuda": 250_000}
+
+
+def train_teller(
+    world: World,
+    minutes: float,
+    start: Path | None = None,
+    out: Path | None = None,
+    *,
+    batch: int = 0,
+    shelf: int = 0,
+    held_out: int = 24,
+    ticks: int = TICKS,
+    device: str = "auto",
+    workers: int = 0,
+    seed: int = 0,
+    anew: bool = False,
+    clock: Clock | None = None,
+    progress: Callable[[str, float], None] = lambda what, share: None,
+) -> dict[str, Any]:
+    """Teach the teller of a checkpoint, write it, and return how good it is on unseen places.
+
+    Args:
+        world: with a simulator whose ``make_env`` takes ``bare``, and weights of the architecture "mosaic".
+        minutes: of teaching; the first play and the check come on top.
+        start: the checkpoint; default the world's own. Its teller goes on learning, if it has one.
+        out: file of the new one, or a folder for ``teller.safetensors``; default ``runs/<world>``.
+        batch: tellings to a step; 0: as many as the device likes.
+        shelf: tellings that are kept to be drawn from; 0: as many as the device has room for.
+        held_out: episodes of unseen play that the figures are of.
+        ticks: of an episode.
+        workers: processes that play; 0: one per core.
+        anew: begin with a teller that knows nothing, whatever the checkpoint has.
+
+    Raises:
+        CheckpointError: no checkpoint, or one of another architecture.
+    """
+    clock = clock or SystemClock()
+    end = out or Path("runs") / world.name
+    end = end if end.suffix == ".safetensors" else end / "teller.safetensors"
+    path, tensors, card = load_for(world.name, start or world.weights, "mosaic")
+    config = mosaic_config(card.config)
+    anew = anew or not config.tell_blocks
+    config = replace(config, tell_blocks=config.tell_blocks or BLOCKS)
+    on, net = choose_device(device), MosaicNet(config)
+    batch, shelf = batch or BATCH.get(on.type, 64), shelf or SHELF.get(on.type, 20_000)
+    fill_rest(net, path, tensors, TAUGHT)
+    if not anew:
+        net.load_state_dict(tensors)
+    teller: Teller = copy.deepcopy(net.teller).to(on)
+    teller.dtype = choose_dtype("auto", on)
+    with TemporaryDirectory(dir=_quick_folder(), prefix="dreamloop-") as folder:
+        eyes = Watcher(config, net.palette.numpy(), Path(folder))
+        unseen, seen = Shelf(ticks * held_out, config, on), Shelf(shelf, config, on)
+        progress("playing", 0.0)
+        for file in episodes(world, seed, maps="test", ticks=ticks, limit=held_out, env_options=BARE, then=eyes):
+            unseen.add(file)
+        training, saved = TellerTraining(batch=batch), list[str]()
+        card = replace(card, config={**card.config, "tell": list(config.tell), "tell_blocks": config.tell_blocks})
+
+        def save(average: Teller, **more: Any) -> None:
+            net.teller.load_state_dict(average.state_dict())
+            about = {
+                "command": f"dreamloop train {world.name} --teller --minutes {minutes:g} --start {path.name}",
+                "hardware": f"{platform.machine()}, {os.cpu_count()} cores, {on.type}",
+                "date": clock.stamp().partition("_")[0],
+                "tellings": seen.added,
+                "training": asdict(training),
+                "started_from": card.weights_hash,
+                **more,
+            }
+            told = replace(card, provenance={**card.provenance, "teller": about})
+            saved.append(save_checkpoint(end, weights_of(net, tensors, TAUGHT), told).weights_hash)
+
+        with _fed(world, seen, eyes, ticks, workers, seed):
+            average, steps = teach_teller(
+                teller,
+                seen,
+                unseen,
+                minutes=minutes,
+                now_s=clock.now_s,
+                config=training,
+                keep=save,
+                report=lambda figures: progress(_words(figures), figures["share"]),
+            )
+        figures = teller_figures(average, unseen)
+        save(average, steps=steps, held_out=figures)
+    return {**figures, "steps": steps, "tellings": seen.added, "weights_hash": saved[-1], "path": str(end)}
+
+
+@contextmanager
+def _fed(world: World, shelf: Shelf, eyes: Watcher, ticks: int, workers: int, seed: int) -> Iterator[None]:
+    """Let play go on beside what is done here, and put what it tells on the shelf; begin once there is some."""
+    kinds = (False, True) if world.practice else (False,)  # as people play, and what they rarely do
+    turns = [
+        episodes(
+            world,
+            seed,
+            ticks=ticks,
+            workers=max(workers // len(kinds), 1) if workers else 0,
+            env_options=BARE,
+            practice=one,
+            then=eyes,
+        )
+        for one in kinds
+    ]
+    stop, begun, failed = threading.Event(), threading.Event(), list[Exception]()
+
+    def feed() -> None:
+        try:
+            for turn in cycle(turns):
+                if stop.is_set():
+                    return
+                file = next(turn)
+                if file is not None:
+                    shelf.add(file)
+                if shelf.added >= min(shelf.size, 2000):
+                    begun.set()
+        except Exception as error:  # noqa: BLE001 it is raised where play is waited for
+            failed.append(error)
+            begun.set()
+        finally:
+            for turn in turns:
+                turn.close()
+
+    thread = threading.Thread(target=feed, name="play", daemon=True)
+    thread.start()
+    begun.wait()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+    if failed:
+        raise failed[0]
+
+
+def _quick_folder() -> str | None:
+    """Return a folder that lies in memory, where there is one."""
+    return "/dev/shm" if Path("/dev/shm").is_dir() else None
+
+
+def _words(figures: dict[str, float]) -> str:
+    parts = [f"{name} {figures[name]:.3f}" for name in figures if name not in ("share", "step", "seen")]
+    return f"teaching, step {figures['step']:.0f}, {figures['seen']:.0f} tellings: " + ", ".join(parts)
