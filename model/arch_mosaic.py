@@ -211,6 +211,6 @@ _TINY = mosaic_config(
         **{"height_px": 32, "width_px": 64, "actions": 4, "action_ticks": 2, "colours": 8, "slots": 2, "looks": 1},
         **{"emb": 2, "widths": (8, 8), "down": (1, 1), "up": (1, 0), "cond": 8, "stamp": 2, "fine": 8},
         **{"book": 8, "code": 8, "ask": 16},
-        **{"fine_blocks": 1, "prefix": 4, "luck": 1.0},
+        **{"fine_blocks": 1, "prefix": 4, "luck": 1.0, "tell": (8, 16), "tell_blocks": 1},
     }
 )

@@ -78,7 +78,7 @@ class Teller(nn.Module):
         self.merge = Conv(2 * fine, fine, 1)
         self.last = Blocks(2, fine, cond)
         self.change = Linear(fine, 1)
-        self.change.bias.data.fill_(-3.0)  # most cells stand still
+        self.change.bias.data.fill_(-2.0)  # most cells stand still, but before it is taught it is sure of none
         asked = fine + CODE + 2 * config.actions
         self.content = nn.Sequential(
             Linear(asked, 512), nn.SiLU(), Linear(512, 512), nn.SiLU(), Linear(512, pixels * config.colours)

@@ -160,7 +160,8 @@ def _fed(world: World, shelf: Shelf, eyes: Watcher, ticks: int, workers: int, se
     thread.start()
     begun.wait()
     try:
-        yield
+        if not failed:
+            yield
     finally:
         stop.set()
         thread.join()

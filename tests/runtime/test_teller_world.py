@@ -1,0 +1,65 @@
+"""`dreamloop train WORLD --teller` end to end, in miniature: play goes on beside the learning; the rest stays."""
+
+from itertools import count
+from pathlib import Path
+
+import pytest
+import torch
+
+from dreamloop.model.checkpoint import CheckpointError, load_checkpoint
+from dreamloop.model.teller_lessons import Watcher
+from dreamloop.runtime.clock import SystemClock
+from dreamloop.runtime.teller_world import train_teller
+from dreamloop.runtime.world import find_world
+
+pytest.importorskip("gymnasium", reason="the simulator needs gymnasium: pip install 'dreamloop[sim]'")
+
+
+class Ticking(SystemClock):
+    """A clock on which every look takes a second."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.looks = count()
+
+    def now_s(self) -> float:
+        return float(next(self.looks))
+
+
+def test_the_teller_is_taught_and_all_else_is_kept(tmp_path: Path) -> None:
+    world = find_world("desk")
+    figures = train_teller(
+        world, 0.1, out=tmp_path, batch=2, shelf=30, held_out=1, ticks=60, workers=1, clock=Ticking()
+    )
+    assert world.weights is not None
+    before, card = load_checkpoint(world.weights)
+    after, new = load_checkpoint(tmp_path / "teller.safetensors")
+    assert after.keys() == before.keys()
+    changed = {name for name in before if not torch.equal(before[name], after[name])}
+    assert changed
+    assert all(name.startswith("teller.") for name in changed)
+    assert new.provenance["teller"]["started_from"] == card.weights_hash
+    assert new.provenance["teller"]["steps"] == figures["steps"] > 0
+    assert new.provenance["teller"]["tellings"] >= 30
+    assert 0.5 < figures["cells"] <= 1.0, "it goes on from what it knew"
+
+
+def test_play_that_fails_is_heard_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = count()
+
+    def look(self: Watcher, episode: object) -> Path | None:
+        if next(seen):
+            raise ValueError("no play")
+        return watch(self, episode)  # type: ignore[arg-type]
+
+    watch = Watcher.__call__
+    monkeypatch.setattr(Watcher, "__call__", look)
+    with pytest.raises(ValueError, match="no play"):
+        train_teller(
+            find_world("desk"), 0.1, out=tmp_path, batch=2, shelf=30, held_out=1, ticks=60, workers=1, clock=Ticking()
+        )
+
+
+def test_only_a_mosaic_has_a_teller(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match="architecture"):
+        train_teller(find_world("doom"), 0.1, out=tmp_path)
