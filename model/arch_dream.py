@@ -116,6 +116,7 @@ class DreamModel:
         """Draw the frames (n, h, w, 3) that ``actions`` (n, a) lead to."""
         check_actions(actions, self.players, self.config.actions)
         started_s = time.perf_counter()
+        self.prepare()  # if nobody has: before the actions are known
         latest = torch.from_numpy(np.ascontiguousarray(actions, np.float32)).to(self.device)
         self.actions = torch.cat([self.actions[:, 1:], latest[:, None]], 1)
         remembered = self._remember(actions)
@@ -220,7 +221,6 @@ class DreamModel:
         """Return what every player remembers of where ``actions`` (n, a) lead; what is seen in the way stops them."""
         if not self.travellers:
             return []
-        self.prepare()
         assert self._known is not None
         near = self._known.near
         seen = [None] * self.players if near is None else [one.numpy() for one in near[:, 0].float().cpu()]
@@ -253,8 +253,8 @@ class DreamModel:
         drawn = zip(self.seeds, self.ticks, strict=True)
         noise = torch.stack([draw_noise(self.config, seed, tick) for seed, tick in drawn]).to(self.device)
         near = self._near_now() if self.travellers and self.config.depth else None
-        for one in self.travellers:
-            one.look()
+        for one, action in zip(self.travellers, self.actions[:, -1].cpu().numpy(), strict=True):
+            one.look(action)
         read_off = not self.travellers or self.travellers[0].near is None
         return Known(Past(to_float(self.history[:, -1]), folded), noise, near, read_off)
 

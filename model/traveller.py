@@ -73,6 +73,7 @@ class Traveller:
     wear: NDArray[np.uint8] = field(init=False)  # (h, w) of the last frame (model/wear.py)
     wears: dict[int, NDArray[np.uint8]] = field(default_factory=dict)  # of pages, by slot; true ones have none
     gallery: Gallery | None = None  # of pages that were measured, where there are any
+    ahead: tuple[Poses, View | None] | None = None  # the view from where the next step would lead, if it is as the last
     near: NDArray[np.float32] | None = None  # (h, w) nearness of what the last frame shows, if pages tell most of it
     walked: NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 3)))  # places with room, and how high
 
@@ -141,13 +142,9 @@ class Traveller:
             self.ground.see(self.pose, near, float(self.wear.mean()))
         foreseen = self._foreseen(action, float(turn))
         self.things = self._in_the_way(float(turn))
-        left = self._held_up(foreseen)
-        if self.pushing is not None and float(np.hypot(*foreseen)) < RESTING:
-            left = np.zeros(2)
-        self.left = left
-        ahead, right = self._gone(left)
-        pose = moved(self.pose, ahead, right, float(turn), float(tilt), self.net.tilt_limit_deg)
-        k, view = self.net.pages, None if self.gallery is None else self.gallery.show(pose, self._height(pose))
+        self.left = left = self._left(foreseen)
+        pose = moved(self.pose, *self._gone(left), float(turn), float(tilt), self.net.tilt_limit_deg)
+        k, view = self.net.pages, self._view(pose)
         made = int(view is not None)
         self.near = view.near if view is not None and view.known.mean() > MOSTLY else None
         shown = self.gallery.reading if made and self.gallery is not None else []
@@ -200,12 +197,32 @@ class Traveller:
                 self.wears[slot] = self.wear
         if slot is not None and self.gallery is not None:
             self.gallery.drop(slot)
+        self.ahead = None
         self.tick += 1
 
-    def look(self) -> None:
-        """Choose what the next views are put together from."""
-        if self.gallery is not None and (self.tick % CHOOSE_EVERY == 0 or not self.gallery.reading):
+    def look(self, action: NDArray[np.float32]) -> None:
+        """Choose what views are put together from, and put together the one to which ``action`` (a,) would lead."""
+        if self.gallery is None:
+            return
+        if self.tick % CHOOSE_EVERY == 0 or not self.gallery.reading:
             self.gallery.choose(self.pose, self._height(self.pose))
+        turn, tilt = self.turning @ action
+        left = self._left(self._foreseen(action, float(turn)))
+        pose = moved(self.pose, *self._gone(left), float(turn), float(tilt), self.net.tilt_limit_deg)
+        self.ahead = pose, self.gallery.show(pose, self._height(pose))
+
+    def _view(self, pose: Poses) -> View | None:
+        """Return the view from a pose (4,) that is put together: most often it was already, for keys stay down."""
+        if self.gallery is None:
+            return None
+        if self.ahead is not None and np.array_equal(self.ahead[0], pose):
+            return self.ahead[1]
+        return self.gallery.show(pose, self._height(pose))
+
+    def _left(self, foreseen: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return what is left of a foreseen step (2,) by what stands in the way; a player at rest makes none."""
+        rests = self.pushing is not None and float(np.hypot(*foreseen)) < RESTING
+        return np.zeros(2) if rests else self._held_up(foreseen)
 
     def _height(self, pose: Poses) -> float:
         """Return how high the ground is at a pose (4,): as where somebody walked nearest to it."""
@@ -268,7 +285,7 @@ class Traveller:
         self.ground.restore(state)
         self.memory.restore(state)
         near = {int(k.removeprefix("near/")): v for k, v in state.items() if k.startswith("near/")}
-        self.gallery, self.near = None, state.get("near")
+        self.gallery, self.ahead, self.near = None, None, state.get("near")
         if near:
             self.walked = np.array(state["walked"])
             heights = dict(zip(near, np.asarray(state["heights"]).tolist(), strict=True))
