@@ -200,16 +200,22 @@ class Traveller:
         self.ahead = None
         self.tick += 1
 
-    def look(self, action: NDArray[np.float32]) -> None:
-        """Choose what views are put together from, and put together the one to which ``action`` (a,) would lead."""
+    def look(self, latest: NDArray[np.float32]) -> None:
+        """Choose what views are put together from; if what is done goes on, put that together to which it leads.
+
+        Args:
+            latest: (2, a) the last actions: they go on if they are the same.
+        """
         if self.gallery is None:
             return
         if self.tick % CHOOSE_EVERY == 0 or not self.gallery.reading:
             self.gallery.choose(self.pose, self._height(self.pose))
-        turn, tilt = self.turning @ action
-        left = self._left(self._foreseen(action, float(turn)))
-        pose = moved(self.pose, *self._gone(left), float(turn), float(tilt), self.net.tilt_limit_deg)
-        self.ahead = pose, self.gallery.show(pose, self._height(pose))
+        action = latest[-1]
+        if np.array_equal(latest[0], action):
+            turn, tilt = self.turning @ action
+            left = self._left(self._foreseen(action, float(turn)))
+            pose = moved(self.pose, *self._gone(left), float(turn), float(tilt), self.net.tilt_limit_deg)
+            self.ahead = pose, self.gallery.show(pose, self._height(pose))
 
     def _view(self, pose: Poses) -> View | None:
         """Return the view from a pose (4,) that is put together: most often it was already, for keys stay down."""
