@@ -253,8 +253,9 @@ class DreamModel:
         drawn = zip(self.seeds, self.ticks, strict=True)
         noise = torch.stack([draw_noise(self.config, seed, tick) for seed, tick in drawn]).to(self.device)
         near = self._near_now() if self.travellers and self.config.depth else None
-        for one, latest in zip(self.travellers, self.actions[:, -2:].cpu().numpy(), strict=True):
-            one.look(latest)
+        latest = self.actions[:, -2:].cpu().numpy() if self.travellers else ()
+        for row, one in enumerate(self.travellers):
+            one.look(latest[row])
         read_off = not self.travellers or self.travellers[0].near is None
         return Known(Past(to_float(self.history[:, -1]), folded), noise, near, read_off)
 

@@ -111,7 +111,7 @@ class MosaicModel:
 
     def stats(self) -> Mapping[str, float]:
         """Return the time of the last step, the cells it drew, and the size of what is remembered."""
-        memory = float(sum(one.memory.nbytes + one.layers.nbytes for one in self.known))
+        memory = float(sum(one.memory.nbytes + one.layers.nbytes + one.hand.nbytes for one in self.known))
         return {"dynamics_ms": self.step_ms, "memory_bytes": memory, "cells_drawn": float(self.drawn_cells)}
 
     @torch.inference_mode()
@@ -127,12 +127,9 @@ class MosaicModel:
     def _told(self) -> list[Telling | None]:
         """Return what the teller says of every player, None where nothing is begun or there is no teller."""
         told: list[Telling | None] = [None] * self.players
-        begun = [row for row, one in enumerate(self.known) if is_begun(self.config, one.actions[-2:])]
-        if self.config.tell_blocks and begun:
-            cells = [self.known[row].memory.now for row in begun]
-            said = tell(self.net.teller, cells, [self.known[row].hand for row in begun], self.device)
-            for row, telling in zip(begun, said, strict=True):
-                told[row] = telling
+        for row, one in enumerate(self.known):  # each alone: what others begin must not change a byte of a picture
+            if self.config.tell_blocks and is_begun(self.config, one.actions[-2:]):
+                told[row] = tell(self.net.teller, one.memory.now, one.hand, self.device)
         return told
 
     def _drawn(self, ideas: list[Idea | None]) -> NDArray[np.uint8]:

@@ -1,8 +1,8 @@
 """What the hand of a mosaic model's player does: its latest actions, where the pointer is, and what was begun when.
 
-A *deed* is what is begun in a tick: a key, something that is asked for, the button that goes down. The latest are
-kept, each with what lay under the pointer, and of every cell with which of them it last changed: that a display shows
-an answer and not a number that is being typed, say, is seen from nothing else. Knows no layers and no net.
+A *deed* is what is begun in a tick: a key, something that is asked for, the button that goes down (not up). The latest
+are kept, each with what lay under the pointer, and of every cell with which of them it last changed: that a display
+shows an answer and not a number that is being typed, say, is seen from nothing else. Knows no layers and no net.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -81,12 +81,22 @@ class Hand:
         back = 1 + self.count - self.by
         return np.where((self.by > 0) & (back <= DEEDS), back, 0)
 
+    def forget(self) -> None:
+        """Remember no deed."""
+        fresh = Hand(self.config)
+        self.done, self.hits, self.by, self.count = fresh.done, fresh.hits, fresh.by, fresh.count
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of everything that is remembered."""
+        return sum(int(getattr(self, name).nbytes) for name in _KEPT)
+
     def state(self) -> dict[str, Any]:
         """Return copies of everything."""
         return {name: np.array(getattr(self, name)) for name in _KEPT}
 
     def restore(self, state: dict[str, Any]) -> None:
         """Go back to what ``state()`` returned; one of before deeds were kept begins without them."""
+        fresh = Hand(self.config)
         for name in _KEPT:
-            if name in state:
-                setattr(self, name, np.array(state[name]))
+            setattr(self, name, np.array(state.get(name, getattr(fresh, name))))

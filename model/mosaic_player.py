@@ -408,6 +408,7 @@ class MosaicPlayer:
 
     def forget(self) -> None:
         """Remember nothing but what is seen."""
+        self.hand.forget()
         self.memory.forget()
         self.layers.forget()
 

@@ -77,7 +77,7 @@ class Teller(nn.Module):
         self.grow = Conv(coarse, 4 * fine, 1)
         self.merge = Conv(2 * fine, fine, 1)
         self.last = Blocks(2, fine, cond)
-        self.change = Linear(fine, 1)
+        self.change = Linear(fine, 1, gain=0.0)
         self.change.bias.data.fill_(-2.0)  # most cells stand still, but before it is taught it is sure of none
         asked = fine + CODE + 2 * config.actions
         self.content = nn.Sequential(
@@ -112,7 +112,7 @@ class Teller(nn.Module):
         """Return logits (n, pixels, colours) of what cells ``rows`` (n, 3: player, row, column) show if they change."""
         b, y, x = rows.unbind(1)
         about = torch.cat([told.features[b, y, x], told.codes[b, y, x], told.did[b]], 1)
-        logits: Tensor = self.content(about).view(len(rows), -1, self.config.colours)
+        logits: Tensor = self.content(about).view(len(rows), self.config.cell**2, self.config.colours)
         return logits.float()
 
     def _read(self, contents: Tensor, ink: Tensor) -> Tensor:

@@ -33,17 +33,14 @@ class Telling(NamedTuple):
 
 
 @torch.inference_mode()
-def tell(
-    teller: Teller, cells: Sequence[NDArray[np.uint8]], hands: Sequence[Hand], device: torch.device
-) -> list[Telling]:
-    """Ask the teller about some players.
+def tell(teller: Teller, cells: NDArray[np.uint8], hand: Hand, device: torch.device) -> Telling:
+    """Ask the teller about a player.
 
     Args:
-        cells: (rows, columns, pixels) what each sees.
-        hands: that have acted, and were not shown what follows.
+        cells: (rows, columns, pixels) what is seen.
+        hand: that has acted, and was not shown what follows.
     """
-    told = zip(*(glance_of(hand) for hand in hands), strict=True)
-    glance = as_glance([torch.from_numpy(np.stack(part)).to(device) for part in (cells, *told)])
+    glance = as_glance([torch.from_numpy(part[None]).to(device) for part in (cells, *glance_of(hand))])
     said = teller.look(glance)
     chance = said.change.sigmoid()
     rows = (chance > CHANGES).nonzero()
@@ -52,8 +49,7 @@ def tell(
         likely, which = teller.contents(said, rows).softmax(-1).max(-1)
         at = tuple(rows.unbind(1))
         then[at], changes[at] = which.to(torch.uint8), likely.amin(1) > CERTAIN
-    parts = (changes, chance < STAYS, then)
-    return [Telling(*part) for part in zip(*(one.cpu().numpy() for one in parts), strict=True)]
+    return Telling(*(part[0].cpu().numpy() for part in (changes, chance < STAYS, then)))
 
 
 def glance_of(hand: Hand) -> tuple[NDArray[Any], ...]:

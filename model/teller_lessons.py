@@ -6,6 +6,7 @@ a file. Knows nothing about where play comes from.
 
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock
 from typing import Any, NamedTuple
 from uuid import uuid4
 
@@ -75,6 +76,7 @@ class Shelf:
     def __init__(self, size: int, config: MosaicConfig, device: torch.device | str) -> None:
         self.size, self.config, self.device = size, config, torch.device(device)
         self.parts: dict[str, Tensor] = {}
+        self._lock = Lock()  # one thread may add while another draws
         self.filled = self.head = self.added = 0
 
     def add(self, path: Path) -> None:
@@ -85,14 +87,15 @@ class Shelf:
     def put(self, found: Arrays) -> None:
         """Take tellings."""
         n = min(len(found["now"]), self.size)
-        tensors = {name: torch.from_numpy(part[:n]).to(self.device) for name, part in found.items()}
-        if not self.parts:
-            self.parts = {name: part.new_zeros(self.size, *part.shape[1:]) for name, part in tensors.items()}
+        tensors = {name: torch.from_numpy(part[-n:]).to(self.device) for name, part in found.items()}
         at = (self.head + torch.arange(n, device=self.device)) % self.size
-        for name, part in tensors.items():
-            self.parts[name].index_copy_(0, at, part)
-        self.head, self.added = (self.head + n) % self.size, self.added + n
-        self.filled = min(self.filled + n, self.size)
+        with self._lock:
+            if not self.parts:
+                self.parts = {name: part.new_zeros(self.size, *part.shape[1:]) for name, part in tensors.items()}
+            for name, part in tensors.items():
+                self.parts[name].index_copy_(0, at, part)
+            self.head, self.added = (self.head + n) % self.size, self.added + n
+            self.filled = min(self.filled + n, self.size)
 
     def draw(self, n: int, smudged: float = 0.0) -> Lesson:
         """Return n tellings drawn at random, a share of them ``smudged`` as a dream's own mistakes do."""
@@ -101,8 +104,10 @@ class Shelf:
 
     def at(self, rows: Tensor, smudged: float = 0.0) -> Lesson:
         """Return the tellings of some rows."""
-        glance = as_glance([self.parts[name][rows] for name in Glance._fields])
-        then, now = self.parts["then"][rows], glance.now
+        with self._lock:
+            parts = {name: part[rows] for name, part in self.parts.items()}
+        glance = as_glance([parts[name] for name in Glance._fields])
+        then, now = parts["then"], glance.now
         counts = torch.ones(now.shape[:3], dtype=torch.bool, device=self.device)
         if smudged:
             seen, where = smudge(now, glance.ago, smudged)

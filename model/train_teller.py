@@ -4,6 +4,7 @@ import copy
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
@@ -11,6 +12,9 @@ from torch.nn import functional as F
 
 from dreamloop.model.mosaic_teller import Glance, Teller
 from dreamloop.model.teller_lessons import Lesson, Shelf
+
+if TYPE_CHECKING:
+    from dreamloop.model.mosaic_net import MosaicConfig
 
 Report = Callable[[dict[str, float]], None]
 INSIDE = ("first.", "last.", "shrink.", "grow.", "merge.", "among.")  # whose matrices Muon trains
@@ -27,7 +31,7 @@ class TellerTraining:
     fair: float = 0.75  # how much alike lessons count, whatever the number of their cells
     muon_lr: float = 2e-3
     adam_lr: float = 1e-3
-    decay_from: float = 0.25  # share of the time after which the learning rates fall, to nothing
+    decay_from: float = 0.25  # share of the time after which the learning rates fall, to a hundredth
     ema: float = 0.999
     clip: float = 1.0
     look_s: float = 60.0  # between two looks at what is not taught
@@ -43,6 +47,7 @@ def teach_teller(
     config: TellerTraining | None = None,
     keep: Callable[[Teller], None] = lambda teller: None,
     report: Report = lambda figures: None,
+    seed: int = 0,
 ) -> tuple[Teller, int]:
     """Teach for ``minutes`` and return the average of the weights, which is what is played, and the number of steps.
 
@@ -51,6 +56,7 @@ def teach_teller(
         unseen: tellings that are not taught, for the figures.
         keep: told the average now and then.
     """
+    torch.manual_seed(seed)
     config = config or TellerTraining()
     average = copy.deepcopy(teller).requires_grad_(False)
     optimisers = _optimisers(teller, config)
@@ -88,7 +94,7 @@ def teach_teller(
 def lose(teller: Teller, lesson: Lesson, config: TellerTraining) -> tuple[Tensor, dict[str, Tensor]]:
     """Return the loss of a batch, and what it is made of."""
     glance, then, counts = lesson
-    told, changes = teller.look(glance), (then != glance.now).any(-1)
+    told, changes = teller.look(glance), (then != glance.now).any(-1) & counts
     gate = F.binary_cross_entropy_with_logits(told.change, changes.float(), reduction="none") * counts
     gate = (gate.flatten(1).sum(1) * (1 + changes.flatten(1).sum(1)) ** -0.5).mean()
     rows = _some(changes, config.cells)
@@ -129,16 +135,19 @@ def teller_figures(teller: Teller, unseen: Shelf, batch: int = 128) -> dict[str,
         wrong += int((~turns & ~good).sum())
         telling, whole = turns.flatten(1).any(1), good.flatten(1).all(1)
         few = telling & (turns.flatten(1).sum(1) <= 24)
-        for name, those in (("all", telling), ("few", few), *_by_control(seen, few)):
+        for name, those in (("all", telling), ("few", few), *_by_control(teller.config, seen, few)):
             ticks.setdefault(name, []).append(whole[those].float())
     shares = {f"ticks_{name}": float(torch.cat(those).mean()) for name, those in ticks.items() if len(torch.cat(those))}
     return {"cells": right / max(changed, 1), "false": wrong / max(unseen.filled, 1), **shares}
 
 
-def _by_control(seen: Glance, which: Tensor) -> list[tuple[str, Tensor]]:
-    """Return those of ``which`` (b,) in which a button goes down, and in which anything else is begun."""
-    down = seen.actions[:, 1, 2:3].any(1)
-    return [("down", which & down), ("other", which & ~down & seen.actions[:, 1, 3:].any(1))]
+def _by_control(config: "MosaicConfig", seen: Glance, which: Tensor) -> list[tuple[str, Tensor]]:
+    """Return those of ``which`` (b,) in which the pointer's button is down, and in which another control is on."""
+    on = seen.actions[:, 1] > 0.5
+    down = on[:, config.button] if config.button >= 0 else torch.zeros_like(which)
+    if config.pointer >= 0:
+        on[:, config.pointer : config.pointer + 2] = False
+    return [("down", which & down), ("other", which & ~down & on.any(1))]
 
 
 def _optimisers(teller: Teller, config: TellerTraining) -> list[torch.optim.Optimizer]:

@@ -69,6 +69,8 @@ def train(
     from dreamloop.runtime.train_world import train_world
     from dreamloop.runtime.world import find_world
 
+    if ideas + rules + teller > 1:
+        raise typer.BadParameter("--ideas, --rules and --teller are taught one after the other; name one of them")
     if (ideas or rules or teller) and (resume or data or config is not None):
         raise typer.BadParameter(
             "--ideas, --rules and --teller go on by themselves and take no --resume, --data or --config"

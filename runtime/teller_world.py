@@ -6,6 +6,7 @@ Play goes on while the net learns, in as many processes as there are cores; the 
 import copy
 import os
 import platform
+import shutil
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,6 +17,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from dreamloop.model.checkpoint import load_for, save_checkpoint
+from dreamloop.model.dataset import DataError
 from dreamloop.model.device import choose_device, choose_dtype
 from dreamloop.model.mosaic_config import mosaic_config
 from dreamloop.model.mosaic_net import MosaicNet
@@ -31,6 +33,8 @@ TAUGHT = ("teller",)
 TICKS = 220  # of an episode: many desks tell more than long plays
 BARE = {"bare": True}  # pictures without the pointer
 BLOCKS = 6  # of attention
+FIRST = 2000  # tellings, or a full shelf, with which teaching begins
+ROOM = 4e9  # bytes that play which waits to be looked at may take
 BATCH, SHELF = {"cpu": 64, "cuda": 384}, {"cpu": 20_000, "cuda": 250_000}
 
 
@@ -59,14 +63,17 @@ def train_teller(
         start: the checkpoint; default the world's own. Its teller goes on learning, if it has one.
         out: file of the new one, or a folder for ``teller.safetensors``; default ``runs/<world>``.
         batch: tellings to a step; 0: as many as the device likes.
-        shelf: tellings that are kept to be drawn from; 0: as many as the device has room for.
+        shelf: tellings that are kept to be drawn from; 0: 20,000, or 250,000 on a GPU (a hundred thousand bytes each,
+            for a picture of the desk's size).
         held_out: episodes of unseen play that the figures are of.
         ticks: of an episode.
         workers: processes that play; 0: one per core.
+        seed: of the play, and of what is drawn from it.
         anew: begin with a teller that knows nothing, whatever the checkpoint has.
 
     Raises:
         CheckpointError: no checkpoint, or one of another architecture.
+        DataError: play in which nothing is ever begun.
     """
     clock = clock or SystemClock()
     end = out or Path("runs") / world.name
@@ -86,8 +93,18 @@ def train_teller(
         eyes = Watcher(config, net.palette.numpy(), Path(folder))
         unseen, seen = Shelf(ticks * held_out, config, on), Shelf(shelf, config, on)
         progress("playing", 0.0)
-        for file in episodes(world, seed, maps="test", ticks=ticks, limit=held_out, env_options=BARE, then=eyes):
-            unseen.add(file)
+        options: dict[str, Any] = {
+            "maps": "test",
+            "ticks": ticks,
+            "limit": held_out,
+            "workers": workers,
+            "env_options": BARE,
+        }
+        for file in episodes(world, seed, **options, then=eyes):
+            if file is not None:
+                unseen.add(file)
+        if not unseen.filled:
+            raise DataError(f"nothing is ever begun in the play of '{world.name}' that was looked at")
         training, saved = TellerTraining(batch=batch), list[str]()
         card = replace(card, config={**card.config, "tell": list(config.tell), "tell_blocks": config.tell_blocks})
 
@@ -105,7 +122,12 @@ def train_teller(
             told = replace(card, provenance={**card.provenance, "teller": about})
             saved.append(save_checkpoint(end, weights_of(net, tensors, TAUGHT), told).weights_hash)
 
-        with _fed(world, seen, eyes, ticks, workers, seed):
+        with _fed(world, seen, eyes, ticks, workers, seed) as check:
+
+            def tell(figures: dict[str, float]) -> None:
+                check()
+                progress(_words(figures), figures["share"])
+
             average, steps = teach_teller(
                 teller,
                 seen,
@@ -114,7 +136,8 @@ def train_teller(
                 now_s=clock.now_s,
                 config=training,
                 keep=save,
-                report=lambda figures: progress(_words(figures), figures["share"]),
+                report=tell,
+                seed=seed,
             )
         figures = teller_figures(average, unseen)
         save(average, steps=steps, held_out=figures)
@@ -122,21 +145,18 @@ def train_teller(
 
 
 @contextmanager
-def _fed(world: World, shelf: Shelf, eyes: Watcher, ticks: int, workers: int, seed: int) -> Iterator[None]:
-    """Let play go on beside what is done here, and put what it tells on the shelf; begin once there is some."""
+def _fed(
+    world: World, shelf: Shelf, eyes: Watcher, ticks: int, workers: int, seed: int
+) -> Iterator[Callable[[], None]]:
+    """Let play go on beside what is done here, and put what it tells on the shelf; begin once there is some.
+
+    Yields:
+        what raises the error that play ended with, if it did.
+    """
     kinds = (False, True) if world.practice else (False,)  # as people play, and what they rarely do
-    turns = [
-        episodes(
-            world,
-            seed,
-            ticks=ticks,
-            workers=max(workers // len(kinds), 1) if workers else 0,
-            env_options=BARE,
-            practice=one,
-            then=eyes,
-        )
-        for one in kinds
-    ]
+    each = max((workers or os.cpu_count() or 1) // len(kinds), 1)
+    options: dict[str, Any] = {"ticks": ticks, "workers": each, "env_options": BARE, "then": eyes}
+    turns = [episodes(world, seed, practice=one, **options) for one in kinds]
     stop, begun, failed = threading.Event(), threading.Event(), list[Exception]()
 
     def feed() -> None:
@@ -147,31 +167,34 @@ def _fed(world: World, shelf: Shelf, eyes: Watcher, ticks: int, workers: int, se
                 file = next(turn)
                 if file is not None:
                     shelf.add(file)
-                if shelf.added >= min(shelf.size, 2000):
+                if shelf.added >= min(shelf.size, FIRST):
                     begun.set()
-        except Exception as error:  # noqa: BLE001 it is raised where play is waited for
+        except Exception as error:  # noqa: BLE001 it is raised by check
             failed.append(error)
             begun.set()
         finally:
             for turn in turns:
                 turn.close()
 
+    def check() -> None:
+        if failed:
+            raise failed[0]
+
     thread = threading.Thread(target=feed, name="play", daemon=True)
     thread.start()
-    begun.wait()
     try:
-        if not failed:
-            yield
+        begun.wait()
+        check()
+        yield check
     finally:
         stop.set()
         thread.join()
-    if failed:
-        raise failed[0]
 
 
 def _quick_folder() -> str | None:
-    """Return a folder that lies in memory, where there is one."""
-    return "/dev/shm" if Path("/dev/shm").is_dir() else None
+    """Return a folder that lies in memory, where there is one with room."""
+    memory = Path("/dev/shm")
+    return str(memory) if memory.is_dir() and shutil.disk_usage(memory).free > ROOM else None
 
 
 def _words(figures: dict[str, float]) -> str:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from dreamloop.model.arch_dream import DreamModel, tiny_card, tiny_weights
 from dreamloop.model.camera import Poses
 from dreamloop.model.dream_net import DreamNet
-from dreamloop.model.gallery import RIM, Camera, Gallery
+from dreamloop.model.gallery import RIM, Camera, Gallery, View
 from dreamloop.model.train_config import net_config
 from dreamloop.model.world_model import Frame, OpenOptions, Scene
 
@@ -185,6 +185,43 @@ def test_a_dream_that_reads_measured_pages_goes_on_from_a_saved_game_to_the_byte
     other.load(0, one.save(0))
     for action in actions[30:]:
         assert np.array_equal(one.step(action), other.step(action))
+
+
+def test_a_view_that_was_put_together_ahead_is_the_one_that_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Prepared or not, loaded in between or not, the bytes are the same; and what goes on is put together once."""
+    one, other, third = dreams(3)
+    put_together, show = [0], Gallery.show
+
+    def counted(self: Gallery, pose: Poses, height: float) -> View | None:
+        put_together[0] += 1
+        return show(self, pose, height)
+
+    monkeypatch.setattr(Gallery, "show", counted)
+    for model in (one, other, third):
+        model.reset(0, measured(), 5)
+    rng = np.random.default_rng(0)
+    held = [np.array([[1.0, turn, 0.0]], np.float32) for turn in (0.5, 0.0, -0.5)]
+    ahead = []
+    for action in [one for one in held for _ in range(5)]:
+        put_together[0] = 0
+        one.prepare()
+        shown = one.step(action)
+        ahead.append(put_together[0])
+        assert np.array_equal(other.step(action), shown)
+        if rng.random() < 0.5:
+            third.prepare()
+            third.load(0, third.save(0))
+        assert np.array_equal(third.step(action), shown)
+    assert ahead.count(1) > ahead.count(2) > 0, "what goes on is foreseen, what begins is not"
+
+
+def test_a_net_without_pages_can_be_prepared_and_steps() -> None:
+    card = tiny_card()
+    card = replace(card, config={**card.config, "pages": 0, "depth": False, "wearing": 0.0})
+    model = DreamModel(DreamNet(net_config(card.config)), card, OpenOptions(device="cpu", threads=1))
+    model.reset(0, measured(), 5)
+    model.prepare()
+    assert model.step(np.zeros((1, 3), np.float32)).shape == (1, 32, 48, 3)
 
 
 @pytest.mark.parametrize("memory", ["none", "window", "farthest"])

@@ -2,6 +2,7 @@
 
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,17 +11,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from dreamloop.model import arch_mosaic
 from dreamloop.model.dataset import Episode
 from dreamloop.model.mosaic_cells import to_cells
 from dreamloop.model.mosaic_config import mosaic_config
 from dreamloop.model.mosaic_hand import DEEDS, Hand
 from dreamloop.model.mosaic_known import Known
-from dreamloop.model.mosaic_net import MosaicConfig
+from dreamloop.model.mosaic_net import MosaicConfig, MosaicNet
 from dreamloop.model.mosaic_pile import HIDE, RAISE, TOLD, Idea, Pile
 from dreamloop.model.mosaic_teller import Teller
 from dreamloop.model.mosaic_telling import SURE, Telling, heed, tell
 from dreamloop.model.teller_lessons import Shelf, Watcher, smudge
-from dreamloop.model.train_teller import TellerTraining, teach_teller, teller_figures
+from dreamloop.model.train_teller import TellerTraining, lose, teach_teller, teller_figures
+from dreamloop.model.world_model import OpenOptions
 
 SIZE = 8
 NET: MosaicConfig = mosaic_config(
@@ -112,6 +115,10 @@ def test_a_hand_goes_on_from_what_it_saved() -> None:
         one.show(np.ones((4, 6), bool), now)
     assert all(np.array_equal(hand.state()[name], other.state()[name]) for name in hand.state())
     other.restore({})  # of a game saved before there were deeds
+    assert other.count == 0
+    assert not other.by.any()
+    assert not other.done.any()
+    assert (other.hits == NET.colours).all()
 
 
 def test_lessons_are_the_ticks_in_which_something_is_begun(tmp_path: Path) -> None:
@@ -133,9 +140,24 @@ def test_a_shelf_keeps_the_latest_and_deletes_what_it_took(tmp_path: Path) -> No
         shelf.add(path)
     assert shelf.filled == 20 < shelf.added
     assert not list(tmp_path.iterdir())
-    lesson = shelf.draw(5)
-    assert lesson.counts.all()
-    assert len(lesson.then) == 5
+    last = watcher(tmp_path).look(typed(30, 2))
+    at = (shelf.head - 1 - np.arange(5)) % 20
+    assert np.array_equal(shelf.parts["then"][at].numpy(), last["then"][-1:-6:-1])
+    shelf.put({name: np.concatenate([part, part]) for name, part in last.items()})
+    assert np.array_equal(shelf.parts["then"][shelf.head - 1].numpy(), last["then"][-1]), "of too many, the latest"
+    assert shelf.draw(5).then.shape == (5, 4, 6, 64)
+
+
+def test_a_smudge_that_stays_teaches_nothing() -> None:
+    torch.manual_seed(0)
+    shelf = Shelf(8, NET, "cpu")
+    found = watcher(Path()).look(typed(30, 0))
+    found = {name: part[:8] for name, part in found.items()}
+    shelf.put({**found, "then": found["now"]})
+    lesson = shelf.draw(8, smudged=1.0)
+    assert not lesson.counts.all()
+    _, figures = lose(Teller(NET), lesson, TellerTraining())
+    assert float(figures["whole"]) == 0.0
 
 
 @given(share=st.sampled_from([0.0, 0.5, 1.0]), seed=st.integers(0, 99))
@@ -159,7 +181,7 @@ def taught() -> Teller:
         shelf.put(watcher(Path()).look(typed(40, seed)))
     unseen.put(watcher(Path()).look(typed(60, 99)))
     steps = count()
-    config = TellerTraining(batch=16, smudged=0.1, ema=0.98, look_s=1e9)
+    config = TellerTraining(batch=16, smudged=0.1, adam_lr=3e-3, muon_lr=5e-3, ema=0.98, look_s=1e9)
     teller, _ = teach_teller(
         Teller(NET), shelf, unseen, minutes=1000 / 60, now_s=lambda: float(next(steps)), config=config
     )
@@ -176,7 +198,7 @@ def test_it_tells_what_follows_and_what_stays(taught: Teller) -> None:
     for tick, action in enumerate(episode[1]):
         hand.act(action)
         if tick and action[3:].any():
-            telling = tell(taught, [cells[tick - 1]], [hand], CPU)[0]
+            telling = tell(taught, cells[tick - 1], hand, CPU)
             turns = (cells[tick] != cells[tick - 1]).any(-1)
             assert not (telling.changes & telling.stays).any()
             right += int((telling.changes == turns).all() and (telling.cells[turns] == cells[tick][turns]).all())
@@ -186,11 +208,13 @@ def test_it_tells_what_follows_and_what_stays(taught: Teller) -> None:
     assert right > 0.9 * told
 
 
-def test_before_it_is_taught_it_is_sure_of_nothing() -> None:
-    torch.manual_seed(0)
+@pytest.mark.parametrize("seed", range(5))
+def test_before_it_is_taught_it_is_sure_of_nothing(seed: int) -> None:
+    torch.manual_seed(seed)
     hand = Hand(NET)
     hand.act(act(a=1))
-    telling = tell(Teller(NET), [np.zeros((4, 6, 64), np.uint8)], [hand], CPU)[0]
+    cells = np.random.default_rng(seed).integers(0, 8, (4, 6, 64)).astype(np.uint8)
+    telling = tell(Teller(NET), cells, hand, CPU)
     assert not telling.changes.any()
     assert not telling.stays.any()
 
@@ -238,7 +262,37 @@ def test_what_a_rule_is_sure_of_is_ahead_but_can_be_outvoted() -> None:
     ideas, logits = [Idea(RAISE, 1), Idea(HIDE, 2)], torch.tensor([-3.0, 0.5, 1.0])
     assert heed(a_pile(), ideas, logits, 0, said(1)).argmax() == 1
     assert heed(a_pile(), ideas, logits, 0, said(5))[1] < 1.0 + SURE
-    pile = a_pile()
-    pile.contents = np.zeros_like(pile.contents)
-    wide = Telling(np.ones((4, 6), bool), np.zeros((4, 6), bool), np.full((4, 6, 64), 2, np.uint8))
-    assert heed(pile, ideas, logits, 0, wide)[2] > logits[2] - 2.5
+    assert (
+        heed(WholePicture((4, 6), 64, 8, Known.nothing((4, 6), 64, 8)), ideas, logits, 0, all_turn_to(2)).argmax() == 2
+    )
+
+
+class WholePicture(Foretold):
+    """A pile whose ideas, which bring up nothing, each foresee that all cells turn."""
+
+    def __init__(self, *about: Any) -> None:
+        super().__init__(*about)
+        self.level[1:3] = 1
+
+    def foresee(self, idea: Idea | None) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+        number = 0 if idea is None else idea.layer
+        return np.full((4, 6, 64), number, np.uint8), np.full((4, 6), TOLD, np.uint8)
+
+
+def all_turn_to(number: int) -> Telling:
+    return Telling(np.ones((4, 6), bool), np.zeros((4, 6), bool), np.full((4, 6, 64), number, np.uint8))
+
+
+def test_what_one_player_begins_changes_no_byte_of_anothers_picture() -> None:
+    card, weights = arch_mosaic.tiny_card(), arch_mosaic.tiny_weights()
+    shown = []
+    for neighbour in (0.0, 1.0):
+        net = MosaicNet(mosaic_config(card.config))
+        net.load_state_dict(weights)
+        net.teller.change.bias.data.fill_(2.0)
+        model = arch_mosaic.MosaicModel(net, card, OpenOptions(device="cpu", players=2))
+        for player in range(2):
+            model.reset(player, None, 0)
+        mine, other = (np.array([0.5, 0.5, 0.0, on], np.float32) for on in (1.0, neighbour))
+        shown.append(model.step(np.stack([mine, other]))[0].copy())
+    assert np.array_equal(*shown)

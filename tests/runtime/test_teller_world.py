@@ -2,11 +2,13 @@
 
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
 from dreamloop.model.checkpoint import CheckpointError, load_checkpoint
+from dreamloop.model.dataset import DataError, Episode
 from dreamloop.model.teller_lessons import Watcher
 from dreamloop.runtime.clock import SystemClock
 from dreamloop.runtime.teller_world import train_teller
@@ -44,20 +46,25 @@ def test_the_teller_is_taught_and_all_else_is_kept(tmp_path: Path) -> None:
     assert 0.5 < figures["cells"] <= 1.0, "it goes on from what it knew"
 
 
-def test_play_that_fails_is_heard_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    seen = count()
+@pytest.mark.parametrize("whole", [1, 3])
+def test_play_that_fails_is_heard_of(whole: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen, watch = count(), Watcher.__call__
 
-    def look(self: Watcher, episode: object) -> Path | None:
-        if next(seen):
+    def look(self: Watcher, episode: Episode) -> Path | None:
+        if next(seen) >= whole:  # the first is looked at only; the third comes while it is being taught
             raise ValueError("no play")
-        return watch(self, episode)  # type: ignore[arg-type]
+        return watch(self, episode)
 
-    watch = Watcher.__call__
     monkeypatch.setattr(Watcher, "__call__", look)
+    given: dict[str, Any] = {"batch": 2, "shelf": 30, "held_out": 1, "ticks": 60, "workers": 1, "clock": Ticking()}
     with pytest.raises(ValueError, match="no play"):
-        train_teller(
-            find_world("desk"), 0.1, out=tmp_path, batch=2, shelf=30, held_out=1, ticks=60, workers=1, clock=Ticking()
-        )
+        train_teller(find_world("desk"), 30.0, out=tmp_path, **given)
+
+
+def test_play_in_which_nothing_is_begun_ends_in_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Watcher, "__call__", lambda self, episode: None)
+    with pytest.raises(DataError, match="nothing is ever begun"):
+        train_teller(find_world("desk"), 0.1, out=tmp_path, held_out=1, ticks=5, workers=1, clock=Ticking())
 
 
 def test_only_a_mosaic_has_a_teller(tmp_path: Path) -> None:
