@@ -295,3 +295,18 @@ def test_what_the_weights_in_the_box_know_can_be_learnt_on() -> None:
     assert known.counts["rules"] > 0
     assert known.rules[:, 2].max() < 1e6
     assert known.strokes[:, 2].max() < 1e6
+
+
+def test_a_bare_picture_lacks_the_pointer_and_nothing_else() -> None:
+    shown, bare = (simulator.make_env("train", 3, bare=one) for one in (False, True))
+    shown.reset(seed=3)
+    bare.reset(seed=3)
+    for act in random_acts(5, 60):
+        frame, *_, info = shown.step(simulator.encode(act))
+        without, *_, told = bare.step(simulator.encode(act))
+        x, y = info["pointer"]
+        differs = np.argwhere((frame != without).any(-1))
+        assert len(differs)
+        assert (differs >= (y, x)).all()
+        assert (differs < (y + 12, x + 11)).all()
+        assert told["state"] == info["state"]
