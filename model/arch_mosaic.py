@@ -19,11 +19,11 @@ from dreamloop.model.checkpoint import load_net
 from dreamloop.model.device import choose_engine
 from dreamloop.model.mosaic_book import EMPTY
 from dreamloop.model.mosaic_config import mosaic_config
+from dreamloop.model.mosaic_hand import is_begun
 from dreamloop.model.mosaic_ideas import believe
 from dreamloop.model.mosaic_net import MosaicNet
 from dreamloop.model.mosaic_pile import Idea
 from dreamloop.model.mosaic_player import MosaicPlayer, Palette, stack, stack_moments
-from dreamloop.model.mosaic_setting import is_begun
 from dreamloop.model.mosaic_sprite import Sprite
 from dreamloop.model.mosaic_telling import Telling, heed, tell
 from dreamloop.model.world_model import (

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from dreamloop.model.mosaic_net import MosaicConfig
 
 DEEDS = 16  # of the latest that are told apart
-_KEPT = ("actions", "places", "done", "hits", "by", "count")
+_OF_DEEDS = ("done", "hits", "by", "count")
+_KEPT = ("actions", "places", *_OF_DEEDS)
 
 
 class Hand:
@@ -37,7 +38,7 @@ class Hand:
         stays_down = self.held(action) and self.held(before)
         place = self.place(action)
         self.places = np.stack([place, self.places[0], self.places[2] if stays_down else place])
-        self._begun = self._begins(action, before)
+        self._begun = self._begins()
         return stays_down
 
     def held(self, action: NDArray[np.float32]) -> bool:
@@ -52,13 +53,11 @@ class Hand:
         size = (config.width_px - 1, config.height_px - 1)
         return np.asarray(np.rint(np.clip(action[config.pointer : config.pointer + 2], 0, 1) * size).astype(np.int64))
 
-    def _begins(self, action: NDArray[np.float32], before: NDArray[np.float32]) -> int:
+    def _begins(self) -> int:
         """Return which control begins something, counted from 1; 0: none does."""
-        on = action > 0.5
-        if self.config.pointer >= 0:
-            on[self.config.pointer : self.config.pointer + 2] = False
-        if self.config.button >= 0:
-            on[self.config.button] &= not before[self.config.button] > 0.5
+        on, was_down, down = controls(self.config, self.actions[-2:])
+        if down and was_down:
+            on[self.config.button] = False
         return 1 + int(on.argmax()) if on.any() else 0
 
     def show(self, changed: NDArray[np.bool_], now: NDArray[np.uint8]) -> None:
@@ -99,4 +98,23 @@ class Hand:
         """Go back to what ``state()`` returned; one of before deeds were kept begins without them."""
         fresh = Hand(self.config)
         for name in _KEPT:
-            setattr(self, name, np.array(state.get(name, getattr(fresh, name))))
+            setattr(self, name, np.array(state.get(name, getattr(fresh, name)) if name in _OF_DEEDS else state[name]))
+
+
+def controls(config: "MosaicConfig", actions: NDArray[np.float32]) -> tuple[NDArray[np.bool_], bool, bool]:
+    """Return which controls (a,) but the pointer are on, and whether its button was down a tick ago, and is.
+
+    Args:
+        actions: (2, a) of the tick before, and of this one.
+    """
+    on = actions > 0.5
+    was_down, down = on[:, config.button].tolist() if config.button >= 0 else (False, False)
+    if config.pointer >= 0:
+        on[:, config.pointer : config.pointer + 2] = False
+    return on[1], was_down, down
+
+
+def is_begun(config: "MosaicConfig", actions: NDArray[np.float32]) -> bool:
+    """Say whether anything is done anew in the latter of two ticks: ``actions`` (2, a)."""
+    on, was_down, down = controls(config, actions)
+    return down != was_down or bool(on.any() and not down)

@@ -33,6 +33,7 @@ from dreamloop.model.mosaic_known import MARKS, TABLES, Known, empty_tables
 from dreamloop.model.mosaic_layers import FACTS, IDEAS
 from dreamloop.model.mosaic_pile import IN_FRONT, OF_IT, TOLD, UNKNOWN
 from dreamloop.model.mosaic_sprite import CLEAR, SIDE
+from dreamloop.model.mosaic_stamps import REACH, stamp
 from dreamloop.model.mosaic_teller import Teller
 
 CARRIED = 4  # sources that move along with the pointer: both ways, across, down; and what was seen there before
@@ -41,7 +42,6 @@ AROUND = 4  # ... that the cells around show: to the right, to the left, below, 
 INKS = 3  # ... in which the way of a pointer that is down is drawn: in the colour of its last place, in which it drew
 # last, and that it was pressed on the time before in that layer
 AGES = 32  # ages of a cell that are told apart, in ticks
-REACH = 16  # pixels on every side of the pointer that its stamps cover
 Chance = Callable[[Tensor, Tensor], Tensor]  # logits (n, ...) and the players (n,) they are of, to logits
 
 
@@ -335,7 +335,7 @@ class MosaicNet(nn.Module):
         sketch = self.plan(about).view(len(rows), 8, c * c)
         corner = (torch.stack([x, y], 1) + seen.corner[b]) * c
         at = corner[:, None] + _square(c, rows.device)
-        stamps = [_stamp(self.close[i], at - seen.places[b, i, None]).permute(0, 2, 1) for i in range(3)]
+        stamps = [stamp(self.close[i], at - seen.places[b, i, None]).permute(0, 2, 1) for i in range(3)]
         parts = torch.cat(
             [
                 *(inked[:, :split].to(dtype), *(s.to(dtype) for s in stamps), sketch),
@@ -397,7 +397,7 @@ class MosaicNet(nn.Module):
     def _pointer(self, seen: Seen) -> Tensor:
         """Return (b, c, rows, columns): the stamps of the three places, as the corners of cells see them."""
         corner = self.config.cell * self._cells(seen)
-        stamps = [_stamp(self.around[i], corner - seen.places[:, None, None, i]) for i in range(3)]
+        stamps = [stamp(self.around[i], corner - seen.places[:, None, None, i]) for i in range(3)]
         return (stamps[0] + stamps[1] + stamps[2]).permute(0, 3, 1, 2)
 
     def _cells(self, seen: Seen) -> Tensor:
@@ -442,14 +442,6 @@ def _square(side: int, device: torch.device) -> Tensor:
     """Return (pixels, 2): x and y of the pixels of a cell."""
     step = torch.arange(side, device=device)
     return torch.stack(torch.meshgrid(step, step, indexing="xy"), -1).view(-1, 2)
-
-
-def _stamp(table: Tensor, away: Tensor) -> Tensor:
-    """Return the entries (..., c) of a stamp (4 REACH^2, c) at offsets (..., 2) in pixels; zero outside of it."""
-    index = away + REACH
-    inside = ((index >= 0) & (index < 2 * REACH)).all(-1)
-    index = index.clamp(0, 2 * REACH - 1)
-    return F.embedding(index[..., 1] * 2 * REACH + index[..., 0], table) * inside[..., None]
 
 
 def path_nearness(at: Tensor, places: Tensor) -> Tensor:

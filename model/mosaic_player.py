@@ -13,14 +13,14 @@ from numpy.typing import NDArray
 
 from dreamloop.model.mosaic_cells import from_cells, shift, signs, to_cells
 from dreamloop.model.mosaic_contexts import Setting
-from dreamloop.model.mosaic_hand import Hand
+from dreamloop.model.mosaic_hand import Hand, is_begun
 from dreamloop.model.mosaic_ideas import NEAR, Moment
 from dreamloop.model.mosaic_known import Known
 from dreamloop.model.mosaic_layers import Facts, Layers
 from dreamloop.model.mosaic_memory import CellMemory
 from dreamloop.model.mosaic_net import AROUND, CARRIED, INKS, MosaicConfig, Seen
 from dreamloop.model.mosaic_pile import CAST, IN_FRONT, MOST, NEW_ONE, TOLD, UNKNOWN, Idea, stays
-from dreamloop.model.mosaic_setting import cast_contexts, deed_of, is_begun, places_of, setting_of
+from dreamloop.model.mosaic_setting import cast_contexts, deed_of, places_of, setting_of
 from dreamloop.model.mosaic_sprite import CLEAR, SIDE, Sprite, on_the_way, seen_next, uncover
 from dreamloop.model.mosaic_strokes import CERTAIN, DID_NOT, DREW, LIKELY, PRESSED, Way, drew, shown_by
 from dreamloop.model.mosaic_telling import Telling
@@ -96,7 +96,7 @@ class MosaicPlayer:
         """Take the action (a,) of the tick that is about to be drawn."""
         config, stays_down = self.config, self.hand.act(action)
         place = self.places[0]
-        if config.pointer >= 0 and self._held(action) and not stays_down:
+        if config.pointer >= 0 and self.hand.held(action) and not stays_down:
             row, column = (place // config.cell)[::-1].tolist()
             layer = int(self.layers.owner[row, column])
             past, self.inks[1], before = self.pressed[layer]
@@ -118,9 +118,6 @@ class MosaicPlayer:
     def places(self) -> NDArray[np.int64]:
         """Where the pointer is, was a tick ago, and was when its button went down (3, 2), in pixels."""
         return self.hand.places
-
-    def _held(self, action: NDArray[np.float32]) -> bool:
-        return self.hand.held(action)
 
     def show(self, cells: NDArray[np.uint8]) -> NDArray[np.bool_]:
         """Take the picture that was drawn, as cells of numbers, and return which cells changed."""
@@ -251,7 +248,7 @@ class MosaicPlayer:
             known: returns the contents (n, pixels) that cells are known to have.
         """
         places = [self.hand.place(action) for action in actions]
-        held = [self._held(action) for action in actions]
+        held = [self.hand.held(action) for action in actions]
         last = len(pictures) - 1
         for i, (picture, told) in enumerate(zip(pictures, seen_next(pictures, places, held, self.sprite), strict=True)):
             self.act(actions[i])
@@ -357,13 +354,13 @@ class MosaicPlayer:
 
     def _inks(self) -> NDArray[np.int64]:
         """Return the colours (INKS,) that the pointer may draw in; none where it is not down."""
-        if not self._held(self.actions[-1]):
+        if not self.hand.held(self.actions[-1]):
             return np.full(INKS, self.config.colours)
         return np.array([self._colour_at(self.places[1]), *self.inks])
 
     def _way(self) -> Way | None:
         """Return the way of a pointer that is down."""
-        if not self._held(self.actions[-1]):
+        if not self.hand.held(self.actions[-1]):
             return None
         did, past, before, layer = self.marks[[2, 0, 1, 3]].tolist()
         inks, shown = self._inks(), self._shown_by(layer if did == PRESSED else NEW_ONE)
@@ -379,7 +376,7 @@ class MosaicPlayer:
         config, now = self.config, self.memory.now
         found = [np.full(now.shape, config.colours, np.uint8) for _ in inks]
         if (inks != config.colours).any():
-            start = self.places[1] if self._held(self.actions[-2]) else self.places[0]
+            start = self.places[1] if self.hand.held(self.actions[-2]) else self.places[0]
             way = to_cells(on_the_way((config.height_px, config.width_px), start, self.places[0]), config.cell)
             met = way.any(-1)
             for page, ink in zip(found, inks, strict=True):

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from dreamloop.model.mosaic_cells import factors, shares
 from dreamloop.model.mosaic_contexts import Setting
+from dreamloop.model.mosaic_hand import controls, is_begun
 from dreamloop.model.mosaic_known import MARKS
 from dreamloop.model.mosaic_pile import APPEAR, CAST, NEW_ONE, Idea, Pile
 
@@ -36,7 +37,7 @@ def setting_of(
     """
     if idea is None and not is_begun(config, actions):
         return None
-    on, was_down, down = _controls(config, actions)
+    on, was_down, down = controls(config, actions)
     edge = down != was_down
     layer, then = pile.front, pile.front_after(idea)
     top = pile.top_of(layer or then, idea)
@@ -70,12 +71,6 @@ def setting_of(
     )
 
 
-def is_begun(config: "MosaicConfig", actions: NDArray[np.float32]) -> bool:
-    """Say whether anything is done anew in the latter of two ticks: ``actions`` (2, a)."""
-    on, was_down, down = _controls(config, actions)
-    return down != was_down or bool(on.any() and not down)
-
-
 def cast_contexts(
     config: "MosaicConfig", pile: Pile, actions: NDArray[np.float32], pointed: NDArray[np.int64], colour: int
 ) -> list[int]:
@@ -87,7 +82,7 @@ def cast_contexts(
     Args:
         actions, pointed: as for :func:`setting_of`.
     """
-    on, was_down, down = _controls(config, actions)
+    on, was_down, down = controls(config, actions)
     if not on.any() or (down and was_down):
         return []
     asked, (column, row) = on.tolist(), pointed.tolist()
@@ -121,7 +116,7 @@ def deed_of(
         actions, pointed: as for :func:`setting_of`.
         changed: (rows, columns) which cells changed; a button on the screen begins with the first beside the pointer.
     """
-    on, was_down, down = _controls(config, actions)
+    on, was_down, down = controls(config, actions)
     if not down:
         return _number(*on.tolist()) if on.any() else 0
     if was_down or not changed.any():
@@ -129,15 +124,6 @@ def deed_of(
     (column, row), beside = pointed.tolist(), np.zeros_like(changed)
     beside[max(row - 1, 0) : row + 2, max(column - 1, 0) : column + 2] = True
     return int(places_of(pile)[changed & beside][:1].sum())
-
-
-def _controls(config: "MosaicConfig", actions: NDArray[np.float32]) -> tuple[NDArray[np.bool_], bool, bool]:
-    """Return which controls (a,) but the pointer are on, and whether its button was down a tick ago, and is."""
-    on = actions > 0.5
-    was_down, down = on[:, config.button].tolist() if config.button >= 0 else (False, False)
-    if config.pointer >= 0:
-        on[:, config.pointer : config.pointer + 2] = False
-    return on[1], was_down, down
 
 
 def _form(top: NDArray[np.uint8]) -> int:

@@ -16,6 +16,8 @@ from torch.nn import functional as F
 
 from dreamloop.model.layers import Blocks, Conv, Linear, Shrink, unfold
 from dreamloop.model.mosaic_hand import DEEDS
+from dreamloop.model.mosaic_ideas import LOUD
+from dreamloop.model.mosaic_stamps import REACH, stamp
 
 if TYPE_CHECKING:
     from dreamloop.model.mosaic_net import MosaicConfig
@@ -23,8 +25,6 @@ if TYPE_CHECKING:
 INK = 8  # channels of a colour's code
 CODE = 96  # of what a cell shows
 CAUSE = 48  # of the deed that it last changed with
-LOUD = 3.0  # how loudly actions are told: one control among many is rarely down
-REACH = 16  # pixels on every side of the pointer that its stamps cover
 
 
 class Glance(NamedTuple):
@@ -51,6 +51,7 @@ class Teller(nn.Module):
     """``look`` once at the whole picture, then ask for the ``contents`` of some cells."""
 
     ink: Tensor
+    where: Tensor  # (rows, columns, rows + columns) which row and column each cell is in
     dtype: torch.dtype = torch.float32  # of the arithmetic
 
     def __init__(self, config: "MosaicConfig") -> None:
@@ -61,6 +62,8 @@ class Teller(nn.Module):
         pixels, cond = config.cell**2, 2 * config.cond
         codes = torch.randn(config.colours + 1, INK, generator=torch.Generator().manual_seed(2))
         self.register_buffer("ink", codes, persistent=False)
+        down, across = torch.eye(rows)[:, None].expand(-1, columns, -1), torch.eye(columns).expand(rows, -1, -1)
+        self.register_buffer("where", torch.cat([down, across], -1), persistent=False)
         self.read = nn.Sequential(Linear(pixels * INK, 256), nn.SiLU(), Linear(256, CODE))
         self.control = nn.Parameter(0.3 * torch.randn(config.actions + 1, CAUSE))
         self.when = nn.Parameter(0.3 * torch.randn(DEEDS + 1, CAUSE))
@@ -95,7 +98,7 @@ class Teller(nn.Module):
         cause = caused[row[:, None, None], glance.ago]
         did = LOUD * glance.actions.flatten(1).to(dtype)
         cond = self.know(torch.cat([did, self._under(codes, glance.places[:, 0])], 1))
-        x = self.stem(torch.cat([codes, cause, self._where(dtype).expand(b, -1, -1, -1)], -1))
+        x = self.stem(torch.cat([codes, cause, self.where.to(dtype).expand(b, -1, -1, -1)], -1))
         x = (x + self._pointer(glance.places, x.dtype)).permute(0, 3, 1, 2)
         x = self.first(x, cond)
         coarse = self.shrink(x)
@@ -119,13 +122,6 @@ class Teller(nn.Module):
         codes: Tensor = self.read(F.embedding(contents.int(), ink).flatten(-2))
         return codes
 
-    def _where(self, dtype: torch.dtype) -> Tensor:
-        """Return (rows, columns, rows + columns): which row and column each cell is in."""
-        rows, columns = self.config.grid
-        down = torch.eye(rows, dtype=dtype, device=self.ink.device)[:, None].expand(-1, columns, -1)
-        across = torch.eye(columns, dtype=dtype, device=self.ink.device).expand(rows, -1, -1)
-        return torch.cat([down, across], -1)
-
     def _under(self, codes: Tensor, place: Tensor) -> Tensor:
         """Return (b, 9 * CODE + 2): what the cells around the pointer show, and where in its cell it is."""
         cell, (b, rows, columns, _) = self.config.cell, codes.shape
@@ -143,15 +139,8 @@ class Teller(nn.Module):
         rows, columns = self.config.grid
         step = (self.config.cell * torch.arange(n, device=places.device) for n in (columns, rows))
         corner = torch.stack(torch.meshgrid(*step, indexing="xy"), -1)
-        found: Tensor | int = 0
-        for i in range(3):
-            index = corner - places[:, None, None, i] + REACH
-            inside = ((index >= 0) & (index < 2 * REACH)).all(-1)
-            index = index.clamp(0, 2 * REACH - 1)
-            told = F.embedding(index[..., 1] * 2 * REACH + index[..., 0], self.stamps[i].to(dtype))
-            found = found + told * inside[..., None]
-        assert isinstance(found, Tensor)
-        return found
+        stamps = [stamp(self.stamps[i].to(dtype), corner - places[:, None, None, i]) for i in range(3)]
+        return stamps[0] + stamps[1] + stamps[2]
 
 
 class Among(nn.Module):

@@ -18,10 +18,9 @@ from torch import Tensor
 
 from dreamloop.model.dataset import Episode
 from dreamloop.model.mosaic_cells import to_cells
-from dreamloop.model.mosaic_hand import Hand
+from dreamloop.model.mosaic_hand import Hand, is_begun
 from dreamloop.model.mosaic_net import MosaicConfig
 from dreamloop.model.mosaic_player import Palette
-from dreamloop.model.mosaic_setting import is_begun
 from dreamloop.model.mosaic_teller import Glance
 from dreamloop.model.mosaic_telling import as_glance, glance_of
 

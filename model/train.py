@@ -20,6 +20,7 @@ from torch.nn import functional as F
 from dreamloop.model.critic import Critic, critic_loss
 from dreamloop.model.dataset import DataError, Episode, FramePool
 from dreamloop.model.depth import depth_error, nearness
+from dreamloop.model.descent import average_in, muon_and_adam
 from dreamloop.model.device import choose_device, choose_dtype
 from dreamloop.model.dream_net import DreamNet, pick_context
 from dreamloop.model.dream_sources import Drawn
@@ -184,12 +185,9 @@ class Trainer:
             optimiser.step()
             optimiser.zero_grad(set_to_none=True)
 
-    @torch.no_grad()
     def _average(self) -> None:
         decay = min(self.config.ema, (1 + self.progress.step) / (10 + self.progress.step))
-        ours: list[Tensor] = list(self.ema.parameters())
-        theirs: list[Tensor] = list(self.net.parameters())
-        torch._foreach_lerp_(ours, theirs, 1 - decay)
+        average_in(self.ema, self.net, decay)
 
 
 ROOM = 0.5  # share of a device's memory that the pool may take
@@ -236,24 +234,19 @@ def join(a: Batch, b: Batch) -> Batch:
 
 
 def make_optimisers(config: TrainConfig, net: DreamNet, critic: Critic) -> dict[str, list[torch.optim.Optimizer]]:
-    """Muon (Jordan et al. 2024) for the matrices inside, Adam for the rest and the critic."""
+    """Muon for the matrices inside, Adam for the rest and the critic."""
     inside = ("down.", "up.", "refine.", "shrink.", "grow.", "merge.")
-    matrices = [p for name, p in net.named_parameters() if config.muon and name.startswith(inside) and p.ndim == 2]
     seeing = [p for name, p in net.named_parameters() if name.startswith("depth.")]
-    chosen = {id(p) for p in [*matrices, *seeing]}
-    rest = [p for p in net.parameters() if id(p) not in chosen]
-    optimisers: dict[str, list[torch.optim.Optimizer]] = {
-        "net": [torch.optim.Adam(rest, lr=config.adam_lr, betas=(0.9, 0.99))],
-        "critic": [torch.optim.Adam(critic.parameters(), lr=config.critic_lr, betas=(0.0, 0.99))],
-    }
+    others = [(name, p) for name, p in net.named_parameters() if not name.startswith("depth.")]
+    more = {"critic": torch.optim.Adam(critic.parameters(), lr=config.critic_lr, betas=(0.0, 0.99))}
     if seeing:
-        optimisers["depth"] = [torch.optim.Adam(seeing, lr=config.depth_lr, betas=(0.9, 0.99))]
-    if matrices:
-        muon = torch.optim.Muon(matrices, lr=config.muon_lr, weight_decay=0.01, adjust_lr_fn="match_rms_adamw")
-        optimisers["net"].insert(0, muon)
-    for group in (group for some in optimisers.values() for one in some for group in one.param_groups):
+        more["depth"] = torch.optim.Adam(seeing, lr=config.depth_lr, betas=(0.9, 0.99))
+    for group in (group for one in more.values() for group in one.param_groups):
         group["base_lr"] = group["lr"]
-    return optimisers
+    return {
+        "net": muon_and_adam(others, inside if config.muon else (), config.muon_lr, config.adam_lr),
+        **{who: [one] for who, one in more.items()},
+    }
 
 
 def knowable_error(parts: Drawn, truth: Tensor, unseen: float) -> Tensor:

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from dreamloop.model.dataset import Episode
+from dreamloop.model.descent import average_in, muon_and_adam
 from dreamloop.model.device import choose_device, choose_dtype
 from dreamloop.model.mosaic_book import Book
 from dreamloop.model.mosaic_config import MosaicTrainConfig
@@ -38,7 +39,8 @@ class MosaicTrainer:
         self.net = MosaicNet(config.net).to(self.device).compute_in(dtype)
         self.ema = MosaicNet(config.net).to(self.device).compute_in(dtype).requires_grad_(False)
         self.ema.load_state_dict(self.net.state_dict())
-        self.optimisers = {"net": make_optimisers(config, self.net)}
+        named = self.net.named_parameters()
+        self.optimisers = {"net": muon_and_adam(named, INSIDE, config.muon_lr, config.adam_lr)}
         self.progress = Progress()
 
     def know(self, palette: Palette, book: Book, sprite: Sprite) -> None:
@@ -120,10 +122,7 @@ class MosaicTrainer:
             optimiser.step()
             optimiser.zero_grad(set_to_none=True)
         decay = min(self.config.ema, (1 + self.progress.step) / (10 + self.progress.step))
-        with torch.no_grad():
-            ours: list[Tensor] = list(self.ema.parameters())
-            theirs: list[Tensor] = list(self.net.parameters())
-            torch._foreach_lerp_(ours, theirs, 1 - decay)
+        average_in(self.ema, self.net, decay)
 
 
 def share_of(progress: Progress, config: MosaicTrainConfig) -> float:
@@ -131,20 +130,6 @@ def share_of(progress: Progress, config: MosaicTrainConfig) -> float:
     if config.steps:
         return min(progress.step / config.steps, 1.0)
     return min(progress.elapsed_s / (60 * config.minutes), 1.0)
-
-
-def make_optimisers(config: MosaicTrainConfig, net: MosaicNet) -> list[torch.optim.Optimizer]:
-    """Muon for the matrices inside, Adam for the rest."""
-    matrices = [p for name, p in net.named_parameters() if name.startswith(INSIDE) and p.ndim == 2]
-    chosen_ids = {id(p) for p in matrices}
-    rest = [p for p in net.parameters() if id(p) not in chosen_ids]
-    optimisers: list[torch.optim.Optimizer] = [
-        torch.optim.Muon(matrices, lr=config.muon_lr, weight_decay=0.01, adjust_lr_fn="match_rms_adamw"),
-        torch.optim.Adam(rest, lr=config.adam_lr, betas=(0.9, 0.99)),
-    ]
-    for group in (group for one in optimisers for group in one.param_groups):
-        group["base_lr"] = group["lr"]
-    return optimisers
 
 
 def fair_weights(lessons: Tensor, fair: float) -> Tensor:
@@ -161,9 +146,14 @@ def fair_weights(lessons: Tensor, fair: float) -> Tensor:
     return weights / weights.sum()
 
 
-def gate_loss(logits: Tensor, changed: Tensor) -> Tensor:
-    """Return how badly it was foreseen which cells change (b, rows, columns), over lessons of few cells and of many."""
-    loss = F.binary_cross_entropy_with_logits(logits, changed.float(), reduction="none").flatten(1).sum(1)
+def gate_loss(logits: Tensor, changed: Tensor, counts: Tensor | None = None) -> Tensor:
+    """Return how badly it was foreseen which cells change (b, rows, columns), over lessons of few cells and of many.
+
+    Args:
+        counts: (b, rows, columns) which cells are learnt from; None: all.
+    """
+    weight = None if counts is None else counts.float()
+    loss = F.binary_cross_entropy_with_logits(logits, changed.float(), weight, reduction="none").flatten(1).sum(1)
     return (loss * (1 + changed.flatten(1).sum(1)) ** -0.5).mean()
 
 
@@ -176,23 +166,22 @@ def pick_cells(new: Tensor, known: Tensor, logits: Tensor, config: MosaicTrainCo
         logits: (b, rows, columns) how likely the net thinks a change; ``config.others`` that do not, but seem to.
     """
     still = logits.masked_fill(new | known, -torch.inf)
-    picked = torch.cat(
-        [
-            _top(torch.rand_like(logits).masked_fill(~new, -torch.inf), config.drawn),
-            _top(torch.rand_like(logits).masked_fill(~known, -torch.inf), config.cells),
-            _top(still, config.others),
-        ]
-    )
-    columns = logits.shape[2]
-    row = picked[:, 1].div(columns, rounding_mode="floor")
-    return torch.stack([picked[:, 0], row, picked[:, 1] % columns], 1)
+    parts = (any_cells(new, config.drawn), any_cells(known, config.cells), top_cells(still, config.others))
+    return torch.cat(parts)
 
 
-def _top(rank: Tensor, most: int) -> Tensor:
-    """Return (n, 2) player and place of up to ``most`` cells of each player that rank highest and above -inf."""
+def any_cells(which: Tensor, most: int) -> Tensor:
+    """Return (n, 3) player, row and column of up to ``most`` of each player's cells ``which`` (b, rows, columns)."""
+    return top_cells(torch.rand(which.shape, device=which.device).masked_fill(~which, -torch.inf), most)
+
+
+def top_cells(rank: Tensor, most: int) -> Tensor:
+    """Return (n, 3) player, row and column of up to ``most`` cells of each that rank highest and above -inf."""
     top = rank.flatten(1).topk(min(most, rank[0].numel()), 1)
+    there, columns = torch.isfinite(top.values), rank.shape[2]
     players = torch.arange(len(rank), device=rank.device)[:, None].expand_as(top.indices)
-    return torch.stack([players, top.indices], -1)[torch.isfinite(top.values)]
+    at = top.indices[there]
+    return torch.stack([players[there], at.div(columns, rounding_mode="floor"), at % columns], 1)
 
 
 @torch.no_grad()

@@ -1,7 +1,6 @@
 """Teaches a teller what cells show next (see mosaic_teller.py), from tellings that come in as it learns."""
 
 import copy
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -10,15 +9,18 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from dreamloop.model.descent import average_in, muon_and_adam
 from dreamloop.model.mosaic_teller import Glance, Teller
+from dreamloop.model.mosaic_telling import CHANGES
 from dreamloop.model.teller_lessons import Lesson, Shelf
+from dreamloop.model.train_mosaic import any_cells, fair_weights, gate_loss
 
 if TYPE_CHECKING:
     from dreamloop.model.mosaic_net import MosaicConfig
 
 Report = Callable[[dict[str, float]], None]
 INSIDE = ("first.", "last.", "shrink.", "grow.", "merge.", "among.")  # whose matrices Muon trains
-SURE = 0.5  # chance of a change above which a cell changes
+FEW = 24  # cells; where more change much of what comes cannot be seen
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +61,7 @@ def teach_teller(
     torch.manual_seed(seed)
     config = config or TellerTraining()
     average = copy.deepcopy(teller).requires_grad_(False)
-    optimisers = _optimisers(teller, config)
+    optimisers = muon_and_adam(teller.named_parameters(), INSIDE, config.muon_lr, config.adam_lr)
     begun_s = looked_s = now_s()
     step, share = 0, 0.0
     while share < 1.0:
@@ -75,10 +77,7 @@ def teach_teller(
             optimiser.zero_grad(set_to_none=True)
         step += 1
         decay = min(config.ema, step / (10 + step))
-        with torch.no_grad():
-            ours: list[Tensor] = list(average.parameters())
-            theirs: list[Tensor] = list(teller.parameters())
-            torch._foreach_lerp_(ours, theirs, 1 - decay)
+        average_in(average, teller, decay)
         share = (now_s() - begun_s) / max(60 * minutes, 1e-9)
         looks = now_s() - looked_s > config.look_s or share >= 1.0
         if looks:
@@ -95,27 +94,12 @@ def lose(teller: Teller, lesson: Lesson, config: TellerTraining) -> tuple[Tensor
     """Return the loss of a batch, and what it is made of."""
     glance, then, counts = lesson
     told, changes = teller.look(glance), (then != glance.now).any(-1) & counts
-    gate = F.binary_cross_entropy_with_logits(told.change, changes.float(), reduction="none") * counts
-    gate = (gate.flatten(1).sum(1) * (1 + changes.flatten(1).sum(1)) ** -0.5).mean()
-    rows = _some(changes, config.cells)
-    logits = teller.contents(told, rows)
+    gate, rows = gate_loss(told.change, changes, counts), any_cells(changes, config.cells)
     truth = then[tuple(rows.unbind(1))].long()
+    logits = teller.contents(told, rows)
     surprise = F.cross_entropy(logits.flatten(0, 1), truth.flatten(), reduction="none").view(truth.shape).sum(1)
-    many = torch.bincount(rows[:, 0], minlength=len(then))[rows[:, 0]].float()
-    weight = many**-config.fair
-    whole = (weight * surprise).sum() / weight.sum().clamp_min(1e-6)
+    whole = (fair_weights(rows[:, 0], config.fair) * surprise).sum()
     return gate + whole, {"gate": gate.detach(), "whole": whole.detach()}
-
-
-def _some(changes: Tensor, most: int) -> Tensor:
-    """Return (n, 3) player, row and column of at most so many cells of each that change, drawn at random."""
-    b, _, columns = changes.shape
-    rank = torch.rand(b, changes[0].numel(), device=changes.device).masked_fill(~changes.flatten(1), -1.0)
-    top = rank.topk(min(most, rank.shape[1]), 1)
-    player = torch.arange(b, device=changes.device)[:, None].expand_as(top.indices)
-    there = top.values >= 0
-    at = top.indices[there]
-    return torch.stack([player[there], at // columns, at % columns], 1)
 
 
 @torch.no_grad()
@@ -126,7 +110,7 @@ def teller_figures(teller: Teller, unseen: Shelf, batch: int = 128) -> dict[str,
     for first in range(0, unseen.filled, batch):
         lesson = unseen.at(torch.arange(first, min(first + batch, unseen.filled), device=unseen.device))
         seen, told = lesson.glance, teller.look(lesson.glance)
-        rows = (told.change > math.log(SURE / (1 - SURE))).nonzero()
+        rows = (told.change.sigmoid() > CHANGES).nonzero()
         cells = seen.now.clone()
         if len(rows):
             cells[tuple(rows.unbind(1))] = teller.contents(told, rows).argmax(-1).to(torch.uint8)
@@ -134,7 +118,7 @@ def teller_figures(teller: Teller, unseen: Shelf, batch: int = 128) -> dict[str,
         changed, right = changed + int(turns.sum()), right + int((turns & good).sum())
         wrong += int((~turns & ~good).sum())
         telling, whole = turns.flatten(1).any(1), good.flatten(1).all(1)
-        few = telling & (turns.flatten(1).sum(1) <= 24)
+        few = telling & (turns.flatten(1).sum(1) <= FEW)
         for name, those in (("all", telling), ("few", few), *_by_control(teller.config, seen, few)):
             ticks.setdefault(name, []).append(whole[those].float())
     shares = {f"ticks_{name}": float(torch.cat(those).mean()) for name, those in ticks.items() if len(torch.cat(those))}
@@ -148,17 +132,3 @@ def _by_control(config: "MosaicConfig", seen: Glance, which: Tensor) -> list[tup
     if config.pointer >= 0:
         on[:, config.pointer : config.pointer + 2] = False
     return [("down", which & down), ("other", which & ~down & on.any(1))]
-
-
-def _optimisers(teller: Teller, config: TellerTraining) -> list[torch.optim.Optimizer]:
-    """Muon for the matrices inside, Adam for the rest."""
-    matrices = [p for name, p in teller.named_parameters() if name.startswith(INSIDE) and p.ndim == 2]
-    chosen = {id(p) for p in matrices}
-    rest = [p for p in teller.parameters() if id(p) not in chosen]
-    found: list[torch.optim.Optimizer] = [
-        torch.optim.Muon(matrices, lr=config.muon_lr, weight_decay=0.01, adjust_lr_fn="match_rms_adamw"),
-        torch.optim.Adam(rest, lr=config.adam_lr, betas=(0.9, 0.99)),
-    ]
-    for group in (group for one in found for group in one.param_groups):
-        group["base_lr"] = group["lr"]
-    return found

@@ -137,13 +137,12 @@ class Traveller:
         Args:
             near: (h, w) nearness of what the last frame shows: whoever walks into that is stopped.
         """
-        turn, tilt = self.turning @ action
         if near is not None:
             self.ground.see(self.pose, near, float(self.wear.mean()))
-        foreseen = self._foreseen(action, float(turn))
-        self.things = self._in_the_way(float(turn))
+        foreseen = self._foreseen(action)
+        self.things = self._in_the_way(action)
         self.left = left = self._left(foreseen)
-        pose = moved(self.pose, *self._gone(left), float(turn), float(tilt), self.net.tilt_limit_deg)
+        pose = self._moved(action, left)
         k, view = self.net.pages, self._view(pose)
         made = int(view is not None)
         self.near = view.near if view is not None and view.known.mean() > MOSTLY else None
@@ -184,12 +183,11 @@ class Traveller:
             step: (2,) that the net told, in strides; it counts where it is not known what pushes the player.
             wear: (h, w) of the frame, for a net that cares.
         """
-        turn, tilt = self.turning @ action
         if self.pushing is None:
             self.speed = self._held_up(np.clip(np.asarray(step, np.float64), -2, 2))
         else:  # keys and what was seen in the way are surer than what the net tells of them, tick by tick
             self.speed = self.left
-        self.pose = moved(self.pose, *self._gone(self.speed), float(turn), float(tilt), self.net.tilt_limit_deg)
+        self.pose = self._moved(action, self.speed)
         slot = self.memory.write(self.tick, self.pose, frame)
         if wear is not None:
             self.wear = np.rint(wear).astype(np.uint8)
@@ -212,9 +210,7 @@ class Traveller:
             self.gallery.choose(self.pose, self._height(self.pose))
         action = latest[-1]
         if np.array_equal(latest[0], action):
-            turn, tilt = self.turning @ action
-            left = self._left(self._foreseen(action, float(turn)))
-            pose = moved(self.pose, *self._gone(left), float(turn), float(tilt), self.net.tilt_limit_deg)
+            pose = self._moved(action, self._left(self._foreseen(action)))
             self.ahead = pose, self.gallery.show(pose, self._height(pose))
 
     def _view(self, pose: Poses) -> View | None:
@@ -253,9 +249,15 @@ class Traveller:
         for slot, page in self.memory.frames.items():
             self.ground.see(self.memory.policy.pose_of(slot), near_of(page))
 
-    def _in_the_way(self, turn_deg: float) -> Places:
+    def _moved(self, action: NDArray[np.float32], speed: NDArray[np.float64]) -> Poses:
+        """Return the pose (4,) after a tick's turn and tilt, and a step (2,) in strides."""
+        turn, tilt = self.turning @ action
+        return moved(self.pose, *self._gone(speed), float(turn), float(tilt), self.net.tilt_limit_deg)
+
+    def _in_the_way(self, action: NDArray[np.float32]) -> Places:
         """Return what stands near enough to stop a step of this tick, as seen after its turn."""
-        pose = moved(self.pose, 0.0, 0.0, turn_deg, 0.0, self.net.tilt_limit_deg)
+        turn, _ = self.turning @ action
+        pose = moved(self.pose, 0.0, 0.0, float(turn), 0.0, self.net.tilt_limit_deg)
         return self.ground.around(pose, self.net.girth + 2 * self.net.stride)
 
     def _held_up(self, step: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -268,11 +270,12 @@ class Traveller:
         ahead, right = speed * self.net.stride * bool(np.hypot(*speed) >= STILL)
         return float(ahead), float(right)
 
-    def _foreseen(self, action: NDArray[np.float32], turn_deg: float) -> NDArray[np.float64]:
+    def _foreseen(self, action: NDArray[np.float32]) -> NDArray[np.float64]:
         """Return the step (2,) that follows from the last one and the keys, in strides."""
         if self.pushing is None:
             return FADING * self.speed
-        return foreseen_step(self.speed, np.asarray(turn_deg), action, self.pushing)
+        turn, _ = self.turning @ action
+        return foreseen_step(self.speed, np.asarray(float(turn)), action, self.pushing)
 
     def state(self) -> dict[str, Any]:
         """Return everything that decides the future; pictures are shared, not copied."""

@@ -18,6 +18,7 @@ from dreamloop.model.train_ideas import idea_figures, teach
 from dreamloop.model.world_model import Card
 from dreamloop.runtime.clock import Clock, SystemClock
 from dreamloop.runtime.collect import EPISODE_TICKS, episodes
+from dreamloop.runtime.places import taught_file
 from dreamloop.runtime.world import World
 
 TAUGHT = ("ideas",)
@@ -60,8 +61,7 @@ def train_ideas(
         DataError: play in which nothing ever happens to a layer.
     """
     clock, begun_s = clock or SystemClock(), (clock or SystemClock()).now_s()
-    end = out or Path("runs") / world.name
-    end = end if end.suffix == ".safetensors" else end / "ideas.safetensors"
+    end = taught_file(world.name, "ideas", out)
     path, tensors, card = load_for(world.name, start or world.weights, "mosaic")
     net = MosaicNet(mosaic_config(card.config)).to(choose_device(device))
     _put_in(net, path, tensors)

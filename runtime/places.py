@@ -44,6 +44,12 @@ def clips() -> Path:
     return _folder("clips")
 
 
+def taught_file(world: str, part: str, out: Path | None) -> Path:
+    """Return where the checkpoint goes in which a part of a world's net was taught: as asked, a file or its folder."""
+    end = out or Path("runs") / world
+    return end if end.suffix == ".safetensors" else end / f"{part}.safetensors"
+
+
 def _folder(name: str) -> Path:
     path = home() / name
     path.mkdir(parents=True, exist_ok=True)

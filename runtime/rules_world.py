@@ -20,6 +20,7 @@ from dreamloop.model.mosaic_net import MosaicNet
 from dreamloop.model.taught import fill_rest, weights_of
 from dreamloop.runtime.clock import SystemClock
 from dreamloop.runtime.collect import Pool, episodes
+from dreamloop.runtime.places import taught_file
 from dreamloop.runtime.world import World, load_world
 
 COUNTED = ("rules", "outcomes", "strokes")  # from nothing
@@ -56,8 +57,7 @@ def train_rules(
     Raises:
         CheckpointError: no checkpoint, or one of another architecture.
     """
-    end = out or Path("runs") / world.name
-    end = end if end.suffix == ".safetensors" else end / "rules.safetensors"
+    end = taught_file(world.name, "rules", out)
     path, tensors, card = load_for(world.name, start or world.weights, "mosaic")
     net = MosaicNet(mosaic_config(card.config))
     fill_rest(net, path, tensors, COUNTED)

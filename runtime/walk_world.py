@@ -13,6 +13,7 @@ from dreamloop.model.taught import fill_rest, weights_of
 from dreamloop.model.train_config import net_config, read_tables
 from dreamloop.model.train_walk import TAUGHT, step_figures, teach, watch
 from dreamloop.runtime.clock import Clock, SystemClock
+from dreamloop.runtime.places import taught_file
 from dreamloop.runtime.true_play import drills, lessons, true_plays
 from dreamloop.runtime.world import World
 
@@ -51,8 +52,7 @@ def train_walk(
         DataError: a net that foresees no steps, or play without poses.
     """
     clock, place = clock or SystemClock(), choose_device(device)
-    end = out or Path("runs") / world.name
-    end = end if end.suffix == ".safetensors" else end / "walk.safetensors"
+    end = taught_file(world.name, "walk", out)
     path, tensors, card = load_for(world.name, start or world.weights, "dream")
     config = net_config({**card.config, **read_tables(config_path).get("net", {})})
     net = DreamNet(config)

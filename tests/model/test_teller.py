@@ -114,7 +114,7 @@ def test_a_hand_goes_on_from_what_it_saved() -> None:
         one.act(act(a=1))
         one.show(np.ones((4, 6), bool), now)
     assert all(np.array_equal(hand.state()[name], other.state()[name]) for name in hand.state())
-    other.restore({})  # of a game saved before there were deeds
+    other.restore({name: hand.state()[name] for name in ("actions", "places")})  # saved before there were deeds
     assert other.count == 0
     assert not other.by.any()
     assert not other.done.any()

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from dreamloop.input.poll import WINDOW_SOURCES
 from dreamloop.input.source import DeviceEvent, Source, open_source
 from dreamloop.model.arch_echo import EchoModel, read_back
 from dreamloop.model.world_model import Action, Frame
-from dreamloop.runtime.clock import FakeClock
+from dreamloop.runtime.clock import FakeClock, SystemClock
 from dreamloop.runtime.headless import HeadlessWindow
 from dreamloop.runtime.session import PlayOptions, Session
 from dreamloop.runtime.world import World, find_world
@@ -143,3 +144,20 @@ class Director:
 def direct(echo: World) -> Director:
     """A director for sessions in the echo world."""
     return Director(echo)
+
+
+class Ticking(SystemClock):
+    """A clock on which every look takes a second."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.looks = count()
+
+    def now_s(self) -> float:
+        return float(next(self.looks))
+
+
+@pytest.fixture
+def ticking() -> type[Ticking]:
+    """The clock for what is taught in a time box: it ends after so many looks, however slow the machine is."""
+    return Ticking
