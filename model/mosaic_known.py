@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dreamloop.model.mosaic_cells import factors, moves_of, shares, signs, turned
+from dreamloop.model.mosaic_letters import Letters, empty_letters
 from dreamloop.model.mosaic_rules import Rules, empty_rules
 from dreamloop.model.mosaic_strokes import Strokes, empty_strokes
 
@@ -34,7 +35,10 @@ PIXELS, FEW, MOSTLY = 32, 6, 0.8  # pixels of a colour, and the share of them, t
 Signs = NDArray[np.int64]  # (rows, columns), a number for every content of a cell
 Size = tuple[int, int]  # height and width in cells
 # As they lie in a checkpoint:
-TABLES = ("sizes", "places", "looks", "casts", "grounds", "turns", "rules", "outcomes", "strokes")
+TABLES = (
+    *("sizes", "places", "looks", "casts", "grounds", "turns", "rules", "outcomes", "strokes"),
+    *("lines", "letters", "shapes"),
+)
 
 
 class Appearance(NamedTuple):
@@ -58,7 +62,8 @@ class Known:
             casts (CASTS, colours) uint8: what every colour turns into, ``colours`` where that is not known.
             grounds (GROUNDS, rows, columns, pixels) uint8: what lies beneath all layers.
             turns (TURNS, colours) uint8: as casts, but of what is the front layer's when it is that no longer.
-            rules, outcomes: as of mosaic_rules.py; strokes: as of mosaic_strokes.py.
+            rules, outcomes: as of mosaic_rules.py; strokes: as of mosaic_strokes.py; lines, letters, shapes: as of
+                mosaic_letters.py.
     """
 
     def __init__(self, tables: Mapping[str, NDArray[Any]], *, grows: bool = False, counts: bool | None = None) -> None:
@@ -79,6 +84,8 @@ class Known:
         self._grounds = [_Majority(ground, self.none, MET + len(used) - i) for i, ground in enumerate(used)]
         self.rules, self.outcomes, self.strokes = tables["rules"], tables["outcomes"], tables["strokes"]
         self.by_stroke = Strokes(self.strokes, self.none)
+        self.lines, self.letters, self.shapes = tables["lines"], tables["letters"], tables["shapes"]
+        self.by_letter = Letters(self.lines, self.letters, self.shapes, self.none)
         self.by_rule = Rules(self.rules, self.outcomes, self.none, grows=self.counts_rules)
         self._read()
 
@@ -93,7 +100,7 @@ class Known:
         return {
             **{"sizes": len(self._sizes), "appearances": len(self._rows)},
             **{"casts": len(self.offered_casts), "grounds": len(self._often()), "turns": len(self._turns.offered)},
-            **{"rules": len(self.by_rule), "strokes": len(self.by_stroke)},
+            **{"rules": len(self.by_rule), "strokes": len(self.by_stroke), "letters": len(self.by_letter)},
         }
 
     # --- sizes ---
@@ -455,6 +462,7 @@ def empty_tables(grid: tuple[int, int], pixels: int, colours: int) -> dict[str, 
         "turns": np.full((TURNS, colours), colours, np.uint8),
         **empty_rules(pixels, colours),
         **empty_strokes(),
+        **empty_letters(pixels),
     }
 
 

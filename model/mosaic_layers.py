@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from dreamloop.model.mosaic_cells import moves_of, shares, shift, signs, turned
 from dreamloop.model.mosaic_known import FEW, MARKS, Appearance, Known
 from dreamloop.model.mosaic_pile import APPEAR, CARRY, CAST, HIDE, KINDS, LEAP, NEW_ONE, RAISE, Idea, Pile, Rect
+from dreamloop.model.mosaic_rewriting import turning, write_anew
 
 IDEAS = 64  # at most
 FACTS = KINDS + 25  # numbers that are known of an idea
@@ -147,6 +148,8 @@ class Layers(Pile):
         ideas = self.ideas(moved)
         true, changed = self._explain(shown, ideas), shown != self.now
         before = self.compose() if self.known.grows and changed.sum() >= LARGE else None
+        anew = turning(self, cells) if changed.sum() >= LARGE else set()
+        written = self.still() if anew else None
         first, seen = self.front, self.owner == self.front
         if true >= 0:
             self._apply(ideas[true], cells, tick)
@@ -158,6 +161,8 @@ class Layers(Pile):
         if changed.sum() >= LARGE:
             self._leave(cells, shown, changed, tick)
             self._guess_ground()
+        if written is not None:
+            write_anew(self, written, anew)
         self._teach()
         if before is not None:
             cast = self.known.cast_of(before, cells)
@@ -440,7 +445,7 @@ class Layers(Pile):
         k = idea.layer
         if idea.kind == CAST:
             self.contents = turned(self.contents, self.known.offered_casts[k])
-            self._refresh()
+            self.refresh()
             return
         if idea.kind == APPEAR:
             rect = np.array([idea.y, idea.x, *self._appearances()[k].cells.shape[:2]])
@@ -465,7 +470,7 @@ class Layers(Pile):
     def _recast(self, cells: NDArray[np.uint8]) -> None:
         """Let colours turn in what is not seen as most pixels of theirs turn in what is."""
         self.contents = turned(self.contents, self.known.cast_of(self.compose(), cells))
-        self._refresh()
+        self.refresh()
 
 
 def _all_turn(cast: NDArray[np.uint8], before: NDArray[np.uint8], after: NDArray[np.uint8]) -> bool:

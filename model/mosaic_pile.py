@@ -7,6 +7,7 @@ goes a whole picture.
 Holds numbers of colours and knows no net.
 """
 
+import copy
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -23,7 +24,7 @@ NEW_ONE = MOST + 1  # where a layer that may appear is put together
 TOLD, UNKNOWN, OF_IT, IN_FRONT = 1, 2, 3, 4  # what becomes of a cell
 
 Rect = NDArray[np.int64]  # y, x, height, width in cells
-_KEPT = ("contents", "rects", "level", "since", "sure", "grip", "guessed")
+_KEPT = ("contents", "rects", "level", "since", "sure", "grip", "guessed", "past", "past_of")
 
 
 class Idea(NamedTuple):
@@ -55,10 +56,12 @@ class Pile:
         self.sure = np.zeros(MOST + 2, np.bool_)  # whose size is no guess
         self.grip = np.zeros(3, np.int64)  # the layer that was pressed, and where its corner lay then
         self.guessed = np.zeros(grid, np.bool_)  # cells of the ground that were never seen
+        self.past = np.full_like(self.contents, none)  # what each showed before it was written anew the last time
+        self.past_of = np.zeros(MOST + 2, np.int64)  # a number for what it showed then; 0: it never was
         self.now = np.zeros(grid, np.int64)  # signs of what is seen
         self._offered: tuple[Any, list[Appearance]] = (None, [])  # what was seen, and what may appear in it
         self._turn: tuple[Any, Any, dict[int, Any]] = (None, None, {})  # what was seen, how it turns, and top rows so
-        self._refresh()
+        self.refresh()
 
     # --- what is there ---
 
@@ -261,7 +264,7 @@ class Pile:
         """Put a new layer over all others, but those ``above``, and return its number."""
         k = self._free()
         y, x, h, w = rect
-        self.rects[k], self.since[k], self.sure[k], self.level[k] = rect, tick, False, 0
+        self.rects[k], self.since[k], self.sure[k], self.level[k], self.past_of[k] = rect, tick, False, 0, 0
         lowest = min((int(self.level[one]) for one in above or []), default=int(self.level.max()) + 1)
         self.level[self.level >= lowest] += 1
         self.level[k] = lowest
@@ -322,7 +325,8 @@ class Pile:
         self.at = self._inside(self.owner, self.rects)
         self.now = self._signs[self.owner, self.at[0], self.at[1]]
 
-    def _refresh(self) -> None:
+    def refresh(self) -> None:
+        """Take note of contents that were changed from outside."""
         self._signs = signs(self.contents, self.none)
         self._rank()
 
@@ -335,8 +339,16 @@ class Pile:
         """Keep nothing but what is seen."""
         cells = self.compose()
         self.contents[:], self.rects[1:], self.level[:], self.since[:], self.grip[:] = self.none, 0, 0, 0, 0
+        self.past_of[:] = 0
         self.contents[0] = cells
-        self._refresh()
+        self.refresh()
+
+    def still(self) -> "Pile":
+        """Return a copy to look at, which stays what it is."""
+        one = copy.copy(self)
+        for name in _KEPT:
+            setattr(one, name, getattr(self, name).copy())
+        return one
 
     def state(self) -> dict[str, Any]:
         """Return copies of everything."""
@@ -348,7 +360,7 @@ class Pile:
         """Go back to what ``state()`` returned."""
         for name in _KEPT:
             setattr(self, name, np.array(state[f"layer_{name}"]))
-        self._refresh()
+        self.refresh()
 
     @property
     def nbytes(self) -> int:

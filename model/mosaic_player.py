@@ -20,6 +20,7 @@ from dreamloop.model.mosaic_layers import Facts, Layers
 from dreamloop.model.mosaic_memory import CellMemory
 from dreamloop.model.mosaic_net import AROUND, CARRIED, INKS, MosaicConfig, Seen
 from dreamloop.model.mosaic_pile import CAST, IN_FRONT, MOST, NEW_ONE, TOLD, UNKNOWN, Idea, stays
+from dreamloop.model.mosaic_rewriting import seen_anew, turning
 from dreamloop.model.mosaic_setting import cast_contexts, deed_of, places_of, setting_of
 from dreamloop.model.mosaic_sprite import CLEAR, SIDE, Sprite, on_the_way, seen_next, uncover
 from dreamloop.model.mosaic_strokes import CERTAIN, DID_NOT, DREW, LIKELY, PRESSED, Way, drew, shown_by
@@ -166,7 +167,20 @@ class MosaicPlayer:
             same = (told == self.memory.now).all(-1)
             becomes[by_rule] = np.where(same, 0, TOLD)[by_rule] + becomes[by_rule] // IN_FRONT * IN_FRONT
             cells[by_rule] = np.where(same[..., None], self.config.colours, told)[by_rule]
+        self._write_anew(idea, cells, becomes)
         return cells, becomes
+
+    def _write_anew(self, idea: Idea | None, cells: NDArray[np.uint8], becomes: NDArray[np.uint8]) -> None:
+        """Put into what is foreseen how lines are written anew, if layers are foreseen to begin in other letters."""
+        told, now = becomes % IN_FRONT == TOLD, self.memory.now
+        ways = (
+            turning(self.layers, np.where(told[..., None], cells, now)) if idea is None or idea.kind == CAST else set()
+        )
+        if ways:
+            anew = seen_anew(self.layers, ways)
+            known, same = anew[..., 0] != self.config.colours, (anew == now).all(-1)
+            becomes[known] = np.where(same, 0, TOLD)[known] + becomes[known] // IN_FRONT * IN_FRONT
+            cells[known] = np.where(same[..., None], self.config.colours, anew)[known]
 
     def foresee(self, idea: Idea | None, telling: Telling | None = None) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
         """Return the cells (rows, columns, pixels) that are to be shown, if an idea is believed, and which are sure.

@@ -31,9 +31,12 @@ def fill_rest(net: nn.Module, path: Path, weights: Mapping[str, Tensor], taught:
 def weights_of(net: nn.Module, like: Mapping[str, Tensor], taught: Collection[str]) -> dict[str, Tensor]:
     """Return the weights ``like`` with those of the taught parts of ``net`` put in, in the dtypes of these.
 
-    A taught weight that ``like`` does not have is of the dtype of its others.
+    A taught weight that ``like`` does not have is of the dtype of its others; what is no weight keeps its own.
     """
     usual = next(tensor.dtype for name, tensor in like.items() if name.endswith(".weight"))
     own = {name: tensor for name, tensor in net.state_dict().items() if name.split(".")[0] in taught}
-    put = {name: tensor.to(like[name].dtype if name in like else usual).cpu() for name, tensor in own.items()}
-    return {**rest_of(like, taught), **put}
+    put = {
+        name: tensor.to(like[name].dtype if name in like else usual if tensor.is_floating_point() else tensor.dtype)
+        for name, tensor in own.items()
+    }
+    return {**rest_of(like, taught), **{name: tensor.cpu() for name, tensor in put.items()}}

@@ -63,17 +63,23 @@ def train(
     teller: Annotated[
         bool, typer.Option("--teller", help="Teach the net of --start what cells show next, and nothing else.")
     ] = False,
+    letters: Annotated[
+        bool,
+        typer.Option("--letters", help="Learn how lines are written anew, for the net of --start, and nothing else."),
+    ] = False,
     stage: Annotated[str | None, typer.Option(help="Train a stage that draws the frames once more: upsample.")] = None,
 ) -> None:
     """Train the world's weights, from its simulator or from recordings; or one of the small nets beside them."""
     from dreamloop.runtime.train_world import train_world
     from dreamloop.runtime.world import find_world
 
-    if ideas + rules + teller > 1:
-        raise typer.BadParameter("--ideas, --rules and --teller are taught one after the other; name one of them")
-    if (ideas or rules or teller) and (resume or data or config is not None):
+    if ideas + rules + letters + teller > 1:
         raise typer.BadParameter(
-            "--ideas, --rules and --teller go on by themselves and take no --resume, --data or --config"
+            "--ideas, --rules, --letters and --teller are taught one after the other; name one of them"
+        )
+    if (ideas or rules or letters or teller) and (resume or data or config is not None):
+        raise typer.BadParameter(
+            "--ideas, --rules, --letters and --teller go on by themselves and take no --resume, --data or --config"
         )
     if stage is not None:
         from dreamloop.runtime.stage_world import train_world_stage
@@ -96,6 +102,10 @@ def train(
         from dreamloop.runtime.rules_world import train_rules
 
         return _train_part(train_rules, find_world(world), minutes or 60.0, start, out, workers=workers)
+    if letters:
+        from dreamloop.runtime.letters_world import train_letters
+
+        return _train_part(train_letters, find_world(world), minutes or 10.0, start, out, workers=workers)
     if teller:
         from dreamloop.runtime.teller_world import train_teller
 

@@ -81,12 +81,12 @@ class Explorer:
     # --- what to do ---
 
     def _live(self) -> Acts:
-        names = list(HABITS)
-        weights = np.array([self.habits.get(name, HABITS[name][0]) for name in names])
+        names = [*HABITS, *(name for name in self.habits if name not in HABITS)]
+        weights = np.array([self.habits.get(name, HABITS[name][0] if name in HABITS else 0.0) for name in names])
         weights = weights * np.exp(self.rng.normal(0, LIKING, len(weights)))
         while True:
-            habit = HABITS[str(self.rng.choice(names, p=weights / weights.sum()))][1]
-            yield from habit(self)
+            name = str(self.rng.choice(names, p=weights / weights.sum()))
+            yield from (HABITS[name][1] if name in HABITS else DRILLS[name])(self)
             if self.rng.random() < 0.5:
                 yield from self.wait(1, 12)
 
@@ -177,10 +177,7 @@ class Explorer:
             if key.isdigit() and self.rng.random() < 0.2:
                 yield from self._press_key(key, False)
             else:
-                row = next(i for i, keys in enumerate(CALC_KEYS) if key in keys)
-                window, column = self.desk.windows[CALC], CALC_KEYS[row].index(key)
-                x, y = window.x + 2 * column, window.y + 3 + 2 * row
-                yield from self.click(*self._inside(x, y, 2, 2))
+                yield from self._click_key(key)
             if self.desk.front != CALC or self.rng.random() < 0.03:
                 return
 
@@ -230,6 +227,43 @@ class Explorer:
         """Sit and look."""
         yield from self.wait(5, 40)
 
+    # --- what hardly anybody does, to practise on ---
+
+    def resize(self) -> Acts:
+        """Make the text larger and smaller again, in words; over the notes, mostly, and with something written anew."""
+        if self.desk.front != NOTES and self.rng.random() < 0.6:
+            yield self._act(intent="open_notes")
+        for _ in range(int(self.rng.integers(1, 4))):
+            yield self._act(intent="smaller_text" if self.desk.large else "bigger_text")
+            yield from self.wait(0, 6)
+            for key in written(self.rng, int(self.rng.integers(0, 4))):
+                yield self._act(key=key)
+
+    def type_blindly(self) -> Acts:
+        """Type into whatever is in front."""
+        for _ in range(int(self.rng.integers(1, 8))):
+            yield self._act(key=str(self.rng.choice(KEYS)))
+            yield from self.wait(0, 2)
+
+    def add_up(self) -> Acts:
+        """Do sums with the keys, one after the other, and take some back; only the operators have to be clicked."""
+        if self.desk.front != CALC:
+            yield self._act(intent="open_calc")
+        for _ in range(int(self.rng.integers(1, 5))):
+            high = 20 if self.rng.random() < 0.7 else 1000
+            for key in str(self.rng.integers(high)):
+                yield self._act(key=key)
+            yield from self._click_key(str(self.rng.choice([*"+-*/"])))
+            for key in str(self.rng.integers(high)):
+                yield self._act(key=key)
+            if self.rng.random() < 0.5:
+                yield from self._click_key("=")
+            else:
+                yield self._act(key=str(self.rng.choice(["enter", "enter", "enter", "c", "backspace"])))
+            yield from self.wait(0, 4)
+            if self.desk.front != CALC:
+                return
+
     # --- hands ---
 
     def move_to(self, x: float, y: float, held: bool = False) -> Acts:
@@ -267,6 +301,12 @@ class Explorer:
         """Do nothing for a while."""
         for _ in range(round(self.patience * self.rng.integers(low, high + 1))):
             yield self._act(held=held)
+
+    def _click_key(self, key: str) -> Acts:
+        """Click a key of the calculator."""
+        row = next(i for i, keys in enumerate(CALC_KEYS) if key in keys)
+        window, column = self.desk.windows[CALC], CALC_KEYS[row].index(key)
+        yield from self.click(*self._inside(window.x + 2 * column, window.y + 3 + 2 * row, 2, 2))
 
     def _press_key(self, key: str, quick: bool) -> Acts:
         yield self._act(key=key)
@@ -344,7 +384,13 @@ HABITS: dict[str, tuple[float, Callable[[Explorer], Acts]]] = {
     "wander": (0.10, Explorer.wander),
     "idle": (0.05, Explorer.idle),
 }
+DRILLS: dict[str, Callable[[Explorer], Acts]] = {
+    "resize": Explorer.resize,
+    "type_blindly": Explorer.type_blindly,
+    "add_up": Explorer.add_up,
+}
 PRACTICE = {
-    **{"write": 0.28, "erase": 0.06, "calculate": 0.28, "set_up": 0.18, "hide": 0.12, "paint": 0.05},
+    **{"write": 0.34, "erase": 0.14, "calculate": 0.14, "set_up": 0.18, "hide": 0.12, "paint": 0.05},
     **{"drag": 0.04, "wander": 0.0, "idle": 0.02, "intend": 0.12},
+    **{"resize": 0.6, "type_blindly": 0.06, "add_up": 0.3},
 }

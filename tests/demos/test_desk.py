@@ -12,8 +12,11 @@ from dreamloop.input.errors import ConfigError
 from dreamloop.input.poll import Poller
 from dreamloop.input.source import open_source
 from dreamloop.model.checkpoint import CheckpointError, load_checkpoint
+from dreamloop.model.eval_interface import dream_along, same
 from dreamloop.model.mosaic_config import load_mosaic_config
 from dreamloop.model.mosaic_known import TABLES, Known
+from dreamloop.model.world_model import OpenOptions
+from dreamloop.runtime.interface_play import given_play
 from dreamloop.runtime.train_world import train_world
 from dreamloop.runtime.world import find_world
 
@@ -23,11 +26,24 @@ from gymnasium.utils.env_checker import check_env
 
 from dreamloop.demos.desk import apps, simulator
 from dreamloop.demos.desk.colours import RGB
-from dreamloop.demos.desk.desktop import INTENTS, KEYS, Act, tick
+from dreamloop.demos.desk.desktop import INTENTS, KEYS, Act, open_app, tick
 from dreamloop.demos.desk.explorer import make_explorer
 from dreamloop.demos.desk.font import CELL, PLAIN
+from dreamloop.demos.desk.judge import Judge
 from dreamloop.demos.desk.screen import Screen, colourful
-from dreamloop.demos.desk.state import APPS, BAR_ROW, CALC, COLUMNS, NOTES, PAINT, RATE_HZ, SIZES, Desk, window_at
+from dreamloop.demos.desk.state import (
+    APPS,
+    BAR_ROW,
+    CALC,
+    COLUMNS,
+    NOTES,
+    PAINT,
+    RATE_HZ,
+    SETTINGS,
+    SIZES,
+    Desk,
+    window_at,
+)
 
 
 def random_acts(seed: int, n: int) -> list[Act]:
@@ -310,3 +326,28 @@ def test_a_bare_picture_lacks_the_pointer_and_nothing_else() -> None:
         assert (differs >= (y, x)).all()
         assert (differs < (y + 12, x + 11)).all()
         assert told["state"] == info["state"]
+
+
+@pytest.mark.parametrize(
+    ("said", "lines"),
+    [
+        (("bigger_text",), ["dream 42", "quick fox"]),
+        (("minimise", "bigger_text", "open_notes"), ["dream 42", "quick fox"]),
+        (("bigger_text", "smaller_text"), ["one", "two", "three", "four", "five 5"]),
+        (("bigger_text", "minimise", "smaller_text", "open_notes"), ["one", "two", "three", "four", "five 5"]),
+    ],
+    ids=["seen", "hidden", "and back with no room meanwhile", "and back while hidden"],
+)
+def test_the_weights_in_the_box_write_all_lines_anew(said: tuple[str, ...], lines: list[str]) -> None:
+    """Changed in size, what is written can be read: also what nobody saw, and what there was no room for meanwhile."""
+    world, desk = find_world("desk"), Desk(lines=lines, pointer=(5, 150))
+    for app in (SETTINGS, NOTES):
+        open_app(desk, app)
+    quiet = Act(desk.pointer)
+    acts = [quiet] * 20 + [act for word in said for act in (Act(desk.pointer, intent=word), quiet, quiet)]
+    play = given_play(world, desk, np.stack([simulator.encode(act) for act in acts]))
+    dreamed = dream_along(world.open_model(OpenOptions(threads=1)), [play], 20, 0)[0]
+    right, total = Judge().letters(dreamed[-1], play[-1].info)
+    assert total > 10
+    assert right == total
+    assert same(dreamed[-1], play[-1].frame).mean() > 0.999

@@ -1,0 +1,102 @@
+"""Layers that are written anew, all at once (see mosaic_letters.py): those that are seen and those that are not.
+
+That what is written turns is known by the layers whose beginnings are seen: with a picture in which one begins in
+other letters, all do. What a layer showed before is kept, and shown again when the writing turns back, if nothing was
+written meanwhile: larger letters leave no room for all lines.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dreamloop.model.mosaic_cells import factors, signs
+from dreamloop.model.mosaic_letters import BEGIN
+from dreamloop.model.mosaic_pile import NEW_ONE, Pile
+
+NO_WAY = -1
+
+Cells = NDArray[np.uint8]
+
+
+def turning(pile: Pile, cells: Cells) -> set[int]:
+    """Return the numbers of the ways in which what is written turns with a picture (rows, columns, pixels).
+
+    None: nothing does. Layers lie as they do now.
+    """
+    letters, found = pile.known.by_letter, set[int]()
+    for k in np.flatnonzero(pile.level) if len(letters) else ():
+        y, x, h, w = pile.rects[k].tolist()
+        top = (slice(y, y + 1), slice(x, x + BEGIN))
+        if (pile.owner[top] != k).any() or (cells[top] == pile.contents[k, :1, :BEGIN]).all():
+            continue
+        if letters.turns(pile.contents[k, 0, :w], cells[y, x : x + w], (h, w)):
+            found.add(_way(pile, int(k)))
+    return found - {NO_WAY}
+
+
+def seen_anew(pile: Pile, ways: set[int]) -> Cells:
+    """Return what is seen (rows, columns, pixels) as it is written anew; ``none`` where that is not known."""
+    found = np.full((*pile.grid, pile.contents.shape[-1]), pile.none, np.uint8)
+    for k in np.flatnonzero(pile.level):
+        mine = pile.owner == k
+        found[mine] = _anew(pile, int(k), ways)[pile.at[0][mine], pile.at[1][mine]]
+    return found
+
+
+def write_anew(pile: Pile, before: Pile, ways: set[int]) -> None:
+    """Write what is not seen of layers as what is seen was written, and keep what they showed.
+
+    Args:
+        pile: that was told of the picture.
+        before: as it was. What lies elsewhere than it did is not touched.
+    """
+    stayed = (pile.rects == before.rects).all(1) & (pile.rects[:, 2] > 0)
+    for k in np.flatnonzero(stayed).tolist():
+        if k == NEW_ONE or (k and _way(before, k) not in ways):
+            continue
+        y, x, h, w = pile.rects[k].tolist()
+        new = _anew(before, k, ways) if k else _labels(before, ways)
+        hidden = np.ones((h, w), np.bool_)
+        if pile.level[k] or not k:
+            hidden = pile.owner[y : y + h, x : x + w] != k
+        known = hidden & (new[..., 0] != pile.none)
+        pile.contents[k, :h, :w][known] = new[known]
+        if k:
+            pile.past[k, :h, :w] = before.contents[k, :h, :w]
+            pile.past_of[k] = _body(pile, k)
+    pile.refresh()
+
+
+def _way(pile: Pile, k: int) -> int:
+    """Return the way in which what is written in a layer can turn."""
+    h, w = pile.rects[k, 2:].tolist()
+    way = pile.known.by_letter.way(pile.contents[k, 0, :w], (h, w)) if h else None
+    return NO_WAY if way is None else way
+
+
+def _anew(pile: Pile, k: int, ways: set[int]) -> Cells:
+    """Return a layer (height, width, pixels) as it is written anew; ``none`` where that is not known."""
+    h, w = pile.rects[k, 2:].tolist()
+    if _way(pile, k) not in ways:
+        return np.full((h, w, pile.contents.shape[-1]), pile.none, np.uint8)
+    found: Cells = pile.known.by_letter.anew(pile.contents[k, :h, :w])
+    if pile.past_of[k] and pile.past_of[k] == _body(pile, k):
+        found[1:] = pile.past[k, 1:h, :w]
+    return found
+
+
+def _labels(pile: Pile, ways: set[int]) -> Cells:
+    """Return what the ground shows where it is written as layers begin; ``none`` elsewhere."""
+    ground, letters = pile.contents[0], pile.known.by_letter
+    found: Cells = np.full_like(ground, pile.none)
+    for turn in {line.turn for way in ways for line in letters.titles(way)}:
+        new = letters.turned(ground.reshape(1, -1, ground.shape[-1]), turn).reshape(ground.shape)
+        known = new[..., 0] != pile.none
+        found[known] = new[known]
+    return found
+
+
+def _body(pile: Pile, k: int) -> int:
+    """Return a number for what a layer shows below its top row."""
+    h, w = pile.rects[k, 2:].tolist()
+    told = signs(pile.contents[k, 1:h, :w], pile.none).ravel()
+    return int(told @ factors(told.size)) | 1
