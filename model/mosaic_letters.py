@@ -92,6 +92,8 @@ class Letters:
             line = self.lines.get(context_of(begins, row, last))
             if line is not None and row + line.down >= 0 and row + line.down + line.reads <= len(cells):
                 found[row] = self.turned(cells[row + line.down : row + line.down + line.reads], line.turn)
+        still = (found[0] == self.none).all(-1) & (cells[0] == cells[0, :, :1]).all(-1)
+        found[0, still] = cells[0, still]  # the top row stays where it is: nothing comes where nothing stands
         return found
 
     def titles(self, way: int) -> list[Line]:

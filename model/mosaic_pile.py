@@ -24,7 +24,7 @@ NEW_ONE = MOST + 1  # where a layer that may appear is put together
 TOLD, UNKNOWN, OF_IT, IN_FRONT = 1, 2, 3, 4  # what becomes of a cell
 
 Rect = NDArray[np.int64]  # y, x, height, width in cells
-_KEPT = ("contents", "rects", "level", "since", "sure", "grip", "guessed", "past", "past_of")
+_KEPT = ("contents", "rects", "level", "since", "sure", "grip", "guessed", "past_of")
 
 
 class Idea(NamedTuple):
@@ -348,11 +348,11 @@ class Pile:
         one = copy.copy(self)
         for name in _KEPT:
             setattr(one, name, getattr(self, name).copy())
-        return one
+        return one  # the past is replaced and never changed
 
     def state(self) -> dict[str, Any]:
-        """Return copies of everything."""
-        state = {f"layer_{name}": getattr(self, name).copy() for name in _KEPT}
+        """Return copies of everything, but of the past, which is replaced and never changed."""
+        state = {f"layer_{name}": getattr(self, name).copy() for name in _KEPT} | {"layer_past": self.past}
         state["layer_contents"][NEW_ONE] = self.none  # whatever was tried there last
         return state
 
@@ -360,12 +360,13 @@ class Pile:
         """Go back to what ``state()`` returned."""
         for name in _KEPT:
             setattr(self, name, np.array(state[f"layer_{name}"]))
+        self.past = np.asarray(state["layer_past"])
         self.refresh()
 
     @property
     def nbytes(self) -> int:
         """Bytes of everything that is remembered."""
-        return sum(int(getattr(self, name).nbytes) for name in _KEPT)
+        return sum(int(getattr(self, name).nbytes) for name in (*_KEPT, "past"))
 
 
 def stays(becomes: NDArray[np.uint8]) -> NDArray[np.bool_]:

@@ -50,6 +50,7 @@ def write_anew(pile: Pile, before: Pile, ways: set[int]) -> None:
         before: as it was. What lies elsewhere than it did is not touched.
     """
     stayed = (pile.rects == before.rects).all(1) & (pile.rects[:, 2] > 0)
+    pile.past = pile.past.copy()
     for k in np.flatnonzero(stayed).tolist():
         if k == NEW_ONE or (k and _way(before, k) not in ways):
             continue
