@@ -27,7 +27,7 @@ class Reader:
         """Return the examples of an episode."""
         palette, found = Palette(self.eyes.learnt["palette"]), list[Example]()
         player = MosaicPlayer(self.eyes.config, None, Known(self.eyes.learnt))
-        first = int(episode[0][0].astype(np.int64).sum() * 10_007 + episode[1].sum() * 101) * len(episode[0])
+        first = len(episode[0]) * int(np.random.SeedSequence(list(episode[1].tobytes()[-4096:])).generate_state(1)[0])
         for tick, (frame, action) in enumerate(zip(episode[0], episode[1], strict=True)):
             player.act(action)
             before = player.layers.still()

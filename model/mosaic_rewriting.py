@@ -26,7 +26,7 @@ def turning(pile: Pile, cells: Cells) -> set[int]:
     for k in np.flatnonzero(pile.level) if len(letters) else ():
         y, x, h, w = pile.rects[k].tolist()
         top = (slice(y, y + 1), slice(x, x + BEGIN))
-        if (pile.owner[top] != k).any() or (cells[top] == pile.contents[k, :1, :BEGIN]).all():
+        if w < BEGIN or (pile.owner[top] != k).any() or (cells[top] == pile.contents[k, :1, :BEGIN]).all():
             continue
         if letters.turns(pile.contents[k, 0, :w], cells[y, x : x + w], (h, w)):
             found.add(_way(pile, int(k)))

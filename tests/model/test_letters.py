@@ -241,6 +241,18 @@ def test_what_turns_at_the_same_time_turns_in_the_same_way(known: Known) -> None
     assert None not in small | large
 
 
+def test_a_layer_narrower_than_what_it_is_known_by_is_passed_over(known: Known) -> None:
+    """At the right edge, where there is nothing beyond it."""
+    layers = Layers((10, 22), PIXELS, NONE, known)
+    cells = np.zeros((10, 22, PIXELS), np.uint8)
+    layers.show(cells, REST, REST, 1)
+    cells[2:9, -2:] = np.random.default_rng(0).integers(1, 4, (7, 2, PIXELS))
+    layers.show(cells, REST, REST, 2)
+    assert layers.rects[1].tolist() == [2, 20, 7, 2]
+    cells[2, -2:] = 5
+    assert turning(layers, cells) == set()
+
+
 def test_a_copy_to_look_at_stays_what_it_is(known: Known) -> None:
     screen = Screen(["abc"])
     layers = opened(screen, known)
