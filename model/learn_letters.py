@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from dreamloop.model.mosaic_cells import factors
+from dreamloop.model.mosaic_cells import factors, plain
 from dreamloop.model.mosaic_letters import (
     LETTERS,
     LINES,
@@ -48,7 +48,7 @@ class Example(NamedTuple):
     before: NDArray[np.uint8]  # (rows, columns, pixels) what it showed
     after: NDArray[np.uint8]  # ... and what it did then
     seen: NDArray[np.bool_]  # (rows, columns) in which cells that could be seen
-    when: int  # a number for the moment: others may have been written anew then
+    when: int  # a number for the moment, the tick of an episode: others may have been written anew then
 
     def begins(self, none: int) -> tuple[int, int]:
         """Return numbers for how it began, and how it did then."""
@@ -94,8 +94,8 @@ def learn(examples: Sequence[Example], none: int) -> dict[str, NDArray[Any]]:
     contexts: dict[int, Ways] = {}
     for begins, then in after.items():
         contexts |= _ways(begins, alike[begins][then], none, shapes)
-    plain = int(np.ones(pixels, np.int64) @ factors(pixels)) | 1
-    turns, lines = _share(contexts, plain)
+    nothing = int(np.ones(pixels, np.int64) @ factors(pixels)) | 1
+    turns, lines = _share(contexts, nothing)
     rows = [(context, *line) for context, line in lines.items()]
     ways = _together({begins: {one.when for one in alike[begins][then]} for begins, then in after.items()})
     rows += [(begins, then, ways[begins], 0) for begins, then in after.items() if len(alike[begins][then]) > 1]
@@ -129,17 +129,17 @@ def _ways(begins: int, examples: Sequence[Example], none: int, shapes: dict[int,
     }
     found = defaultdict[int, Ways](dict)
     for row in range(h):
-        stood, stands = _plain(before[:, row]), _plain(after[:, row])
+        stood, stands = plain(before[:, row]), plain(after[:, row])
         known = seen[:, row] & (after[:, row, :, 0] != none)
         changed = known & (before[:, row] != after[:, row]).any(-1)
         like = [(int(number), last == number) for number in np.unique(last)] if row else [(0, np.ones(n, np.bool_))]
         like = [(number, these) for number, these in like if changed[these].sum() > CHANGED * known[these].sum()]
-        for (start, reads), (signs, colours, plain, full) in sources.items():
+        for (start, reads), (signs, colours, empty, full) in sources.items():
             if abs(start - row) > REACH or (row == 0) != (start == 0) or (row == 0 and reads > 1):
                 continue
             came = _in_colours(after[:, row], colours, none, shapes)
-            told = known & (signs != 0) & ~(stood & stands & plain)  # nothing was there, and nothing is
-            blank = plain | (stands & ~full)  # where one of two cells is empty, the other may be of another line
+            told = known & (signs != 0) & ~(stood & stands & empty)  # nothing was there, and nothing is
+            blank = empty | (stands & ~full)  # where one of two cells is empty, the other may be of another line
             for number, these in like:
                 mine, pairs = told & these[:, None], Pairs()
                 for worth, which in ((LETTER, mine & ~blank), (BLANK, mine & blank)):
@@ -150,24 +150,19 @@ def _ways(begins: int, examples: Sequence[Example], none: int, shapes: dict[int,
     return found
 
 
-def _plain(cells: NDArray[np.uint8]) -> NDArray[np.bool_]:
-    """Return which cells (..., pixels) are of one colour."""
-    return np.asarray((cells == cells[..., :1]).all(-1))
-
-
 class _Source(NamedTuple):
     """Cells that are read."""
 
     signs: NDArray[np.int64]  # (n, columns) their shapes
     colours: NDArray[np.uint8]  # (n, columns, COLOURS)
-    plain: NDArray[np.bool_]  # (n, columns) where nothing stands in any of them
+    empty: NDArray[np.bool_]  # (n, columns) where nothing stands in any of them
     full: NDArray[np.bool_]  # ... where something does in each
 
 
 def _source(cells: NDArray[np.uint8], none: int) -> _Source:
     """Take in cells (n, reads, columns, pixels)."""
     shaped = shaped_of(np.stack([read(one) for one in cells]), none)
-    return _Source(*shaped, shaped.colours[..., 1] == none, np.asarray(~_plain(cells).any(1)))
+    return _Source(*shaped, shaped.colours[..., 1] == none, np.asarray(~plain(cells).any(1)))
 
 
 def _in_colours(
@@ -189,18 +184,18 @@ def _in_colours(
     return np.asarray(signs)
 
 
-def _share(contexts: dict[int, Ways], plain: int) -> tuple[list[_Turn], dict[int, Line]]:
+def _share(contexts: dict[int, Ways], nothing: int) -> tuple[list[_Turn], dict[int, Line]]:
     """Return turns, and which line each context is.
 
     Args:
-        plain: the number of a cell of one colour.
+        nothing: the number of a cell of one colour.
     """
     own = {context: _best_by_itself(ways) for context, ways in contexts.items()}
     turns, lines = list[_Turn](), dict[int, Line]()
     for _ in range(ROUNDS):
         for context in sorted(contexts, key=lambda one: -own[one].told):  # who has seen most goes first
             ways, alone = contexts[context], own[context]
-            line, told = _best_of(ways, turns, plain)
+            line, told = _best_of(ways, turns, nothing)
             if alone.way is not None and told < SHARED * alone.told:
                 turns.append(_Turn(alone.way[1]))
                 line = Line(alone.way[0], len(turns) - 1, alone.way[1])
@@ -247,13 +242,13 @@ def _by_itself(pairs: Pairs) -> tuple[int, int]:
     return sum(max(most[shape] - LETTER, 0) for shape in alike), times.total() - most.total()
 
 
-def _best_of(ways: Ways, turns: Sequence[_Turn], plain: int) -> tuple[Line | None, int]:
+def _best_of(ways: Ways, turns: Sequence[_Turn], nothing: int) -> tuple[Line | None, int]:
     """Return the line that what came of what agrees with best, None: with none, and what the cells count that it tells.
 
     Where letters come, it is they that must agree.
     """
     best, found, tells = 0.0, None, 0
-    least = min(AGREE, max(_letters(pairs, plain) for pairs in ways.values()))
+    least = min(AGREE, max(_letters(pairs, nothing) for pairs in ways.values()))
     for number, turn in enumerate(turns):
         for (down, reads), pairs in ways.items():
             if reads != turn.reads:
@@ -262,14 +257,14 @@ def _best_of(ways: Ways, turns: Sequence[_Turn], plain: int) -> tuple[Line | Non
             right = Counter({pair: count for pair, count in told.items() if pair[1] == turn.table[pair[0]]})
             good, wrong = right.total(), told.total() - right.total()
             worth = (good - WORSE * wrong) * FEWER**reads
-            if _letters(right, plain) >= least and good >= SURE * (good + wrong) and worth > best:
+            if _letters(right, nothing) >= least and good >= SURE * (good + wrong) and worth > best:
                 best, found, tells = worth, Line(down, number, reads), good
     return found, tells
 
 
-def _letters(pairs: Pairs, plain: int) -> int:
+def _letters(pairs: Pairs, nothing: int) -> int:
     """Return what cells count that turned into more than one colour."""
-    return sum(count for (_, outcome), count in pairs.items() if outcome != plain)
+    return sum(count for (_, outcome), count in pairs.items() if outcome != nothing)
 
 
 def _write(tables: dict[str, NDArray[Any]], turns: Sequence[_Turn], shapes: dict[int, NDArray[np.uint8]]) -> None:

@@ -9,9 +9,8 @@ import numpy as np
 
 from dreamloop.model.dataset import Episode
 from dreamloop.model.learn_letters import Example
-from dreamloop.model.mosaic_cells import to_cells
+from dreamloop.model.mosaic_cells import MARKS, to_cells
 from dreamloop.model.mosaic_known import Known
-from dreamloop.model.mosaic_letters import BEGIN
 from dreamloop.model.mosaic_moments import Eyes
 from dreamloop.model.mosaic_pile import Pile
 from dreamloop.model.mosaic_player import MosaicPlayer, Palette
@@ -27,26 +26,24 @@ class Reader:
         """Return the examples of an episode."""
         palette, found = Palette(self.eyes.learnt["palette"]), list[Example]()
         player = MosaicPlayer(self.eyes.config, None, Known(self.eyes.learnt))
-        first = len(episode[0]) * int(np.random.SeedSequence(list(episode[1].tobytes()[-4096:])).generate_state(1)[0])
         for tick, (frame, action) in enumerate(zip(episode[0], episode[1], strict=True)):
             player.act(action)
-            before = player.layers.still()
-            player.show(to_cells(palette.numbers(frame), self.eyes.config.cell))
-            found += _written_anew(before, player.layers, first + tick)
+            cells = to_cells(palette.numbers(frame), self.eyes.config.cell)
+            before = player.layers.still() if (cells != player.memory.now).any() else None
+            player.show(cells)
+            found += [] if before is None else _written_anew(before, player.layers, tick)
         return found
 
 
 def _written_anew(before: Pile, after: Pile, when: int) -> list[Example]:
     """Return the layers that lie as they did, and begin otherwise, as far as they are seen."""
     found = list[Example]()
-    if (before.now == after.now).all():
-        return found
     for k in np.flatnonzero((before.level > 0) & (after.level > 0) & (before.rects == after.rects).all(1)):
         y, x, h, w = after.rects[k].tolist()
         inside = (slice(y, y + h), slice(x, x + w))
         seen = (before.owner[inside] == k) & (after.owner[inside] == k)
         example = Example(before.contents[k, :h, :w], after.contents[k, :h, :w].copy(), seen, when)
         begins, then = example.begins(after.none)
-        if seen[0, :BEGIN].all() and begins and then and begins != then:
+        if seen[0, :MARKS].all() and begins and then and begins != then:
             found.append(example)
     return found

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+MARKS = 4  # cells at the beginning of the top row that a thing is known by
+
 
 def to_cells(picture: NDArray[Any], cell: int) -> NDArray[Any]:
     """Cut pictures (..., h, w) into cells (..., rows, columns, cell * cell)."""
@@ -48,6 +50,16 @@ def turned(contents: NDArray[np.uint8], cast: NDArray[np.uint8]) -> NDArray[np.u
 def moves_of(cast: NDArray[np.uint8]) -> NDArray[np.bool_]:
     """Return which colours (colours,) a cast turns into others."""
     return np.asarray((cast != len(cast)) & (cast != np.arange(len(cast))))
+
+
+def ink_of(contents: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """Return which pixels are of another colour than most of ``contents`` are."""
+    return np.asarray(contents != np.bincount(contents.ravel(), minlength=1).argmax())
+
+
+def plain(contents: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """Return which contents (..., pixels) are of one colour."""
+    return np.asarray((contents == contents[..., :1]).all(-1))
 
 
 def shares(contents: NDArray[np.uint8], none: int) -> NDArray[np.float64]:

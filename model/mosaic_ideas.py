@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from dreamloop.model.layers import Linear
-from dreamloop.model.mosaic_known import MARKS
+from dreamloop.model.mosaic_cells import MARKS
 from dreamloop.model.mosaic_layers import FACTS
 
 if TYPE_CHECKING:

@@ -12,12 +12,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from dreamloop.model.mosaic_cells import factors, moves_of, shares, signs, turned
+from dreamloop.model.mosaic_cells import MARKS, factors, moves_of, shares, signs, turned
 from dreamloop.model.mosaic_letters import Letters, empty_letters
 from dreamloop.model.mosaic_rules import Rules, empty_rules
 from dreamloop.model.mosaic_strokes import Strokes, empty_strokes
 
-MARKS = 4  # cells at the beginning of the top row that a thing is known by
 TELLING = 3  # of them that must differ: a bare desktop begins nothing
 PARTS = 2  # rows of which runs must be seen of what is known by them
 SIZES, APPEARANCES, CASTS, GROUNDS, TURNS = 768, 160, 64, 16, 16  # of each that can be known

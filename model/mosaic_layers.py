@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from dreamloop.model.mosaic_cells import moves_of, shares, shift, signs, turned
-from dreamloop.model.mosaic_known import FEW, MARKS, Appearance, Known
+from dreamloop.model.mosaic_cells import MARKS, moves_of, shares, shift, signs, turned
+from dreamloop.model.mosaic_known import FEW, Appearance, Known
 from dreamloop.model.mosaic_pile import APPEAR, CARRY, CAST, HIDE, KINDS, LEAP, NEW_ONE, RAISE, Idea, Pile, Rect
 from dreamloop.model.mosaic_rewriting import turning, write_anew
 
@@ -147,18 +147,19 @@ class Layers(Pile):
             return
         ideas = self.ideas(moved)
         true, changed = self._explain(shown, ideas), shown != self.now
-        before = self.compose() if self.known.grows and changed.sum() >= LARGE else None
-        anew = turning(self, cells) if changed.sum() >= LARGE else set()
+        many = changed.sum() >= LARGE
+        before = self.compose() if self.known.grows and many else None
+        anew = turning(self, cells) if many else set()
         written = self.still() if anew else None
         first, seen = self.front, self.owner == self.front
         if true >= 0:
             self._apply(ideas[true], cells, tick)
             if ideas[true].kind in (CARRY, *range(LEAP, KINDS)) and (shown != self.now).sum() <= UNSURE * changed.sum():
                 self.sure[ideas[true].layer] = True
-        if changed.sum() >= LARGE:
+        if many:
             self._recognise(cells, shown, changed, tick, true < 0 or ideas[true].kind == APPEAR)
         self._rest(cells, shown, moved, step, tick, true >= 0)
-        if changed.sum() >= LARGE:
+        if many:
             self._leave(cells, shown, changed, tick)
             self._guess_ground()
         if written is not None:

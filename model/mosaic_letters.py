@@ -13,11 +13,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from dreamloop.model.mosaic_cells import factors
+from dreamloop.model.mosaic_cells import MARKS, factors, ink_of, plain
 
 LINES, LETTERS, SHAPES = 1024, 4096, 2048  # of each that can be known
 SURE = 0.9  # share of the cells of a line, or of the times of a turn, that must be as it says
-BEGIN = 4  # cells that a layer is known by
 COLOURS = 8  # of a cell, and of another; where there are more, they have no shape
 NO_LINE = 0  # number of a context
 
@@ -55,7 +54,9 @@ class Letters:
         self.none, self.shapes = none, shapes
         known = [tuple(row) for row in lines.tolist() if row[0] != NO_LINE]
         self.lines = {context: Line(*line) for context, *line in known if line[2]}
-        self.after = {begins: (then, way) for begins, then, way, reads in known if not reads}
+        self.after: dict[int, tuple[int, int | None]] = {
+            begins: (then, way) for begins, then, way, reads in known if not reads
+        }
         used = letters[letters[:, 0] != 0]
         self._letters = used[used[:, 0].argsort()]
 
@@ -70,13 +71,12 @@ class Letters:
             top: (cells, pixels) its top row.
             size: its height and width.
         """
-        begins = begin_of(top, size, self.none)
-        return self.after[begins][1] if begins in self.after else None
+        return self.after.get(begin_of(top, size, self.none), (0, None))[1]
 
-    def turns(self, before: Cells, after: Cells, size: tuple[int, int]) -> bool:
-        """Say whether what is written in a layer of a size turns when its top row (cells, pixels) becomes another."""
-        begins = begin_of(before, size, self.none)
-        return begins in self.after and self.after[begins][0] == begin_of(after, size, self.none)
+    def turns(self, before: Cells, after: Cells, size: tuple[int, int]) -> int | None:
+        """Return the way in which what is written in a layer of a size turns when its top row (cells, pixels) does."""
+        then, way = self.after.get(begin_of(before, size, self.none), (0, None))
+        return way if then == begin_of(after, size, self.none) else None
 
     def anew(self, cells: Cells) -> Cells:
         """Return a layer (rows, columns, pixels) as it is written anew; ``none`` in cells of which that is not known.
@@ -92,7 +92,7 @@ class Letters:
             line = self.lines.get(context_of(begins, row, last))
             if line is not None and row + line.down >= 0 and row + line.down + line.reads <= len(cells):
                 found[row] = self.turned(cells[row + line.down : row + line.down + line.reads], line.turn)
-        still = (found[0] == self.none).all(-1) & (cells[0] == cells[0, :, :1]).all(-1)
+        still = (found[0] == self.none).all(-1) & plain(cells[0])
         found[0, still] = cells[0, still]  # the top row stays where it is: nothing comes where nothing stands
         return found
 
@@ -141,11 +141,10 @@ def shaped_of(cells: Cells, none: int) -> Shaped:
 
 def begin_of(top: Cells, size: tuple[int, int], none: int) -> int:
     """Return a number for how a layer of a size begins (cells, pixels), in whatever colours; 0: it is not known."""
-    marks = top[:BEGIN]
-    if len(marks) < BEGIN or (marks == none).any():
+    marks = top[:MARKS]
+    if len(marks) < MARKS or (marks == none).any():
         return 0
-    ink = marks != np.bincount(marks.ravel()).argmax()
-    parts = np.append(ink.ravel(), np.array(size))
+    parts = np.append(ink_of(marks).ravel(), np.array(size))
     return int(parts.astype(np.int64) @ factors(parts.size)) | 1
 
 

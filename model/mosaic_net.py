@@ -28,8 +28,9 @@ from torch.nn import functional as F
 
 from dreamloop.model.layers import Blocks, Conv, Linear, Shrink, unfold
 from dreamloop.model.mosaic_book import EMPTY, signs
+from dreamloop.model.mosaic_cells import MARKS
 from dreamloop.model.mosaic_ideas import LOUD, NEAR, Ideas, Moment
-from dreamloop.model.mosaic_known import MARKS, TABLES, Known, empty_tables
+from dreamloop.model.mosaic_known import TABLES, Known, empty_tables
 from dreamloop.model.mosaic_layers import FACTS, IDEAS
 from dreamloop.model.mosaic_pile import IN_FRONT, OF_IT, TOLD, UNKNOWN
 from dreamloop.model.mosaic_sprite import CLEAR, SIDE

@@ -14,8 +14,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from dreamloop.model.mosaic_cells import shares, signs, turned
-from dreamloop.model.mosaic_known import MARKS, Appearance, Known
+from dreamloop.model.mosaic_cells import MARKS, shares, signs, turned
+from dreamloop.model.mosaic_known import Appearance, Known
 
 MOST = 12  # layers, the ground aside
 RAISE, HIDE, CARRY, APPEAR, CAST, LEAP = range(6)  # kinds of ideas; to leap are four: left, right, up, down

@@ -163,24 +163,25 @@ class MosaicPlayer:
                 rules[-1][telling.stays] = self.config.colours
         rules += [] if way is None else [known.by_stroke.foretell(way)]
         for told in rules:
-            by_rule = self._open(idea, becomes) & (told[..., 0] != self.config.colours)
-            same = (told == self.memory.now).all(-1)
-            becomes[by_rule] = np.where(same, 0, TOLD)[by_rule] + becomes[by_rule] // IN_FRONT * IN_FRONT
-            cells[by_rule] = np.where(same[..., None], self.config.colours, told)[by_rule]
-        self._write_anew(idea, cells, becomes)
+            self._put(told, cells, becomes, self._open(idea, becomes))
+        if idea is None or idea.kind == CAST:  # all lies where it did
+            shows = becomes % IN_FRONT == TOLD
+            ways = turning(self.layers, np.where(shows[..., None], cells, self.memory.now)) if shows.any() else set()
+            if ways:
+                self._put(seen_anew(self.layers, ways), cells, becomes)
         return cells, becomes
 
-    def _write_anew(self, idea: Idea | None, cells: NDArray[np.uint8], becomes: NDArray[np.uint8]) -> None:
-        """Put into what is foreseen how lines are written anew, if layers are foreseen to begin in other letters."""
-        told, now = becomes % IN_FRONT == TOLD, self.memory.now
-        ways = (
-            turning(self.layers, np.where(told[..., None], cells, now)) if idea is None or idea.kind == CAST else set()
-        )
-        if ways:
-            anew = seen_anew(self.layers, ways)
-            known, same = anew[..., 0] != self.config.colours, (anew == now).all(-1)
-            becomes[known] = np.where(same, 0, TOLD)[known] + becomes[known] // IN_FRONT * IN_FRONT
-            cells[known] = np.where(same[..., None], self.config.colours, anew)[known]
+    def _put(
+        self,
+        told: NDArray[np.uint8],
+        cells: NDArray[np.uint8],
+        becomes: NDArray[np.uint8],
+        open_: NDArray[np.bool_] | bool = True,
+    ) -> None:
+        """Put what is told (rows, columns, pixels), if anything is, into what is foreseen, where that is ``open_``."""
+        known, same = open_ & (told[..., 0] != self.config.colours), (told == self.memory.now).all(-1)
+        becomes[known] = np.where(same, 0, TOLD)[known] + becomes[known] // IN_FRONT * IN_FRONT
+        cells[known] = np.where(same[..., None], self.config.colours, told)[known]
 
     def foresee(self, idea: Idea | None, telling: Telling | None = None) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
         """Return the cells (rows, columns, pixels) that are to be shown, if an idea is believed, and which are sure.

@@ -8,11 +8,8 @@ written meanwhile: larger letters leave no room for all lines.
 import numpy as np
 from numpy.typing import NDArray
 
-from dreamloop.model.mosaic_cells import factors, signs
-from dreamloop.model.mosaic_letters import BEGIN
+from dreamloop.model.mosaic_cells import MARKS, factors, signs
 from dreamloop.model.mosaic_pile import NEW_ONE, Pile
-
-NO_WAY = -1
 
 Cells = NDArray[np.uint8]
 
@@ -25,12 +22,12 @@ def turning(pile: Pile, cells: Cells) -> set[int]:
     letters, found = pile.known.by_letter, set[int]()
     for k in np.flatnonzero(pile.level) if len(letters) else ():
         y, x, h, w = pile.rects[k].tolist()
-        top = (slice(y, y + 1), slice(x, x + BEGIN))
-        if w < BEGIN or (pile.owner[top] != k).any() or (cells[top] == pile.contents[k, :1, :BEGIN]).all():
+        top = (slice(y, y + 1), slice(x, x + MARKS))
+        if w < MARKS or (pile.owner[top] != k).any() or (cells[top] == pile.contents[k, :1, :MARKS]).all():
             continue
-        if letters.turns(pile.contents[k, 0, :w], cells[y, x : x + w], (h, w)):
-            found.add(_way(pile, int(k)))
-    return found - {NO_WAY}
+        way = letters.turns(pile.contents[k, 0, :w], cells[y, x : x + w], (h, w))
+        found |= set() if way is None else {way}
+    return found
 
 
 def seen_anew(pile: Pile, ways: set[int]) -> Cells:
@@ -56,10 +53,7 @@ def write_anew(pile: Pile, before: Pile, ways: set[int]) -> None:
             continue
         y, x, h, w = pile.rects[k].tolist()
         new = _anew(before, k, ways) if k else _labels(before, ways)
-        hidden = np.ones((h, w), np.bool_)
-        if pile.level[k] or not k:
-            hidden = pile.owner[y : y + h, x : x + w] != k
-        known = hidden & (new[..., 0] != pile.none)
+        known = (pile.owner[y : y + h, x : x + w] != k) & (new[..., 0] != pile.none)
         pile.contents[k, :h, :w][known] = new[known]
         if k:
             pile.past[k, :h, :w] = before.contents[k, :h, :w]
@@ -67,11 +61,10 @@ def write_anew(pile: Pile, before: Pile, ways: set[int]) -> None:
     pile.refresh()
 
 
-def _way(pile: Pile, k: int) -> int:
-    """Return the way in which what is written in a layer can turn."""
+def _way(pile: Pile, k: int) -> int | None:
+    """Return the way in which what is written in a layer can turn, None: in none."""
     h, w = pile.rects[k, 2:].tolist()
-    way = pile.known.by_letter.way(pile.contents[k, 0, :w], (h, w)) if h else None
-    return NO_WAY if way is None else way
+    return pile.known.by_letter.way(pile.contents[k, 0, :w], (h, w))
 
 
 def _anew(pile: Pile, k: int, ways: set[int]) -> Cells:

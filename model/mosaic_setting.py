@@ -5,10 +5,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from dreamloop.model.mosaic_cells import factors, shares
+from dreamloop.model.mosaic_cells import MARKS, factors, ink_of, shares
 from dreamloop.model.mosaic_contexts import Setting
 from dreamloop.model.mosaic_hand import controls, is_begun
-from dreamloop.model.mosaic_known import MARKS
 from dreamloop.model.mosaic_pile import APPEAR, CAST, NEW_ONE, Idea, Pile
 
 if TYPE_CHECKING:
@@ -128,7 +127,7 @@ def deed_of(
 
 def _form(top: NDArray[np.uint8]) -> int:
     """Return a number for how a layer begins (cells, pixels), in whatever colours."""
-    ink = top != np.bincount(top.ravel(), minlength=1).argmax()
+    ink = ink_of(top)
     return int(ink.ravel() @ factors(ink.size)) if ink.size else 0
 
 

@@ -33,6 +33,8 @@ from dreamloop.model.world_model import Action, Frame
 from dreamloop.runtime.world import World, load_world
 
 EPISODE_TICKS = 1050  # 30 seconds of Doom
+SHORT_TICKS = 220  # of an episode where many places tell more than long plays
+BARE = {"bare": True}  # options of a simulator that shows no pointer
 # Frames (t, h, w, 3), actions (t, a), poses (t, 4), and distances where the simulator tells them.
 Episode = tuple[NDArray[np.uint8], NDArray[np.float32], NDArray[np.float32], *tuple[NDArray[Any], ...]]
 RecordedEpisode = tuple[NDArray[np.uint8], NDArray[np.float32]]  # (t, h, w, 3), (t, a)

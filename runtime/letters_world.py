@@ -17,13 +17,11 @@ from dreamloop.model.mosaic_moments import Eyes
 from dreamloop.model.mosaic_net import MosaicNet
 from dreamloop.model.taught import fill_rest, weights_of
 from dreamloop.runtime.clock import Clock, SystemClock
-from dreamloop.runtime.collect import episodes
+from dreamloop.runtime.collect import BARE, SHORT_TICKS, episodes
 from dreamloop.runtime.places import taught_file
 from dreamloop.runtime.world import World
 
 TAUGHT = ("lines", "letters", "shapes")
-TICKS = 220  # of an episode: many desks tell more than long plays
-BARE = {"bare": True}  # pictures without the pointer
 
 
 def train_letters(
@@ -33,7 +31,7 @@ def train_letters(
     out: Path | None = None,
     *,
     held_out: int = 24,
-    ticks: int = TICKS,
+    ticks: int = SHORT_TICKS,
     workers: int = 0,
     seed: int = 0,
     clock: Clock | None = None,
@@ -66,7 +64,8 @@ def train_letters(
     }
     examples, played, begun_s = list[Example](), 0, clock.now_s()
     for found in episodes(world, seed, **options):
-        examples, played = examples + found, played + 1
+        examples += [one._replace(when=(ticks + 1) * played + one.when) for one in found]
+        played += 1
         share = (clock.now_s() - begun_s) / max(60 * minutes, 1e-9)
         progress("looking at play", min(share, 1.0))
         if share >= 1.0:

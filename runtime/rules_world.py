@@ -19,13 +19,12 @@ from dreamloop.model.mosaic_moments import Eyes
 from dreamloop.model.mosaic_net import MosaicNet
 from dreamloop.model.taught import fill_rest, weights_of
 from dreamloop.runtime.clock import SystemClock
-from dreamloop.runtime.collect import Pool, episodes
+from dreamloop.runtime.collect import SHORT_TICKS, Pool, episodes
 from dreamloop.runtime.places import taught_file
 from dreamloop.runtime.world import World, load_world
 
 COUNTED = ("rules", "outcomes", "strokes")  # from nothing
 TAUGHT = (*COUNTED, "places", "looks")  # and what goes on from what the checkpoint knows
-TICKS = 220  # of an episode: many desks tell more than long plays
 FORMAT = 2  # another one where the code that follows sees the same play differently
 TURNS = 5  # times that what was counted is written down
 
@@ -36,7 +35,7 @@ def train_rules(
     start: Path | None = None,
     out: Path | None = None,
     *,
-    ticks: int = TICKS,
+    ticks: int = SHORT_TICKS,
     workers: int = 0,
     seed: int = 0,
     progress: Callable[[str, float], None] = lambda what, share: None,

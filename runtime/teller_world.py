@@ -29,14 +29,12 @@ from dreamloop.model.teller_lessons import Shelf, Watcher
 from dreamloop.model.train_teller import TellerTraining, teach_teller, teller_figures
 from dreamloop.model.world_model import Card
 from dreamloop.runtime.clock import Clock, SystemClock
-from dreamloop.runtime.collect import episodes
+from dreamloop.runtime.collect import BARE, SHORT_TICKS, episodes
 from dreamloop.runtime.measured_on import hardware
 from dreamloop.runtime.places import taught_file
 from dreamloop.runtime.world import World
 
 TAUGHT = ("teller",)
-TICKS = 220  # of an episode: many desks tell more than long plays
-BARE = {"bare": True}  # pictures without the pointer
 BLOCKS = 6  # of attention
 FIRST = 2000  # tellings, or a full shelf, with which teaching begins
 ROOM = 4e9  # bytes that play which waits to be looked at may take
@@ -52,7 +50,7 @@ def train_teller(
     batch: int = 0,
     shelf: int = 0,
     held_out: int = 24,
-    ticks: int = TICKS,
+    ticks: int = SHORT_TICKS,
     device: str = "auto",
     workers: int = 0,
     seed: int = 0,

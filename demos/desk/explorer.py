@@ -82,11 +82,12 @@ class Explorer:
 
     def _live(self) -> Acts:
         names = [*HABITS, *(name for name in self.habits if name not in HABITS)]
-        weights = np.array([self.habits.get(name, HABITS[name][0] if name in HABITS else 0.0) for name in names])
+        known = HABITS | DRILLS
+        weights = np.array([self.habits.get(name, known[name][0]) for name in names])
         weights = weights * np.exp(self.rng.normal(0, LIKING, len(weights)))
         while True:
-            name = str(self.rng.choice(names, p=weights / weights.sum()))
-            yield from (HABITS[name][1] if name in HABITS else DRILLS[name])(self)
+            habit = known[str(self.rng.choice(names, p=weights / weights.sum()))][1]
+            yield from habit(self)
             if self.rng.random() < 0.5:
                 yield from self.wait(1, 12)
 
@@ -384,13 +385,13 @@ HABITS: dict[str, tuple[float, Callable[[Explorer], Acts]]] = {
     "wander": (0.10, Explorer.wander),
     "idle": (0.05, Explorer.idle),
 }
-DRILLS: dict[str, Callable[[Explorer], Acts]] = {
-    "resize": Explorer.resize,
-    "type_blindly": Explorer.type_blindly,
-    "add_up": Explorer.add_up,
+DRILLS: dict[str, tuple[float, Callable[[Explorer], Acts]]] = {  # of who practises alone
+    "resize": (0.6, Explorer.resize),
+    "type_blindly": (0.06, Explorer.type_blindly),
+    "add_up": (0.3, Explorer.add_up),
 }
 PRACTICE = {
     **{"write": 0.34, "erase": 0.14, "calculate": 0.14, "set_up": 0.18, "hide": 0.12, "paint": 0.05},
     **{"drag": 0.04, "wander": 0.0, "idle": 0.02, "intend": 0.12},
-    **{"resize": 0.6, "type_blindly": 0.06, "add_up": 0.3},
+    **{name: weight for name, (weight, _) in DRILLS.items()},
 }

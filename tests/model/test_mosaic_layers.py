@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from dreamloop.model.mosaic_cells import shift, signs
-from dreamloop.model.mosaic_known import MARKS, MET, VOTES, Known, beginnings, empty_tables
+from dreamloop.model.mosaic_cells import MARKS, shift, signs
+from dreamloop.model.mosaic_known import MET, VOTES, Known, beginnings, empty_tables
 from dreamloop.model.mosaic_layers import FACTS, IDEAS, Layers, densest
 from dreamloop.model.mosaic_pile import APPEAR, CARRY, CAST, HIDE, LEAP, OF_IT, RAISE, TOLD, UNKNOWN, Idea
 

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import torch
 
+from dreamloop.model.mosaic_cells import MARKS
 from dreamloop.model.mosaic_config import mosaic_config
 from dreamloop.model.mosaic_ideas import NEAR
-from dreamloop.model.mosaic_known import MARKS
 from dreamloop.model.mosaic_layers import FACTS
 from dreamloop.model.mosaic_moments import Eyes, Moments
 from dreamloop.model.mosaic_net import MosaicConfig, MosaicNet
