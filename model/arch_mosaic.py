@@ -22,7 +22,7 @@ from dreamloop.model.mosaic_config import mosaic_config
 from dreamloop.model.mosaic_hand import is_begun
 from dreamloop.model.mosaic_ideas import believe
 from dreamloop.model.mosaic_net import MosaicNet
-from dreamloop.model.mosaic_pile import Idea
+from dreamloop.model.mosaic_pile import Dreamed, Idea
 from dreamloop.model.mosaic_player import MosaicPlayer, Palette, stack, stack_moments
 from dreamloop.model.mosaic_sprite import Sprite
 from dreamloop.model.mosaic_telling import Telling, heed, tell
@@ -84,9 +84,9 @@ class MosaicModel:
         started_s = time.perf_counter()
         for one, action in zip(self.known, actions, strict=True):
             one.act(action)
-        cells = self._draw()
-        for one, picture in zip(self.known, cells, strict=True):
-            one.show(picture)
+        cells, ideas = self._draw()
+        for one, picture, idea in zip(self.known, cells, ideas, strict=True):
+            one.show(picture, Dreamed(idea))
         for player in range(self.players):
             self._forget(player)
         self.ticks = [tick + 1 for tick in self.ticks]
@@ -115,14 +115,14 @@ class MosaicModel:
         return {"dynamics_ms": self.step_ms, "memory_bytes": memory, "cells_drawn": float(self.drawn_cells)}
 
     @torch.inference_mode()
-    def _draw(self) -> NDArray[np.uint8]:
-        """Return the next cells (n, rows, columns, pixels) of all players."""
+    def _draw(self) -> tuple[NDArray[np.uint8], list[Idea | None]]:
+        """Return the next cells (n, rows, columns, pixels) of all players, and the ideas that were believed."""
         told = self._told()
         ideas = self._ideas(told)
         foreseen = [one.foresee(idea, telling) for one, idea, telling in zip(self.known, ideas, told, strict=True)]
         cells, sure = (np.stack(parts) for parts in zip(*foreseen, strict=True))
         self.drawn_cells = 0
-        return cells if sure.all() else np.where(sure[..., None], cells, self._drawn(ideas))
+        return cells if sure.all() else np.where(sure[..., None], cells, self._drawn(ideas)), ideas
 
     def _told(self) -> list[Telling | None]:
         """Return what the teller says of every player, None where nothing is begun or there is no teller."""

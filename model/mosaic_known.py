@@ -181,7 +181,7 @@ class Known:
             not (self.grows or self.counts_rules)
             or h * w > CELLS
             or len(set(top.tolist())) < TELLING
-            or self._is_behind(cells[0])
+            or self.is_behind(cells[0])
         ):
             return
         place, cells = (beginning(top), y, x, h, w), cells.reshape(h * w, -1)
@@ -258,7 +258,7 @@ class Known:
         back[chosen[moved]] = moved
         return chosen, back
 
-    def _is_behind(self, top: NDArray[np.uint8]) -> bool:
+    def is_behind(self, top: NDArray[np.uint8]) -> bool:
         """Say whether a top row (cells, pixels) is in the colours of a layer that is not in front.
 
         Whatever colour it had in front, there it has the same: several colours turn into that, or it turns into none.

@@ -14,7 +14,21 @@ from numpy.typing import NDArray
 
 from dreamloop.model.mosaic_cells import MARKS, moves_of, shares, shift, signs, turned
 from dreamloop.model.mosaic_known import FEW, Appearance, Known
-from dreamloop.model.mosaic_pile import APPEAR, CARRY, CAST, HIDE, KINDS, LEAP, NEW_ONE, RAISE, Idea, Pile, Rect
+from dreamloop.model.mosaic_pile import (
+    APPEAR,
+    CARRY,
+    CAST,
+    HIDE,
+    KINDS,
+    LEAP,
+    LOOSE,
+    NEW_ONE,
+    RAISE,
+    Dreamed,
+    Idea,
+    Pile,
+    Rect,
+)
 from dreamloop.model.mosaic_rewriting import turning, write_anew
 
 IDEAS = 64  # at most
@@ -22,6 +36,7 @@ FACTS = KINDS + 25  # numbers that are known of an idea
 LARGE = 6  # cells; where fewer change, an idea must explain them all to have come true
 CLEAR = 4.0  # how much better than nothing it must explain them
 MOSTLY = 0.35  # share of the cells that change that it must explain, if it says that something appears
+PRESSED = 0.25  # how much better it explains them if it is of what is pressed: of two that look alike, that one
 FRESH = 0.75  # share of a rectangle's cells that change where something appears
 GONE = 0.6  # share of what is seen of a layer that must change, for it to be no longer there
 NEW = 10.0  # how many more cells than not must change in a rectangle to make it a layer
@@ -50,9 +65,13 @@ class Layers(Pile):
     # --- what may happen ---
 
     def press(self, row: int, column: int) -> None:
-        """Remember what is pressed."""
+        """Remember what is pressed; if that is no layer, where: one may be found there."""
         layer = int(self.owner[row, column])
-        self.grip[:] = layer, *self.rects[layer, :2]
+        self.grip[:] = (layer, *self.rects[layer, :2]) if layer else (0, row, column)
+
+    def let_go(self) -> None:
+        """Hold nothing any more."""
+        self.grip[:] = LOOSE
 
     def ideas(self, moved: NDArray[np.int64]) -> list[Idea]:
         """Return what may happen, in an order that never changes.
@@ -64,7 +83,7 @@ class Layers(Pile):
         found = [Idea(RAISE, int(k), *self.rects[k, :2].tolist()) for k in used if k != front]
         found += [Idea(HIDE, int(k), *self.rects[k, :2].tolist()) for k in used if self.level[k]]
         held = int(self.grip[0])
-        if held and self.level[held] and moved.any():
+        if held and self.level[held]:
             found.append(self._moved(CARRY, held, int(self.grip[1] + moved[1]), int(self.grip[2] + moved[0])))
         if front:
             y, x = self.rects[front, :2].tolist()
@@ -135,33 +154,50 @@ class Layers(Pile):
         """Return the number of the idea that came true with a picture (rows, columns, pixels), -1: none did."""
         return self._explain(self._signs_of(cells), ideas)
 
-    def show(self, cells: NDArray[np.uint8], moved: NDArray[np.int64], step: NDArray[np.int64], tick: int) -> None:
+    def show(
+        self,
+        cells: NDArray[np.uint8],
+        moved: NDArray[np.int64],
+        step: NDArray[np.int64],
+        tick: int,
+        dreamed: Dreamed | None = None,
+    ) -> None:
         """Take the picture of a tick.
 
         Args:
             moved: as in :meth:`ideas`.
             step: cells (across, down) of it in this tick.
+            dreamed: what was believed when the picture was dreamed; None: it is a true one.
         """
         shown = self._signs_of(cells)
         if (shown == self.now).all():
             return
         ideas = self.ideas(moved)
-        true, changed = self._explain(shown, ideas), shown != self.now
+        changed, owner = shown != self.now, self.owner
+        believed = dreamed.idea if dreamed is not None else None
+        true = self._explain(shown, ideas) if believed is None else ideas.index(believed)
         many = changed.sum() >= LARGE
         before = self.compose() if self.known.grows and many else None
         anew = turning(self, cells) if many else set()
         written = self.still() if anew else None
-        first, seen = self.front, self.owner == self.front
+        first, seen, tops = self.front, self.owner == self.front, self._turned()[2]
         if true >= 0:
             self._apply(ideas[true], cells, tick)
             if ideas[true].kind in (CARRY, *range(LEAP, KINDS)) and (shown != self.now).sum() <= UNSURE * changed.sum():
                 self.sure[ideas[true].layer] = True
         if many:
             self._recognise(cells, shown, changed, tick, true < 0 or ideas[true].kind == APPEAR)
-        self._rest(cells, shown, moved, step, tick, true >= 0)
-        if many:
+        self._grasp(moved)
+        left = (owner == ideas[true].layer) & (self.owner != owner) if true >= 0 and ideas[true].kind != CAST else None
+        tears = step if true < 0 and dreamed is None else np.zeros_like(step)
+        appears = not (step.any() or anew) and dreamed is None
+        self._rest(cells, shown, moved, tears, tick, (changed if left is None else changed & ~left) & appears)
+        if many and believed is None:
             self._leave(cells, shown, changed, tick)
+        if many:
             self._guess_ground()
+        if first in tops and self.level[first] and self.front != first:
+            self._turn_hidden(first, *tops[first])
         if written is not None:
             write_anew(self, written, anew)
         self._teach()
@@ -181,18 +217,23 @@ class Layers(Pile):
         moved: NDArray[np.int64],
         step: NDArray[np.int64],
         tick: int,
-        explained: bool,
+        may_appear: NDArray[np.bool_],
     ) -> None:
-        """Take in what no idea explains."""
+        """Take in what no idea explains.
+
+        Args:
+            step: as it is given to :meth:`show`, zero where nothing may be torn off.
+            may_appear: (rows, columns) cells that may be of something that appeared, and not only been uncovered.
+        """
         rest = shown != self.now
         many = int((rest & (self.now != 0)).sum())  # the others were not known
         if many > rest.size // 2:
             self._recast(cells)
         elif many >= NEW:
-            rect = self._torn(shown, rest, step) if step.any() and not explained else None
+            rect = self._torn(shown, rest, step) if step.any() else None
             if rect is not None:
                 self._tear(rect, cells, moved, step, tick)
-            elif not step.any() and (rect := self._appeared(rest & (self.now != 0))) is not None:
+            elif (rect := self._appeared(rest & (self.now != 0) & may_appear, shown)) is not None:
                 self._unknow_still(rect, rest)
                 self._add(rect, cells, tick)
             rest = shown != self.now
@@ -212,7 +253,10 @@ class Layers(Pile):
             anew: nothing but that it appeared may explain it; what is uncovered does not appear.
         """
         (rows, columns), new = self.grid, list[int]()
-        for y, x, h, w in self.known.find(shown):
+        found = self.known.find(shown)
+        for y, x, h, w in sorted(
+            found, key=lambda rect: not self.known.is_behind(cells[rect[0], rect[1] :][: rect[3]])
+        ):
             same = np.flatnonzero((self.rects == (y, x, h, w)).all(1) & (self.level > 0))
             if y + h > rows - self.floor or x + w > columns:
                 continue
@@ -220,7 +264,7 @@ class Layers(Pile):
                 if anew and self.since[same[0]] == tick:  # as an idea had it
                     self._vote(cells, shown, changed, y, x, h, w)
                 continue
-            for k in np.flatnonzero((self.rects[:, :2] == (y, x)).all(1) & (self.level > 0)):
+            for k in np.flatnonzero((self.rects[:, :2] == (y, x)).all(1) & (self.level > 0) & ~self.sure):
                 self._drop(int(k))
             self._unknow_still(np.array([y, x, h, w]), changed)
             above = self._above(cells, shown, y, x, h, w)
@@ -285,6 +329,12 @@ class Layers(Pile):
                 look = np.concatenate([turned(look[:1], turn[0]), look[1:]])
         self.contents[k, :h, :w][unseen] = look[unseen]
         self._signs[k, :h, :w][unseen] = signs(look[unseen], self.none)
+
+    def _turn_hidden(self, k: int, top: NDArray[np.uint8], told: NDArray[np.int64]) -> None:
+        """Let what is hidden of a top row turn as ``top`` (and its signs) did: it is not in front any more."""
+        y, x, _, w = self.rects[k].tolist()
+        hidden = (self.owner[y, x : x + w] != k) & (self._signs[k, 0, :w] != 0)
+        self.contents[k, 0, :w][hidden], self._signs[k, 0, :w][hidden] = top[:w][hidden], told[:w][hidden]
 
     def _unknow_still(self, rect: Rect, changed: NDArray[np.bool_]) -> None:
         """Forget what was taken for what lies beneath a new layer, if most of that was there already."""
@@ -374,8 +424,11 @@ class Layers(Pile):
         count, best = int(changed.sum()), -1
         much = count > changed.size // 2
         titles = self._titles(changed)
+        pressed = int(self.grip[0])
         scores = [
-            self._fits(idea, shown, changed) + (titles.get(idea.layer, 0.0) if idea.kind == RAISE else 0.0)
+            self._fits(idea, shown, changed)
+            + PRESSED * (idea.kind in (RAISE, HIDE) and idea.layer == pressed > 0)
+            + (titles.get(idea.layer, 0.0) if idea.kind == RAISE else 0.0)
             if idea.kind == CAST or not much  # no layer fills most of a picture
             else -1.0
             for idea in ideas
@@ -386,7 +439,17 @@ class Layers(Pile):
             if ideas[best].kind == APPEAR:
                 least = max(CLEAR, MOSTLY * count) if count >= LARGE else np.inf
             best = best if scores[best] >= least else -1
+        if best >= 0 and ideas[best].kind in (RAISE, HIDE) and self._found_worth(shown, changed) > scores[best]:
+            return -1
         return best
+
+    def _found_worth(self, shown: NDArray[np.int64], changed: NDArray[np.bool_]) -> float:
+        """Return how many cells it would explain at most that something came to the front that is no layer yet."""
+        worth = 0.0
+        for y, x, h, w in self.known.find(shown):
+            if changed[y, x : x + MARKS].any() and not (self.rects == (y, x, h, w)).all(1).any():
+                worth = max(worth, 0.5 * (MARKS + float(changed[y : y + h, x : x + w].sum())))
+        return worth
 
     def _fits(self, idea: Idea, shown: NDArray[np.int64], changed: NDArray[np.bool_]) -> float:
         """Return how many cells an idea explains, less those that it is wrong about."""
@@ -413,11 +476,11 @@ class Layers(Pile):
                 found[int(k)] = max(0.5 * float(top.sum()), CLEAR) if still else 0.0
         return found if len(found) <= 2 and self.front in found else {}
 
-    def _appeared(self, rest: NDArray[np.bool_]) -> Rect | None:
+    def _appeared(self, rest: NDArray[np.bool_], shown: NDArray[np.int64]) -> Rect | None:
         """Return the rectangle of cells that changed together, None where there is none worth it."""
         score, rect = densest(np.where(rest, 1.0, -OUTSIDE))
         y, x, h, w = rect
-        if score < NEW or h < 2 or w < 2:
+        if score < NEW or h < 2 or w < 2 or self._is_bare(rect, shown):
             return None
         tops, lows = self.rects[:, :2], self.rects[:, :2] + self.rects[:, 2:]
         if (self.sure & (self.level > 0) & (tops <= (y, x)).all(1) & (lows >= (y + h, x + w)).all(1)).any():
@@ -429,6 +492,15 @@ class Layers(Pile):
             if not top.any() or rest[self.rects[k, 0]][top].mean() < 0.9:
                 return None
         return rect
+
+    def _is_bare(self, rect: Rect, shown: NDArray[np.int64]) -> bool:
+        """Say whether a rectangle shows the ground: what lay there was no layer, and is gone."""
+        y, x, h, w = rect
+        ground = self.known.ground_like(self.contents[0])
+        if ground is None:
+            return False
+        within = (slice(y, y + h), slice(x, x + w))
+        return bool((self._signs_of(ground[within]) == shown[within]).mean() > GONE)
 
     def _torn(self, shown: NDArray[np.int64], rest: NDArray[np.bool_], step: NDArray[np.int64]) -> Rect | None:
         """Return the rectangle, where it lies now, that came along by ``step`` and was no layer yet."""
@@ -467,6 +539,15 @@ class Layers(Pile):
         self._unknow(was)
         k = self._add(rect, cells, tick)
         self.grip[:] = k, y - moved[1], x - moved[0]
+
+    def _grasp(self, moved: NDArray[np.int64]) -> None:
+        """Hold what was found where something was pressed that was no layer then."""
+        layer, row, column = self.grip.tolist()
+        if layer or row < 0:
+            return
+        row, column = row + int(moved[1]), column + int(moved[0])
+        if row < self.grid[0] and column < self.grid[1] and (k := int(self.owner[row, column])):
+            self.grip[:] = k, *(self.rects[k, :2] - moved[::-1])
 
     def _recast(self, cells: NDArray[np.uint8]) -> None:
         """Let colours turn in what is not seen as most pixels of theirs turn in what is."""

@@ -21,6 +21,7 @@ MOST = 12  # layers, the ground aside
 RAISE, HIDE, CARRY, APPEAR, CAST, LEAP = range(6)  # kinds of ideas; to leap are four: left, right, up, down
 KINDS = LEAP + 4
 NEW_ONE = MOST + 1  # where a layer that may appear is put together
+LOOSE = 0, -1, -1  # a grip that holds nothing
 TOLD, UNKNOWN, OF_IT, IN_FRONT = 1, 2, 3, 4  # what becomes of a cell
 
 Rect = NDArray[np.int64]  # y, x, height, width in cells
@@ -34,6 +35,12 @@ class Idea(NamedTuple):
     layer: int  # or the number of what appears, or of the cast
     y: int = 0  # where its corner comes to lie
     x: int = 0
+
+
+class Dreamed(NamedTuple):
+    """What was believed when a picture was dreamed."""
+
+    idea: Idea | None
 
 
 class Pile:
@@ -54,7 +61,9 @@ class Pile:
         self.level = np.zeros(MOST + 2, np.int64)  # the higher, the further in front; 0: not seen
         self.since = np.zeros(MOST + 2, np.int64)  # tick in which each came, went or moved
         self.sure = np.zeros(MOST + 2, np.bool_)  # whose size is no guess
-        self.grip = np.zeros(3, np.int64)  # the layer that was pressed, and where its corner lay then
+        self.grip = np.array(
+            LOOSE
+        )  # the layer that is held, and where its corner lay then; 0: the cell that was pressed
         self.guessed = np.zeros(grid, np.bool_)  # cells of the ground that were never seen
         self.past = np.full_like(self.contents, none)  # what each showed before it was written anew the last time
         self.past_of = np.zeros(MOST + 2, np.int64)  # a number for what it showed then; 0: it never was
@@ -298,7 +307,7 @@ class Pile:
     def _drop(self, k: int) -> None:
         self.rects[k], self.level[k], self.sure[k] = 0, 0, False
         if self.grip[0] == k:
-            self.grip[:] = 0
+            self.grip[:] = LOOSE
         self._rank()
 
     def _free(self) -> int:
@@ -338,7 +347,7 @@ class Pile:
     def forget(self) -> None:
         """Keep nothing but what is seen."""
         cells = self.compose()
-        self.contents[:], self.rects[1:], self.level[:], self.since[:], self.grip[:] = self.none, 0, 0, 0, 0
+        self.contents[:], self.rects[1:], self.level[:], self.since[:], self.grip[:] = self.none, 0, 0, 0, LOOSE
         self.past_of[:] = 0
         self.contents[0] = cells
         self.refresh()

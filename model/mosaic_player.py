@@ -19,7 +19,7 @@ from dreamloop.model.mosaic_known import Known
 from dreamloop.model.mosaic_layers import Facts, Layers
 from dreamloop.model.mosaic_memory import CellMemory
 from dreamloop.model.mosaic_net import AROUND, CARRIED, INKS, MosaicConfig, Seen
-from dreamloop.model.mosaic_pile import CAST, IN_FRONT, MOST, NEW_ONE, TOLD, UNKNOWN, Idea, stays
+from dreamloop.model.mosaic_pile import CAST, IN_FRONT, MOST, NEW_ONE, TOLD, UNKNOWN, Dreamed, Idea, stays
 from dreamloop.model.mosaic_rewriting import seen_anew, turning
 from dreamloop.model.mosaic_setting import cast_contexts, deed_of, places_of, setting_of
 from dreamloop.model.mosaic_sprite import CLEAR, SIDE, Sprite, on_the_way, seen_next, uncover
@@ -97,6 +97,8 @@ class MosaicPlayer:
         """Take the action (a,) of the tick that is about to be drawn."""
         config, stays_down = self.config, self.hand.act(action)
         place = self.places[0]
+        if not self.hand.held(action):
+            self.layers.let_go()
         if config.pointer >= 0 and self.hand.held(action) and not stays_down:
             row, column = (place // config.cell)[::-1].tolist()
             layer = int(self.layers.owner[row, column])
@@ -120,8 +122,11 @@ class MosaicPlayer:
         """Where the pointer is, was a tick ago, and was when its button went down (3, 2), in pixels."""
         return self.hand.places
 
-    def show(self, cells: NDArray[np.uint8]) -> NDArray[np.bool_]:
-        """Take the picture that was drawn, as cells of numbers, and return which cells changed."""
+    def show(self, cells: NDArray[np.uint8], dreamed: Dreamed | None = None) -> NDArray[np.bool_]:
+        """Take the picture that was drawn, as cells of numbers, and return which cells changed.
+
+        ``dreamed``: what was believed, if it is no true picture.
+        """
         way, drawn = self._way(), None
         if self.counts:
             self._learn(cells, way)
@@ -134,7 +139,8 @@ class MosaicPlayer:
         pointed = self.places[0] // self.config.cell
         deed = deed_of(self.config, self.layers, self.actions[-2:], pointed, changed)
         if changed.any():
-            self.layers.show(cells, self.moved // self.config.cell, self.shift // self.config.cell, self.memory.tick)
+            moved, step = self.moved // self.config.cell, self.shift // self.config.cell
+            self.layers.show(cells, moved, step, self.memory.tick, dreamed)
         if deed:
             self.deeds[self.layers.front] = deed
         if drawn:

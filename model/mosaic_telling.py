@@ -21,6 +21,7 @@ CHANGES, CERTAIN = 0.5, 0.6  # chance of a change, and of every pixel's colour t
 STAYS = 0.05  # chance of a change below which a cell surely stays
 HEEDED = 0.1  # logits for every cell that speaks for an idea
 SURE = 3.0  # logits by which an idea is ahead that a rule is sure of
+MOSTLY = 0.5  # of what is told that one idea must leave open or be wrong about less, for it to speak against none
 LIKELY, FEW = 12, 3  # ideas that are asked about; cells that change, below which none is if none seems to come true
 
 
@@ -84,7 +85,8 @@ def heed(pile: Pile, ideas: Sequence[Idea], logits: Tensor, sure: int, telling: 
         return logits
     heard = [which for which in logits.argsort(descending=True)[:LIKELY].tolist() if which and logits[which].isfinite()]
     speaks = torch.tensor([float(_speaks_for(pile, ideas[which - 1], telling)) for which in heard])
-    logits[0] -= HEEDED * many
+    if speaks.max() > -MOSTLY * many:  # else what is told is none of them
+        logits[0] -= HEEDED * many
     logits[heard] += HEEDED * speaks.to(logits)
     return logits
 

@@ -212,8 +212,8 @@ def test_a_title_that_is_not_in_front_is_known_by_a_colour_that_several_turn_to(
     for _ in range(VOTES):
         for title, other in zip(front, behind, strict=True):
             known.learn_turn(title, other)
-    assert known._is_behind(behind[0])
-    assert not any(known._is_behind(title) for title in front)
+    assert known.is_behind(behind[0])
+    assert not any(known.is_behind(title) for title in front)
 
 
 def knows(desktop: Desktop, *windows: int) -> Known:
