@@ -113,7 +113,10 @@ class Known:
         return [(int(y), int(x), *self._sizes[int(begins[y, x])]) for y, x in np.argwhere(self._order[at] == begins)]
 
     def find_parts(self, shown: Signs) -> list[tuple[int, int, int, int]]:
-        """Return row, column, height and width of what is known by runs of cells in its rows below the first."""
+        """Return row, column, height and width of what is known by runs of cells: in rows below the first, or in that.
+
+        In the first row they are in the colours of things that are not in front.
+        """
         rows = defaultdict[tuple[int, int, int, int], set[int]](set)
         if len(self._part_order):
             begins = beginnings(shown)
@@ -121,7 +124,7 @@ class Known:
             for y, x in np.argwhere(self._part_order[at] == begins).tolist():
                 down, across, h, w = self._parts[int(begins[y, x])]
                 rows[y - down, x - across, h, w].add(down)
-        return [rect for rect, seen in rows.items() if len(seen) >= PARTS and min(rect) >= 0]
+        return [rect for rect, seen in rows.items() if (len(seen) >= PARTS or 0 in seen) and min(rect) >= 0]
 
     def learn_size(self, top: Signs, height: int, width: int) -> None:
         """Take a vote for the size of what begins with cells ``top`` (MARKS,), if these tell anything."""
@@ -236,8 +239,8 @@ class Known:
 
     def learn_turn(self, before: NDArray[np.uint8], after: NDArray[np.uint8]) -> None:
         """Take note of how the colours of cells (n, pixels) turned when their layer was no longer the front one."""
-        if self.grows:
-            self._turns.learn(self.cast_of(before, after, FEW))
+        if self.grows and self._turns.learn(self.cast_of(before, after, FEW)):
+            self._read()
 
     def turn_for(self, front: NDArray[np.bool_], shown: NDArray[np.bool_]) -> tuple[NDArray[np.uint8], ...] | None:
         """Return what colours turn into when a layer leaves the front, and when it comes there; None: unknown.
@@ -368,17 +371,33 @@ class Known:
     def _runs(self, told: Signs) -> dict[int, tuple[int, int, int, int]]:
         """Return, for runs of cells of looks ``told`` (looks, CELLS), where in what size of thing they lie.
 
-        Those only that lie nowhere else, and not in top rows: these have other colours in front.
+        Those only that lie nowhere else. Top rows are taken as they are when the thing is not in front.
         """
         found, elsewhere = dict[int, tuple[int, int, int, int]](), set[int]()
-        for (_, _, h, w, _), row in zip(self._looks, told, strict=True):
+        for (_, _, h, w, look), row in zip(self._looks, told, strict=True):
             cells = row[: h * w].reshape(h, w)
-            runs = beginnings(cells)
-            for y, x in np.argwhere(_differ(cells) >= TELLING).tolist():
+            runs, tops = beginnings(cells), self._behind(look[:w])
+            elsewhere.update(runs[0].tolist())
+            below = [(y, x, int(runs[y, x])) for y, x in np.argwhere(_differ(cells) >= TELLING).tolist() if y]
+            first = [
+                (0, int(x), int(beginnings(top)[0, x]))
+                for top in tops
+                for x in np.flatnonzero(_differ(top)[0] >= TELLING)
+            ]
+            for y, x, run in below + first:
                 at = (y, x, h, w)
-                if found.setdefault(int(runs[y, x]), at) != at or y == 0:
-                    elsewhere.add(int(runs[y, x]))
+                if found.setdefault(run, at) != at:
+                    elsewhere.add(run)
         return {run: at for run, at in found.items() if run not in elsewhere}
+
+    def _behind(self, top: NDArray[np.uint8]) -> list[Signs]:
+        """Return the signs (1, cells) of a top row (cells, pixels) as it may be where it is not in front."""
+        there = shares(top, self.none) > 0
+        turns = [turn for turn in self._turns.offered if (moves_of(turn) & there).any()]
+        return [
+            signs(one, self.none)[None]
+            for one in {turned(top, turn).tobytes(): turned(top, turn) for turn in turns}.values()
+        ]
 
     def _appearance(self, i: int, share: float) -> Appearance:
         y, x, h, w, cells = self._looks[i]

@@ -267,7 +267,7 @@ class Layers(Pile):
             for k in np.flatnonzero((self.rects[:, :2] == (y, x)).all(1) & (self.level > 0) & ~self.sure):
                 self._drop(int(k))
             self._unknow_still(np.array([y, x, h, w]), changed)
-            above = self._above(cells, shown, y, x, h, w)
+            above = self._above(cells, shown, y, x, h, w, cells[y, x : x + MARKS])
             new.append(self._add(np.array([y, x, h, w]), cells, tick, above))
             self.sure[new[-1]] = True
             if anew and not above:
@@ -298,11 +298,14 @@ class Layers(Pile):
             if y + h > rows - self.floor or x + w > columns or alike.any():
                 continue
             on_ground = np.where(self.owner[within] == 0, shown[within], 0)
-            look = self.known.look_like(on_ground, self._colours_in(cells))
-            if look is None:
+            look, owner = self.known.look_like(on_ground, self._colours_in(cells)), self.owner[within]
+            if look is not None:
+                wrong = self._signs_of(look) != shown[within]
+                above = [int(k) for k in np.unique(owner[owner > 0]) if wrong[owner == k].mean() > 0.5]
+            elif (owner[0] == 0).any():
+                above = self._above(cells, shown, y, x, h, w, cells[y, x : x + w][owner[0] == 0])
+            else:
                 continue
-            wrong, owner = self._signs_of(look) != shown[within], self.owner[within]
-            above = [int(k) for k in np.unique(owner[owner > 0]) if wrong[owner == k].mean() > 0.5]
             if not np.isin(owner[0, :MARKS], above).any():
                 continue  # its beginning is seen, and is another
             mine = np.zeros(self.grid, np.bool_)
@@ -379,12 +382,22 @@ class Layers(Pile):
             self.contents[0][unseen] = ground[unseen]
             self._signs[0][unseen] = signs(ground[unseen], self.none)
 
-    def _above(self, cells: NDArray[np.uint8], shown: NDArray[np.int64], y: int, x: int, h: int, w: int) -> list[int]:
+    def _above(
+        self,
+        cells: NDArray[np.uint8],
+        shown: NDArray[np.int64],
+        y: int,
+        x: int,
+        h: int,
+        w: int,
+        top: NDArray[np.uint8],
+    ) -> list[int]:
         """Return layers that lie over what fills a rectangle.
 
-        Their beginning is seen within it, or where its own top row crosses them they are seen and not that.
+        Their beginning is seen within it, or where its own top row, of which ``top`` (cells, pixels) is seen, crosses
+        them they are seen and not that.
         """
-        found, colour = [], int(shares(cells[y, x : x + MARKS], self.none).argmax())
+        found, colour = [], int(shares(top, self.none).argmax())
         for k in np.flatnonzero(self.level):
             top, left, height, width = self.rects[k].tolist()
             crossed = cells[y, max(x, left) : min(x + w, left + width)]
@@ -392,7 +405,7 @@ class Layers(Pile):
                 seen = self.owner[top, left : left + MARKS] == k
                 if seen.all() and (shown[top, left : left + MARKS] == self._signs[k, 0, :MARKS]).all():
                     found.append(int(k))
-            elif top < y < top + height and x < left and crossed.size and (crossed == colour).mean() < 0.5:
+            elif top < y < top + height and crossed.size and (crossed == colour).mean() < 0.5:
                 found.append(int(k))
         return found
 
