@@ -267,7 +267,7 @@ class Layers(Pile):
             for k in np.flatnonzero((self.rects[:, :2] == (y, x)).all(1) & (self.level > 0) & ~self.sure):
                 self._drop(int(k))
             self._unknow_still(np.array([y, x, h, w]), changed)
-            above = self._above(cells, shown, y, x, h, w, cells[y, x : x + MARKS])
+            above = self._above(cells, shown, y, x, h, w)
             new.append(self._add(np.array([y, x, h, w]), cells, tick, above))
             self.sure[new[-1]] = True
             if anew and not above:
@@ -390,22 +390,30 @@ class Layers(Pile):
         x: int,
         h: int,
         w: int,
-        top: NDArray[np.uint8],
+        top: NDArray[np.uint8] | None = None,
     ) -> list[int]:
         """Return layers that lie over what fills a rectangle.
 
-        Their beginning is seen within it, or where its own top row, of which ``top`` (cells, pixels) is seen, crosses
-        them they are seen and not that.
+        Their beginning is seen within it, or where its own top row crosses them they are seen and not that.
+
+        Args:
+            top: what is seen (cells, pixels) of that top row, where it is not its beginning.
         """
-        found, colour = [], int(shares(top, self.none).argmax())
+        begins = cells[y, x : x + MARKS] if top is None else top
+        found, colour = [], int(shares(begins, self.none).argmax())
         for k in np.flatnonzero(self.level):
-            top, left, height, width = self.rects[k].tolist()
+            row, left, height, width = self.rects[k].tolist()
             crossed = cells[y, max(x, left) : min(x + w, left + width)]
-            if y <= top < y + h and x <= left and left + MARKS <= x + w:
-                seen = self.owner[top, left : left + MARKS] == k
-                if seen.all() and (shown[top, left : left + MARKS] == self._signs[k, 0, :MARKS]).all():
+            if y <= row < y + h and x <= left and left + MARKS <= x + w:
+                seen = self.owner[row, left : left + MARKS] == k
+                if seen.all() and (shown[row, left : left + MARKS] == self._signs[k, 0, :MARKS]).all():
                     found.append(int(k))
-            elif top < y < top + height and crossed.size and (crossed == colour).mean() < 0.5:
+            elif (
+                row < y < row + height
+                and (x < left or top is not None)
+                and crossed.size
+                and (crossed == colour).mean() < 0.5
+            ):
                 found.append(int(k))
         return found
 

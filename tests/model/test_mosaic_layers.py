@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from dreamloop.model.mosaic_cells import MARKS, shift, signs
 from dreamloop.model.mosaic_known import MET, VOTES, Known, beginnings, empty_tables
 from dreamloop.model.mosaic_layers import FACTS, IDEAS, Layers, densest
-from dreamloop.model.mosaic_pile import APPEAR, CARRY, CAST, HIDE, LEAP, OF_IT, RAISE, TOLD, UNKNOWN, Idea
+from dreamloop.model.mosaic_pile import APPEAR, CARRY, CAST, HIDE, LEAP, OF_IT, RAISE, TOLD, UNKNOWN, Dreamed, Idea
 
 ROWS, COLUMNS, PIXELS, NONE = 12, 16, 4, 60
 REST = np.zeros(2, np.int64)
@@ -563,3 +563,107 @@ def test_shift_and_beginnings() -> None:
     assert moved.tolist() == [[0, 0, 1], [3, 3, 4]]
     assert inside.tolist() == [[False, True, True]] * 2
     assert beginnings(np.zeros((2, MARKS - 1), np.int64)).shape == (2, 0)
+
+
+def test_what_comes_back_to_where_it_was_pressed_is_carried_there() -> None:
+    desktop = Desktop()
+    layers = layers_of(desktop)
+    desktop.open(0)
+    layers.show(desktop.cells(), REST, REST, 2)
+    layers.press(*PLACES[0])
+    desktop.places[0] = desktop.places[0] + (2, 0)
+    assert kind_that_came(layers, desktop.cells(), np.array([0, 2])) == CARRY
+    desktop.places[0] = np.array(PLACES[0])
+    assert kind_that_came(layers, desktop.cells(), REST) == CARRY
+    layers.let_go()
+    assert not any(idea.kind == CARRY for idea in layers.ideas(np.array([1, 1])))
+
+
+def test_what_is_found_where_something_was_pressed_is_held() -> None:
+    """It is no layer when it is pressed: all that is known is that what begins so is so large."""
+    desktop = Desktop()
+    known = knows(desktop, 0, 2)
+    desktop.places[2] = np.array((2, 2))
+    for i in (0, 2):
+        desktop.open(i)
+    layers = layers_of(desktop, known)
+    layers._drop(next(k for k in range(1, 4) if tuple(layers.rects[k, :2]) == PLACES[0]))
+    layers.press(1, 2)  # its top row
+    desktop.open(0)
+    layers.show(desktop.cells(), REST, REST, 2)
+    layers._drop(layers.front)  # nobody knows of it yet, as where its title is seen for the first time
+    layers.grip[:] = 0, 1, 2
+    desktop.places[0] = desktop.places[0] + (1, 1)
+    layers.show(desktop.cells(), np.array([1, 1]), np.array([1, 1]), 3)
+    desktop.places[0] = desktop.places[0] + (1, 0)
+    assert kind_that_came(layers, desktop.cells(), np.array([1, 2])) == CARRY
+
+
+def test_what_goes_and_was_no_layer_leaves_none_behind() -> None:
+    desktop = Desktop()
+    known = Known.nothing((ROWS, COLUMNS), PIXELS, NONE)
+    known.grows = True
+    for _ in range(2 * MET):
+        known.learn_ground(desktop.ground)
+    desktop.open(2)
+    layers = layers_of(desktop, Known(vars(known)))
+    desktop.hide(2)
+    assert kind_that_came(layers, desktop.cells()) == -1
+    assert not layers.level.any()
+    assert np.array_equal(layers.compose(), desktop.cells())
+
+
+def within(layers: Layers, desktop: Desktop) -> int:
+    """Put a small layer over the second window and within it, and return its number."""
+    cells = desktop.cells()
+    cells[4:6, 8:11] = 59 - cells[4:6, 8:11]
+    return layers._add(np.array([4, 8, 2, 3]), cells, 3)
+
+
+def test_a_dream_goes_by_what_was_believed_and_not_by_how_it_looks() -> None:
+    """Within another and over it: whether it goes or the other comes to the front cannot be seen."""
+    desktop = Desktop()
+    layers = layers_of(desktop)
+    desktop.open(1)
+    layers.show(desktop.cells(), REST, REST, 2)
+    other = layers.front
+    front = within(layers, desktop)
+    before = layers.state()
+    for idea in (
+        Idea(HIDE, front, *layers.rects[front, :2].tolist()),
+        Idea(RAISE, other, *layers.rects[other, :2].tolist()),
+    ):
+        layers.restore(before)
+        layers.show(layers.compose(idea), REST, REST, 5, Dreamed(idea))
+        assert layers.front == other
+        assert bool(layers.level[front]) == (idea.kind == RAISE)
+
+
+def test_what_is_pressed_is_what_goes_where_that_looks_like_another_coming() -> None:
+    desktop = Desktop()
+    layers = layers_of(desktop)
+    desktop.open(1)
+    layers.show(desktop.cells(), REST, REST, 2)
+    front = within(layers, desktop)
+    layers.press(4, 8)
+    assert kind_that_came(layers, desktop.cells()) == HIDE
+    assert layers.level[front] == 0
+
+
+def test_what_is_hidden_of_a_title_turns_with_what_is_seen_of_it() -> None:
+    desktop = Desktop()
+    known = Known.nothing((ROWS, COLUMNS), PIXELS, NONE)
+    known.grows = True
+    for i in (0, 2):
+        desktop.contents[i][0] = 50 + np.arange(SIZES[i][1])[:, None] % 2  # in front
+    for _ in range(VOTES):
+        known.learn_turn(np.full((8, PIXELS), 50, np.uint8), np.full((8, PIXELS), 55, np.uint8))
+    desktop.places[2] = np.array((0, 3))  # over the end of its title
+    layers = layers_of(desktop, Known(vars(known)))
+    desktop.open(0)
+    layers.show(desktop.cells(), REST, REST, 2)
+    desktop.open(2)
+    desktop.contents[0][0][desktop.contents[0][0] == 50] = 55
+    layers.show(desktop.cells(), REST, REST, 3)
+    assert layers.level[1]
+    assert layers.contents[1, 0, : SIZES[0][1]].tolist() == desktop.contents[0][0].tolist()
