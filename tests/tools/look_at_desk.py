@@ -39,12 +39,14 @@ def main() -> None:
     args = parser.parse_args()
     world = find_world("desk").with_weights(args.weights)
     model, history = world.open_model(OpenOptions(threads=1)), world.card().context_frames
-    tally = Tally(right={kind: [] for kind in world.make_judge().kinds})
+    judge, letters = world.make_judge(), np.zeros(2, np.int64)
+    tally = Tally(right={kind: [] for kind in judge.kinds})
     for seed in args.seeds:
         play = told_play(world, history + args.ticks, seed)
         dreamed, truth = dream_along(model, [play], history, 0)[0], play[history:]
         typer.echo(f"play {seed}")
         _print_cells(world, truth, dreamed)
+        letters += judge.letters(dreamed[-1], truth[-1].info)
         for tick in range(len(dreamed) - LATER):
             judge_transition(tally, truth, dreamed, tick)
         if seed == args.seeds[0]:
@@ -57,6 +59,7 @@ def main() -> None:
         typer.echo(f"{kind:10} {sum(good):4} of {len(good)}")
     every = [one for good in tally.right.values() for one in good]
     typer.echo(f"all        {sum(every):4} of {len(every)}")
+    typer.echo(f"letters    {letters[0]:4} of {letters[1]}, read back at the end of the plays")
 
 
 def _wrong(truth: Told, dreamed: NDArray[np.uint8]) -> NDArray[np.bool_]:
