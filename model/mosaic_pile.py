@@ -213,7 +213,7 @@ class Pile:
         """
         if idea is None or idea.kind == CAST:
             return np.zeros(self.grid, np.bool_)
-        return (self.at[0] == 0) & ~np.isin(self.owner, (0, self.front, self.front_after(idea)))
+        return np.asarray((self.at[0] == 0) & ~np.isin(self.owner, (0, self.front, self.front_after(idea))))
 
     def _appearances(self) -> list[Appearance]:
         """Return what may appear in the picture of now, of what fits into it."""

@@ -667,3 +667,17 @@ def test_what_is_hidden_of_a_title_turns_with_what_is_seen_of_it() -> None:
     layers.show(desktop.cells(), REST, REST, 3)
     assert layers.level[1]
     assert layers.contents[1, 0, : SIZES[0][1]].tolist() == desktop.contents[0][0].tolist()
+
+
+def test_titles_that_stay_behind_are_known() -> None:
+    desktop = Desktop()
+    desktop.places = [np.array(place) for place in ((0, 0), (7, 8), (5, 1))]
+    layers = layers_of(desktop)
+    for i in (0, 1, 2):
+        desktop.open(i)
+        layers.show(desktop.cells(), REST, REST, 2 + i)
+    raised = next(idea for idea in layers.ideas(REST) if idea.kind == RAISE and idea.layer == 1)
+    tops = layers.tops_behind(raised)
+    assert tops[7, 8:15].all()
+    assert tops.sum() == SIZES[1][1]
+    assert not layers.tops_behind(None).any()

@@ -251,6 +251,15 @@ def test_an_idea_that_foresees_what_is_told_is_believed_sooner() -> None:
     assert heed(a_pile(), ideas, logits, -1, said(1)).argmax() == 1
 
 
+def test_what_no_idea_explains_does_not_speak_against_none() -> None:
+    """As where all text is written anew: one idea must not be believed because it is right about a little by chance."""
+    ideas, logits = [Idea(RAISE, 1), Idea(HIDE, 2)], torch.tensor([1.0, 0.9, 0.5])
+    heard = heed(a_pile(), ideas, logits, -1, said(5))
+    assert heard[0] == logits[0]
+    assert heard.argmax() == 0
+    assert heed(a_pile(), ideas, logits, -1, said(2)).argmax() == 2
+
+
 def test_what_nobody_can_see_is_no_business_of_the_teller() -> None:
     pile = a_pile()
     pile.level[1] = 0
