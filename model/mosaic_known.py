@@ -394,10 +394,8 @@ class Known:
         """Return the signs (1, cells) of a top row (cells, pixels) as it may be where it is not in front."""
         there = shares(top, self.none) > 0
         turns = [turn for turn in self._turns.offered if (moves_of(turn) & there).any()]
-        return [
-            signs(one, self.none)[None]
-            for one in {turned(top, turn).tobytes(): turned(top, turn) for turn in turns}.values()
-        ]
+        looks = {one.tobytes(): one for one in (turned(top, turn) for turn in turns)}
+        return [signs(one, self.none)[None] for one in looks.values()]
 
     def _appearance(self, i: int, share: float) -> Appearance:
         y, x, h, w, cells = self._looks[i]
