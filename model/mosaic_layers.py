@@ -28,6 +28,7 @@ from dreamloop.model.mosaic_pile import (
     Idea,
     Pile,
     Rect,
+    uncovers,
 )
 from dreamloop.model.mosaic_rewriting import turning, write_anew
 
@@ -148,6 +149,21 @@ class Layers(Pile):
             marks[i] = self.contents[k, 0, :MARKS]
         return Facts(numbers, marks)
 
+    def settled(self, idea: Idea | None) -> NDArray[np.bool_]:
+        """Return which cells (rows, columns) an idea settles, whatever else is told; none where all may turn at once.
+
+        Top rows of layers that are in front neither now nor then; and where something comes up that cannot be seen,
+        all but the top row of the front and what no layer covers: nobody else can know where that comes to lie.
+        """
+        found = np.zeros(self.grid, np.bool_)
+        if idea is None or idea.kind == CAST:
+            return found
+        tops = (self.at[0] == 0) & (self.owner != 0)
+        if uncovers(self, idea):
+            found[: self.grid[0] - self.floor] = True
+            found &= ~(tops & (self.owner == self.front))
+        return np.asarray(found | (tops & ~np.isin(self.owner, (self.front, self.front_after(idea)))))
+
     # --- what happened ---
 
     def explain(self, cells: NDArray[np.uint8], ideas: list[Idea]) -> int:
@@ -173,7 +189,7 @@ class Layers(Pile):
         if (shown == self.now).all():
             return
         ideas = self.ideas(moved)
-        changed, owner = shown != self.now, self.owner
+        changed = shown != self.now
         believed = dreamed.idea if dreamed is not None else None
         true = self._explain(shown, ideas) if believed is None else ideas.index(believed)
         many = changed.sum() >= LARGE
@@ -181,6 +197,7 @@ class Layers(Pile):
         anew = turning(self, cells) if many else set()
         written = self.still() if anew else None
         first, seen, tops = self.front, self.owner == self.front, self._turned()[2]
+        new = changed if true < 0 else changed & self._surprises(ideas[true], shown)
         if true >= 0:
             self._apply(ideas[true], cells, tick)
             if ideas[true].kind in (CARRY, *range(LEAP, KINDS)) and (shown != self.now).sum() <= UNSURE * changed.sum():
@@ -188,10 +205,9 @@ class Layers(Pile):
         if many:
             self._recognise(cells, shown, changed, tick, true < 0 or ideas[true].kind == APPEAR)
         self._grasp(moved)
-        left = (owner == ideas[true].layer) & (self.owner != owner) if true >= 0 and ideas[true].kind != CAST else None
         tears = step if true < 0 and dreamed is None else np.zeros_like(step)
         appears = not (step.any() or anew) and dreamed is None
-        self._rest(cells, shown, moved, tears, tick, (changed if left is None else changed & ~left) & appears)
+        self._rest(cells, shown, moved, tears, tick, new & appears)
         if many and believed is None:
             self._leave(cells, shown, changed, tick)
         if many:
@@ -223,7 +239,7 @@ class Layers(Pile):
 
         Args:
             step: as it is given to :meth:`show`, zero where nothing may be torn off.
-            may_appear: (rows, columns) cells that may be of something that appeared, and not only been uncovered.
+            may_appear: (rows, columns) cells that may be of something that appeared.
         """
         rest = shown != self.now
         many = int((rest & (self.now != 0)).sum())  # the others were not known
@@ -243,6 +259,12 @@ class Layers(Pile):
         self.contents[owner, y, x], self._signs[owner, y, x] = cells[rest], shown[rest]
         self.guessed &= self.owner != 0  # what is seen is no guess
         self.now = shown
+
+    def _surprises(self, idea: Idea, shown: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Return which cells (rows, columns) of what is shown an idea neither foretells nor uncovers."""
+        owner, y, x = self._after(idea)
+        uncovered = (self.owner == idea.layer) & (owner != self.owner) & (idea.kind not in (APPEAR, CAST))
+        return np.asarray((self._told(idea, owner, y, x) != shown) & ~uncovered)
 
     def _recognise(
         self, cells: NDArray[np.uint8], shown: NDArray[np.int64], changed: NDArray[np.bool_], tick: int, anew: bool

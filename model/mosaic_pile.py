@@ -206,15 +206,6 @@ class Pile:
             return int(level.argmax()) if level.any() else 0
         return NEW_ONE if idea.kind == APPEAR else idea.layer
 
-    def tops_behind(self, idea: Idea | None) -> NDArray[np.bool_]:
-        """Return which cells (rows, columns) are of top rows that are not in front, neither now nor after an idea.
-
-        None, where all may turn at once.
-        """
-        if idea is None or idea.kind == CAST:
-            return np.zeros(self.grid, np.bool_)
-        return np.asarray((self.at[0] == 0) & ~np.isin(self.owner, (0, self.front, self.front_after(idea))))
-
     def _appearances(self) -> list[Appearance]:
         """Return what may appear in the picture of now, of what fits into it."""
         if self._offered[0] is not self.now:
@@ -385,6 +376,11 @@ class Pile:
     def nbytes(self) -> int:
         """Bytes of everything that is remembered."""
         return sum(int(getattr(self, name).nbytes) for name in (*_KEPT, "past"))
+
+
+def uncovers(pile: Pile, idea: Idea) -> bool:
+    """Say whether an idea brings up what cannot be seen."""
+    return idea.kind == APPEAR or (idea.kind == RAISE and not pile.level[idea.layer])
 
 
 def stays(becomes: NDArray[np.uint8]) -> NDArray[np.bool_]:

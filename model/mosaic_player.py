@@ -158,7 +158,7 @@ class MosaicPlayer:
         """Return what an idea foresees (see mosaic_pile.py); where it leaves the cells, the teller and rules do."""
         cells, becomes = self.layers.foresee(idea)
         if telling is not None:
-            changes = telling.changes & self._open(idea, becomes) & ~self.layers.tops_behind(idea)
+            changes = telling.changes & self._open(idea, becomes) & ~self.layers.settled(idea)
             becomes[changes] = TOLD + becomes[changes] // IN_FRONT * IN_FRONT
             cells[changes] = telling.cells[changes]
         known, setting = self.layers.known, self._setting(idea)

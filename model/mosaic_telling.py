@@ -14,14 +14,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from dreamloop.model.mosaic_hand import Hand
-from dreamloop.model.mosaic_pile import APPEAR, IN_FRONT, RAISE, TOLD, Idea, Pile
+from dreamloop.model.mosaic_pile import IN_FRONT, TOLD, Idea, Pile, uncovers
 from dreamloop.model.mosaic_teller import Glance, Teller
 
 CHANGES, CERTAIN = 0.5, 0.6  # chance of a change, and of every pixel's colour then, from which on a cell is told
 STAYS = 0.05  # chance of a change below which a cell surely stays
 HEEDED = 0.1  # logits for every cell that speaks for an idea
 SURE = 3.0  # logits by which an idea is ahead that a rule is sure of
-MOSTLY = 0.5  # of what is told that one idea must leave open or be wrong about less, for it to speak against none
 LIKELY, FEW = 12, 3  # ideas that are asked about; cells that change, below which none is if none seems to come true
 
 
@@ -81,25 +80,21 @@ def heed(pile: Pile, ideas: Sequence[Idea], logits: Tensor, sure: int, telling: 
     if sure >= 0:
         logits[1 + sure] = logits.max() + SURE
     best, many = int(logits.argmax()), int(telling.changes.sum())
-    if _uncovers(pile, ideas[best - 1]) if best else many < FEW:
+    if uncovers(pile, ideas[best - 1]) if best else many < FEW:
         return logits
     heard = [which for which in logits.argsort(descending=True)[:LIKELY].tolist() if which and logits[which].isfinite()]
     speaks = torch.tensor([float(_speaks_for(pile, ideas[which - 1], telling)) for which in heard])
-    if speaks.max() > -MOSTLY * many:  # else what is told is none of them
-        logits[0] -= HEEDED * many
     logits[heard] += HEEDED * speaks.to(logits)
     return logits
 
 
-def _uncovers(pile: Pile, idea: Idea) -> bool:
-    """Say whether an idea brings up what cannot be seen."""
-    return idea.kind == APPEAR or (idea.kind == RAISE and not pile.level[idea.layer])
-
-
 def _speaks_for(pile: Pile, idea: Idea, telling: Telling) -> int:
-    """Return how many cells an idea foresees as they are told, less those that it does not."""
+    """Return how many cells an idea foresees as they are told, less those that are told otherwise.
+
+    What it leaves open is told anyway, with an idea or without one.
+    """
     cells, becomes = pile.foresee(idea)
     told, changes = becomes % IN_FRONT == TOLD, telling.changes
     same = told & changes & (cells == telling.cells).all(-1)
-    other, left = told & ~same & (changes | telling.stays), changes & ~same
-    return int(same.sum()) - int(other.sum()) - int(left.sum())
+    other = told & ~same & (changes | telling.stays)
+    return int(same.sum()) - int(other.sum())

@@ -669,7 +669,7 @@ def test_what_is_hidden_of_a_title_turns_with_what_is_seen_of_it() -> None:
     assert layers.contents[1, 0, : SIZES[0][1]].tolist() == desktop.contents[0][0].tolist()
 
 
-def test_titles_that_stay_behind_are_known() -> None:
+def test_what_an_idea_settles_is_not_for_the_teller() -> None:
     desktop = Desktop()
     desktop.places = [np.array(place) for place in ((0, 0), (7, 8), (5, 1))]
     layers = layers_of(desktop)
@@ -677,7 +677,14 @@ def test_titles_that_stay_behind_are_known() -> None:
         desktop.open(i)
         layers.show(desktop.cells(), REST, REST, 2 + i)
     raised = next(idea for idea in layers.ideas(REST) if idea.kind == RAISE and idea.layer == 1)
-    tops = layers.tops_behind(raised)
+    tops = layers.settled(raised)
     assert tops[7, 8:15].all()
     assert tops.sum() == SIZES[1][1]
-    assert not layers.tops_behind(None).any()
+    assert not layers.settled(None).any()
+    desktop.hide(0)
+    layers.show(desktop.cells(), REST, REST, 9)
+    raised = next(idea for idea in layers.ideas(REST) if idea.kind == RAISE and not layers.level[idea.layer])
+    (y, x), (h, w) = desktop.places[2], SIZES[2]
+    open_ = ~layers.settled(raised)
+    assert open_[y, x : x + w].all(), "the top row of what is in front"
+    assert open_.sum() == w, "the teller cannot know where it comes up"
