@@ -5,7 +5,7 @@ moment later, the region that it changed looks as the simulator's does. What onl
 is in a picture, what is written) its judge reads. Knows nothing about where play comes from.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -227,7 +227,7 @@ def measure_stillness(
 
 
 def measure_recall(
-    model: WorldModel, plays: Sequence[tuple[Sequence[Told], NDArray[np.bool_]]], history: int
+    model: WorldModel, plays: Iterable[tuple[Sequence[Told], NDArray[np.bool_]]], history: int
 ) -> dict[str, float]:
     """Return what becomes of hidden regions over plays whose last ``AWAIT`` ticks show them again.
 

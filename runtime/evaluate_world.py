@@ -42,6 +42,7 @@ class EvalSize:
     starts: int = 2048  # of fidelity
     plays: int = 16  # episodes of true play, each on an unseen map
     play_ticks: int = 800
+    interface_plays: int = 48  # of the scripted user of an interface: one that goes astray is not to decide a figure
     ahead_starts: int = 128  # of the dreams of 64 ticks, and of delta PSNR
     free_ticks: int = 21_000  # of free running: 10 minutes at 35 Hz
     free_scenes: int = 2  # that run free side by side
@@ -64,6 +65,7 @@ class EvalSize:
             self,
             starts=max(round(self.starts * factor), 64),
             plays=max(round(self.plays * factor), 4),
+            interface_plays=max(round(self.interface_plays * factor), 4),
             ahead_starts=max(round(self.ahead_starts * factor), 16),
             free_ticks=max(round(self.free_ticks * factor), 200),
             wander_ticks=max(round(self.wander_ticks * factor), 8 * self.stretch_ticks),
@@ -232,7 +234,7 @@ def run_interface(work: Work) -> dict[str, Any]:
     return run(
         work.world,
         work.open,
-        plays=work.size.plays,
+        plays=work.size.interface_plays,
         ticks=min(work.size.play_ticks, INTERFACE_TICKS),
         recalls=work.size.recalls,
         away_s=work.size.away_s,

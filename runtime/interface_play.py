@@ -82,11 +82,11 @@ def run_interface(
     figures["at_once"] = measure_at_once(one, found, judge, history=history, seed=seed, progress=progress)
     figures["recall"] = {}
     for seconds in away_s:
-        hidden = [
+        hidden = (
             (given_play(world, start, actions), region)
             for n in range(recalls)
             for _, start, actions, region in judge.recall_plays(seed + n, seconds)
-        ]
+        )
         figures["recall"][f"{seconds:g}"] = measure_recall(one, hidden, judge.shown_ticks)
     figures["untouched_exact_after_s"] = _stillness(world, one, found[0], history, still_s)
     return figures
