@@ -684,7 +684,7 @@ def test_what_an_idea_settles_is_not_for_the_teller() -> None:
     desktop.hide(0)
     layers.show(desktop.cells(), REST, REST, 9)
     raised = next(idea for idea in layers.ideas(REST) if idea.kind == RAISE and not layers.level[idea.layer])
-    (y, x), (h, w) = desktop.places[2], SIZES[2]
+    (y, x), w = desktop.places[2], SIZES[2][1]
     open_ = ~layers.settled(raised)
     assert open_[y, x : x + w].all(), "the top row of what is in front"
     assert open_.sum() == w, "the teller cannot know where it comes up"
