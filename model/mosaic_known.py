@@ -18,7 +18,7 @@ from dreamloop.model.mosaic_rules import Rules, empty_rules
 from dreamloop.model.mosaic_strokes import Strokes, empty_strokes
 
 TELLING = 3  # of them that must differ: a bare desktop begins nothing
-PARTS = 2  # rows of which runs must be seen of what is known by them
+PARTS = 2  # rows of which runs must be seen of what is known by them; of a top row one is enough
 SIZES, APPEARANCES, CASTS, GROUNDS, TURNS = 768, 160, 64, 16, 16  # of each that can be known
 CELLS = 128  # of an appearance, at most
 LOOKS = 600  # in which things may appear, at most

@@ -2,7 +2,7 @@
 
 Cells that appear together over others become a layer of the pile (see mosaic_pile.py). From the layers follow *ideas*
 of what may happen next: one comes to the front, one goes, one moves. Which idea comes true is for the net to say; what
-did come true is explained in hindsight, in true play and in dreams alike.
+did come true is explained in hindsight; in a dream it is what was believed, if anything was.
 
 Knows no net.
 """
@@ -153,7 +153,7 @@ class Layers(Pile):
         """Return which cells (rows, columns) an idea settles, whatever else is told; none where all may turn at once.
 
         Top rows of layers that are in front neither now nor then; and where something comes up that cannot be seen,
-        all but the top row of the front and what no layer covers: nobody else can know where that comes to lie.
+        all but the top row of the front and the floor: nobody else can know where that comes to lie.
         """
         found = np.zeros(self.grid, np.bool_)
         if idea is None or idea.kind == CAST:
@@ -183,7 +183,8 @@ class Layers(Pile):
         Args:
             moved: as in :meth:`ideas`.
             step: cells (across, down) of it in this tick.
-            dreamed: what was believed when the picture was dreamed; None: it is a true one.
+            dreamed: what was believed when the picture was dreamed; None: it is a true one. If no idea was believed,
+                what is seen explains a dream, too, but nothing is torn off and nothing new appears in it.
         """
         shown = self._signs_of(cells)
         if (shown == self.now).all():
@@ -202,17 +203,18 @@ class Layers(Pile):
             self._apply(ideas[true], cells, tick)
             if ideas[true].kind in (CARRY, *range(LEAP, KINDS)) and (shown != self.now).sum() <= UNSURE * changed.sum():
                 self.sure[ideas[true].layer] = True
+        lay, came = self.rects.copy(), self.since.copy()
         if many:
             self._recognise(cells, shown, changed, tick, true < 0 or ideas[true].kind == APPEAR)
-        self._grasp(moved)
         tears = step if true < 0 and dreamed is None else np.zeros_like(step)
         appears = not (step.any() or anew) and dreamed is None
         self._rest(cells, shown, moved, tears, tick, new & appears)
+        self._grasp(moved, (self.rects != lay).any(1) | (self.since != came))
         if many and believed is None:
             self._leave(cells, shown, changed, tick)
         if many:
             self._guess_ground()
-        if first in tops and self.level[first] and self.front != first:
+        if first in tops and self.level[first] and self.front != first and (self.rects[first] == lay[first]).all():
             self._turn_hidden(first, *tops[first])
         if written is not None:
             write_anew(self, written, anew)
@@ -309,7 +311,7 @@ class Layers(Pile):
             self.known.learn_appearance(shown[y, x : x + MARKS], y, x, cells[y : y + h, x : x + w])
 
     def _recognise_parts(self, cells: NDArray[np.uint8], shown: NDArray[np.int64], tick: int) -> list[int]:
-        """Make layers of what is known by some of its rows, and whose beginning others hide; return their numbers.
+        """Make layers of what is known by parts of its rows, and whose beginning others hide; return their numbers.
 
         Of two things of one size only one is found so.
         """
@@ -488,8 +490,10 @@ class Layers(Pile):
 
     def _found_worth(self, shown: NDArray[np.int64], changed: NDArray[np.bool_]) -> float:
         """Return how many cells it would explain at most that something came to the front that is no layer yet."""
-        worth = 0.0
+        worth, (rows, columns) = 0.0, self.grid
         for y, x, h, w in self.known.find(shown):
+            if y + h > rows - self.floor or x + w > columns:
+                continue
             if changed[y, x : x + MARKS].any() and not (self.rects == (y, x, h, w)).all(1).any():
                 worth = max(worth, 0.5 * (MARKS + float(changed[y : y + h, x : x + w].sum())))
         return worth
@@ -583,13 +587,14 @@ class Layers(Pile):
         k = self._add(rect, cells, tick)
         self.grip[:] = k, y - moved[1], x - moved[0]
 
-    def _grasp(self, moved: NDArray[np.int64]) -> None:
-        """Hold what was found where something was pressed that was no layer then."""
+    def _grasp(self, moved: NDArray[np.int64], found: NDArray[np.bool_]) -> None:
+        """Hold what was found (layers,) with this picture where something was pressed that was no layer then."""
         layer, row, column = self.grip.tolist()
         if layer or row < 0:
             return
         row, column = row + int(moved[1]), column + int(moved[0])
-        if row < self.grid[0] and column < self.grid[1] and (k := int(self.owner[row, column])):
+        inside = 0 <= row < self.grid[0] and 0 <= column < self.grid[1]
+        if inside and found[k := int(self.owner[row, column])]:
             self.grip[:] = k, *(self.rects[k, :2] - moved[::-1])
 
     def _recast(self, cells: NDArray[np.uint8]) -> None:

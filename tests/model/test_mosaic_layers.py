@@ -589,14 +589,25 @@ def test_what_is_found_where_something_was_pressed_is_held() -> None:
     layers = layers_of(desktop, known)
     layers._drop(next(k for k in range(1, 4) if tuple(layers.rects[k, :2]) == PLACES[0]))
     layers.press(1, 2)  # its top row
+    assert layers.grip.tolist() == [0, 1, 2]
     desktop.open(0)
-    layers.show(desktop.cells(), REST, REST, 2)
-    layers._drop(layers.front)  # nobody knows of it yet, as where its title is seen for the first time
-    layers.grip[:] = 0, 1, 2
     desktop.places[0] = desktop.places[0] + (1, 1)
     layers.show(desktop.cells(), np.array([1, 1]), np.array([1, 1]), 3)
     desktop.places[0] = desktop.places[0] + (1, 0)
     assert kind_that_came(layers, desktop.cells(), np.array([1, 2])) == CARRY
+
+
+def test_what_the_pointer_only_passes_is_not_held() -> None:
+    desktop = Desktop()
+    layers = layers_of(desktop)
+    desktop.open(0)
+    layers.show(desktop.cells(), REST, REST, 2)
+    layers.press(8, 2)  # the ground
+    for moved in ((0, -5), (-3, -5)):  # over the window, and beyond the edge
+        desktop.ground[11, 15] += 1
+        layers.show(desktop.cells(), np.array(moved), REST, 3)
+        assert layers.grip.tolist() == [0, 8, 2]
+    assert not any(idea.kind == CARRY for idea in layers.ideas(np.array([0, -5])))
 
 
 def test_what_goes_and_was_no_layer_leaves_none_behind() -> None:
