@@ -376,18 +376,13 @@ class Known:
         found, elsewhere = dict[int, tuple[int, int, int, int]](), set[int]()
         for (_, _, h, w, look), row in zip(self._looks, told, strict=True):
             cells = row[: h * w].reshape(h, w)
-            runs, tops = beginnings(cells), self._behind(look[:w])
-            elsewhere.update(runs[0].tolist())
-            below = [(y, x, int(runs[y, x])) for y, x in np.argwhere(_differ(cells) >= TELLING).tolist() if y]
-            first = [
-                (0, int(x), int(beginnings(top)[0, x]))
-                for top in tops
-                for x in np.flatnonzero(_differ(top)[0] >= TELLING)
-            ]
-            for y, x, run in below + first:
-                at = (y, x, h, w)
-                if found.setdefault(run, at) != at:
-                    elsewhere.add(run)
+            elsewhere.update(beginnings(cells[:1])[0].tolist())
+            for first, part in ((1, cells[1:]), *((0, top) for top in self._behind(look[:w]))):
+                runs = beginnings(part)
+                for y, x in np.argwhere(_differ(part) >= TELLING).tolist():
+                    at = (first + y, x, h, w)
+                    if found.setdefault(int(runs[y, x]), at) != at:
+                        elsewhere.add(int(runs[y, x]))
         return {run: at for run, at in found.items() if run not in elsewhere}
 
     def _behind(self, top: NDArray[np.uint8]) -> list[Signs]:

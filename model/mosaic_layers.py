@@ -28,7 +28,6 @@ from dreamloop.model.mosaic_pile import (
     Idea,
     Pile,
     Rect,
-    uncovers,
 )
 from dreamloop.model.mosaic_rewriting import turning, write_anew
 
@@ -159,7 +158,7 @@ class Layers(Pile):
         if idea is None or idea.kind == CAST:
             return found
         tops = (self.at[0] == 0) & (self.owner != 0)
-        if uncovers(self, idea):
+        if self.uncovers(idea):
             found[: self.grid[0] - self.floor] = True
             found &= ~(tops & (self.owner == self.front))
         return np.asarray(found | (tops & ~np.isin(self.owner, (self.front, self.front_after(idea)))))
@@ -198,7 +197,9 @@ class Layers(Pile):
         anew = turning(self, cells) if many else set()
         written = self.still() if anew else None
         first, seen, tops = self.front, self.owner == self.front, self._turned()[2]
-        new = changed if true < 0 else changed & self._surprises(ideas[true], shown)
+        may_appear = changed & (dreamed is None and not anew and not step.any())
+        if true >= 0 and may_appear.any():
+            may_appear &= self._surprises(ideas[true], shown)
         if true >= 0:
             self._apply(ideas[true], cells, tick)
             if ideas[true].kind in (CARRY, *range(LEAP, KINDS)) and (shown != self.now).sum() <= UNSURE * changed.sum():
@@ -207,14 +208,14 @@ class Layers(Pile):
         if many:
             self._recognise(cells, shown, changed, tick, true < 0 or ideas[true].kind == APPEAR)
         tears = step if true < 0 and dreamed is None else np.zeros_like(step)
-        appears = not (step.any() or anew) and dreamed is None
-        self._rest(cells, shown, moved, tears, tick, new & appears)
+        self._rest(cells, shown, moved, tears, tick, may_appear)
         self._grasp(moved, (self.rects != lay).any(1) | (self.since != came))
         if many and believed is None:
             self._leave(cells, shown, changed, tick)
         if many:
             self._guess_ground()
-        if first in tops and self.level[first] and self.front != first and (self.rects[first] == lay[first]).all():
+        left = bool(first and self.level[first] and self.front != first)
+        if left and first in tops and (self.rects[first] == lay[first]).all():
             self._turn_hidden(first, *tops[first])
         if written is not None:
             write_anew(self, written, anew)
@@ -224,7 +225,7 @@ class Layers(Pile):
             wrong = (self._signs_of(turned(before, cast)) != shown).sum() / changed.sum()
             if wrong <= TURNED or (true < 0 and wrong <= TURNED_ALONE and _all_turn(cast, before, cells)):
                 self.known.learn_cast(cast)
-            elif first and self.front != first and self.level[first]:
+            elif left:
                 stays = seen & (self.owner == first) & changed
                 self.known.learn_turn(before[stays], cells[stays])
 
@@ -276,14 +277,11 @@ class Layers(Pile):
         Args:
             anew: nothing but that it appeared may explain it; what is uncovered does not appear.
         """
-        (rows, columns), new = self.grid, list[int]()
-        found = self.known.find(shown)
+        new = list[int]()
         for y, x, h, w in sorted(
-            found, key=lambda rect: not self.known.is_behind(cells[rect[0], rect[1] :][: rect[3]])
+            self._begun(shown), key=lambda at: not self.known.is_behind(cells[at[0], at[1] : at[1] + at[3]])
         ):
             same = np.flatnonzero((self.rects == (y, x, h, w)).all(1) & (self.level > 0))
-            if y + h > rows - self.floor or x + w > columns:
-                continue
             if len(same):
                 if anew and self.since[same[0]] == tick:  # as an idea had it
                     self._vote(cells, shown, changed, y, x, h, w)
@@ -302,6 +300,15 @@ class Layers(Pile):
         for k in np.flatnonzero(self.sure):
             self._imagine(int(k))
 
+    def _begun(self, shown: NDArray[np.int64]) -> list[tuple[int, int, int, int]]:
+        """Return row, column, height and width of what begins in a picture, where a layer may lie."""
+        return [rect for rect in self.known.find(shown) if self._has_room(*rect)]
+
+    def _has_room(self, y: int, x: int, h: int, w: int) -> bool:
+        """Say whether a layer may lie in a rectangle: inside the picture, and off the floor."""
+        rows, columns = self.grid
+        return y + h <= rows - self.floor and x + w <= columns
+
     def _vote(self, cells: NDArray[np.uint8], shown: NDArray[np.int64], changed: NDArray[np.bool_], *rect: int) -> None:
         """Let what appeared at once in a rectangle, with nothing over it, tell how things do."""
         y, x, h, w = rect
@@ -315,11 +322,11 @@ class Layers(Pile):
 
         Of two things of one size only one is found so.
         """
-        (rows, columns), new = self.grid, list[int]()
+        new = list[int]()
         for y, x, h, w in self.known.find_parts(shown):
             within, seen = (slice(y, y + h), slice(x, x + w)), self.level > 0
             alike = seen & (self.rects[:, 2:] == (h, w)).all(1)
-            if y + h > rows - self.floor or x + w > columns or alike.any():
+            if not self._has_room(y, x, h, w) or alike.any():
                 continue
             on_ground = np.where(self.owner[within] == 0, shown[within], 0)
             look, owner = self.known.look_like(on_ground, self._colours_in(cells)), self.owner[within]
@@ -469,10 +476,9 @@ class Layers(Pile):
         count, best = int(changed.sum()), -1
         much = count > changed.size // 2
         titles = self._titles(changed)
-        pressed = int(self.grip[0])
         scores = [
             self._fits(idea, shown, changed)
-            + PRESSED * (idea.kind in (RAISE, HIDE) and idea.layer == pressed > 0)
+            + PRESSED * (idea.kind in (RAISE, HIDE) and idea.layer == self.grip[0])
             + (titles.get(idea.layer, 0.0) if idea.kind == RAISE else 0.0)
             if idea.kind == CAST or not much  # no layer fills most of a picture
             else -1.0
@@ -490,10 +496,8 @@ class Layers(Pile):
 
     def _found_worth(self, shown: NDArray[np.int64], changed: NDArray[np.bool_]) -> float:
         """Return how many cells it would explain at most that something came to the front that is no layer yet."""
-        worth, (rows, columns) = 0.0, self.grid
-        for y, x, h, w in self.known.find(shown):
-            if y + h > rows - self.floor or x + w > columns:
-                continue
+        worth = 0.0
+        for y, x, h, w in self._begun(shown):
             if changed[y, x : x + MARKS].any() and not (self.rects == (y, x, h, w)).all(1).any():
                 worth = max(worth, 0.5 * (MARKS + float(changed[y : y + h, x : x + w].sum())))
         return worth

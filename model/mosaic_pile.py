@@ -61,9 +61,7 @@ class Pile:
         self.level = np.zeros(MOST + 2, np.int64)  # the higher, the further in front; 0: not seen
         self.since = np.zeros(MOST + 2, np.int64)  # tick in which each came, went or moved
         self.sure = np.zeros(MOST + 2, np.bool_)  # whose size is no guess
-        self.grip = np.array(
-            LOOSE
-        )  # the layer that is held, and where its corner lay then; 0: the cell that was pressed
+        self.grip = np.array(LOOSE)  # the layer that is held, and where its corner lay then; 0, and the cell pressed
         self.guessed = np.zeros(grid, np.bool_)  # cells of the ground that were never seen
         self.past = np.full_like(self.contents, none)  # what each showed before it was written anew the last time
         self.past_of = np.zeros(MOST + 2, np.int64)  # a number for what it showed then; 0: it never was
@@ -205,6 +203,10 @@ class Pile:
             level[idea.layer] = 0
             return int(level.argmax()) if level.any() else 0
         return NEW_ONE if idea.kind == APPEAR else idea.layer
+
+    def uncovers(self, idea: Idea) -> bool:
+        """Say whether an idea brings up what cannot be seen."""
+        return idea.kind == APPEAR or (idea.kind == RAISE and not self.level[idea.layer])
 
     def _appearances(self) -> list[Appearance]:
         """Return what may appear in the picture of now, of what fits into it."""
@@ -376,11 +378,6 @@ class Pile:
     def nbytes(self) -> int:
         """Bytes of everything that is remembered."""
         return sum(int(getattr(self, name).nbytes) for name in (*_KEPT, "past"))
-
-
-def uncovers(pile: Pile, idea: Idea) -> bool:
-    """Say whether an idea brings up what cannot be seen."""
-    return idea.kind == APPEAR or (idea.kind == RAISE and not pile.level[idea.layer])
 
 
 def stays(becomes: NDArray[np.uint8]) -> NDArray[np.bool_]:

@@ -99,7 +99,7 @@ class MosaicPlayer:
         place = self.places[0]
         if not self.hand.held(action):
             self.layers.let_go()
-        if config.pointer >= 0 and self.hand.held(action) and not stays_down:
+        elif config.pointer >= 0 and not stays_down:
             row, column = (place // config.cell)[::-1].tolist()
             layer = int(self.layers.owner[row, column])
             past, self.inks[1], before = self.pressed[layer]
@@ -155,7 +155,7 @@ class MosaicPlayer:
     def _foretell(
         self, idea: Idea | None, way: Way | None, telling: Telling | None = None
     ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-        """Return what an idea foresees (see mosaic_pile.py); where it leaves the cells, the teller and rules do."""
+        """Return what an idea foresees (see mosaic_pile.py); where it leaves them open, the teller and rules do."""
         cells, becomes = self.layers.foresee(idea)
         if telling is not None:
             changes = telling.changes & self._open(idea, becomes) & ~self.layers.settled(idea)

@@ -1,8 +1,8 @@
 """What the teller (mosaic_teller.py) says of players' next pictures, and which ideas (mosaic_ideas.py) that speaks for.
 
 The teller knows what can be seen and nothing of what is hidden; ideas know what is hidden and little of the rest. So
-cells change as the teller says where an idea leaves them as they are, and an idea is believed sooner if it foresees
-the same as the teller, but for what it brings up that nobody can see. Knows nothing about training.
+cells change as the teller says where an idea leaves them open, and an idea is believed sooner if it foresees the same
+as the teller, but for what it brings up that nobody can see. Knows nothing about training.
 """
 
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from dreamloop.model.mosaic_hand import Hand
-from dreamloop.model.mosaic_pile import IN_FRONT, TOLD, Idea, Pile, uncovers
+from dreamloop.model.mosaic_pile import IN_FRONT, TOLD, Idea, Pile
 from dreamloop.model.mosaic_teller import Glance, Teller
 
 CHANGES, CERTAIN = 0.5, 0.6  # chance of a change, and of every pixel's colour then, from which on a cell is told
@@ -79,8 +79,8 @@ def heed(pile: Pile, ideas: Sequence[Idea], logits: Tensor, sure: int, telling: 
     logits = logits.clone()
     if sure >= 0:
         logits[1 + sure] = logits.max() + SURE
-    best, many = int(logits.argmax()), int(telling.changes.sum())
-    if uncovers(pile, ideas[best - 1]) if best else many < FEW:
+    best = int(logits.argmax())
+    if pile.uncovers(ideas[best - 1]) if best else telling.changes.sum() < FEW:
         return logits
     heard = [which for which in logits.argsort(descending=True)[:LIKELY].tolist() if which and logits[which].isfinite()]
     speaks = torch.tensor([float(_speaks_for(pile, ideas[which - 1], telling)) for which in heard])
