@@ -16,7 +16,7 @@ pytest.importorskip("gymnasium", reason="the simulator needs gymnasium: pip inst
 def test_letters_are_learnt_and_all_else_is_kept(tmp_path: Path) -> None:
     world = find_world("desk")
     assert world.weights is not None
-    figures = train_letters(world, 0.1, out=tmp_path, held_out=2, ticks=150, workers=2)
+    figures = train_letters(world, 0.25, out=tmp_path, held_out=2, ticks=150, workers=2)
     before, card = load_checkpoint(world.weights)
     after, new = load_checkpoint(tmp_path / "letters.safetensors")
     changed = {name for name in before if not torch.equal(before[name], after[name])}
