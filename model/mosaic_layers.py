@@ -30,6 +30,7 @@ from dreamloop.model.mosaic_pile import (
     Rect,
 )
 from dreamloop.model.mosaic_rewriting import turning, write_anew
+from dreamloop.model.mosaic_rolls import follow
 
 IDEAS = 64  # at most
 FACTS = KINDS + 25  # numbers that are known of an idea
@@ -197,6 +198,8 @@ class Layers(Pile):
         anew = turning(self, cells) if many else set()
         written = self.still() if anew else None
         first, seen, tops = self.front, self.owner == self.front, self._turned()[2]
+        h, w = self.rects[first, 2:].tolist()
+        page = self.contents[first, :h, :w].copy() if first and (changed & seen).any() else None
         may_appear = changed & (dreamed is None and not anew and not step.any())
         if true >= 0 and may_appear.any():
             may_appear &= self._surprises(ideas[true], shown)
@@ -219,6 +222,8 @@ class Layers(Pile):
             self._turn_hidden(first, *tops[first])
         if written is not None:
             write_anew(self, written, anew)
+        elif page is not None and self.front == first and (self.rects[first, 2:] == (h, w)).all():
+            follow(self, first, page)
         self._teach()
         if before is not None:
             cast = self.known.cast_of(before, cells)
@@ -568,8 +573,7 @@ class Layers(Pile):
     def _apply(self, idea: Idea, cells: NDArray[np.uint8], tick: int) -> None:
         k = idea.layer
         if idea.kind == CAST:
-            self.contents = turned(self.contents, self.known.offered_casts[k])
-            self.refresh()
+            self.turn(self.known.offered_casts[k])
             return
         if idea.kind == APPEAR:
             rect = np.array([idea.y, idea.x, *self._appearances()[k].cells.shape[:2]])
@@ -603,8 +607,7 @@ class Layers(Pile):
 
     def _recast(self, cells: NDArray[np.uint8]) -> None:
         """Let colours turn in what is not seen as most pixels of theirs turn in what is."""
-        self.contents = turned(self.contents, self.known.cast_of(self.compose(), cells))
-        self.refresh()
+        self.turn(self.known.cast_of(self.compose(), cells))
 
 
 def _all_turn(cast: NDArray[np.uint8], before: NDArray[np.uint8], after: NDArray[np.uint8]) -> bool:

@@ -8,6 +8,8 @@ of which is a *turn*, and the same for many lines. Shapes have no colours: a let
 Knows nothing about layers; how it is learnt is in learn_letters.py.
 """
 
+from collections.abc import Sequence
+from itertools import count
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,6 +21,7 @@ LINES, LETTERS, SHAPES = 1024, 4096, 2048  # of each that can be known
 SURE = 0.9  # share of the cells of a line, or of the times of a turn, that must be as it says
 COLOURS = 8  # of a cell, and of another; where there are more, they have no shape
 NO_LINE = 0  # number of a context
+HIGHEST = 3  # rows of a line
 
 Signs = NDArray[np.int64]
 Cells = NDArray[np.uint8]
@@ -37,6 +40,13 @@ class Line(NamedTuple):
     down: int  # rows from there to where it is read
     turn: int  # number of what turns its letters
     reads: int  # cells, one below the other, that tell a letter
+
+
+class Writing(NamedTuple):
+    """How what is written in lines is written anew, each line as if it were the first."""
+
+    high: int  # rows of a line
+    rows: tuple[Line, ...]  # of it anew
 
 
 class Letters:
@@ -59,6 +69,7 @@ class Letters:
         }
         used = letters[letters[:, 0] != 0]
         self._letters = used[used[:, 0].argsort()]
+        self._writings = {begins: self._writing(begins) for begins in self.after}
 
     def __len__(self) -> int:
         """How many turns of shapes are known."""
@@ -95,6 +106,39 @@ class Letters:
         still = (found[0] == self.none).all(-1) & plain(cells[0])
         found[0, still] = cells[0, still]  # the top row stays where it is: nothing comes where nothing stands
         return found
+
+    def lines_anew(self, cells: Cells, above: Sequence[Cells] = ()) -> list[Cells] | None:
+        """Return the lines (rows, columns, pixels) of a layer as they are written anew; None: it has no lines.
+
+        Args:
+            cells: (rows, columns, pixels) the layer.
+            above: (rows, columns, pixels) lines for which it has no room, as they are written now.
+        """
+        writing = self._writings.get(begin_of(cells[0], cells.shape[:2], self.none))
+        if writing is None:
+            return None
+        high, rows = writing
+        last = last_of(cells, self.none)
+        lines = [*above, *(cells[row : row + high] for row in range(1, last + 1, high))]
+        return [
+            np.stack([self.turned(line[row + one.down : row + one.down + one.reads], one.turn) for row, one in enumerate(rows)])
+            for line in lines
+            if len(line) == high
+        ]
+
+    def _writing(self, begins: int) -> Writing | None:
+        """Return how the lines of what begins so are written anew, None: it is not known to have any."""
+        for high in range(1, HIGHEST + 1):
+            rows = list[Line]()
+            while (line := self.lines.get(context_of(begins, 1 + len(rows), high))) is not None:
+                if not 0 <= len(rows) + line.down <= high - line.reads:
+                    break
+                rows.append(line)
+            further = [line._replace(down=line.down + high - len(rows)) for line in rows]
+            found = [self.lines.get(context_of(begins, 1 + len(rows) + i, 2 * high)) for i in range(len(rows))]
+            if rows and further == found:
+                return Writing(high, tuple(rows))
+        return None
 
     def titles(self, way: int) -> list[Line]:
         """Return the lines of the top rows of layers that turn in a way."""
@@ -137,6 +181,29 @@ def shaped_of(cells: Cells, none: int) -> Shaped:
     sign = (np.take_along_axis(rank, flat, 1).astype(np.int64) + 1) @ factors(pixels) | 1
     colours = np.where(np.arange(COLOURS) < many[:, None], order[:, :COLOURS], none).astype(np.uint8)
     return Shaped(np.where(good, sign, 0).reshape(lead), colours.reshape(*lead, COLOURS))
+
+
+def page_of(cells: Cells, lines: Sequence[Cells], none: int) -> Cells:
+    """Return a layer (rows, columns, pixels) that shows lines (rows, columns, pixels), as many of the last as it can."""
+    page, inside = cells.copy(), cells[1:-1]
+    bare = np.stack([most(inside[:, x]) for x in range(cells.shape[1])])
+    bare[1:-1] = most(inside[:, 1:-1])
+    page[1:-1] = bare
+    for row, line in zip(count(1, len(lines[0])), lines[-room_of(cells, lines) :], strict=False):
+        known = line[..., 0] != none
+        page[row : row + len(line)] = np.where(known[..., None], line, none)
+    return page
+
+
+def room_of(cells: Cells, lines: Sequence[Cells]) -> int:
+    """Return how many of such lines a layer shows."""
+    return (len(cells) - 2) // len(lines[0])
+
+
+def most(contents: Cells) -> Cells:
+    """Return the one of contents (..., pixels) that is there most often."""
+    found, times = np.unique(contents.reshape(-1, contents.shape[-1]), axis=0, return_counts=True)
+    return np.asarray(found[times.argmax()])
 
 
 def begin_of(top: Cells, size: tuple[int, int], none: int) -> int:

@@ -43,6 +43,14 @@ class Dreamed(NamedTuple):
     idea: Idea | None
 
 
+class Page(NamedTuple):
+    """A layer as it was before its rows rolled (see mosaic_rolls.py)."""
+
+    layer: int
+    by: int  # rows
+    cells: NDArray[np.uint8]  # (height, width, pixels)
+
+
 class Pile:
     """One player's layers as they lie; number 0 is the ground.
 
@@ -65,6 +73,7 @@ class Pile:
         self.guessed = np.zeros(grid, np.bool_)  # cells of the ground that were never seen
         self.past = np.full_like(self.contents, none)  # what each showed before it was written anew the last time
         self.past_of = np.zeros(MOST + 2, np.int64)  # a number for what it showed then; 0: it never was
+        self.pages: tuple[Page, ...] = ()  # of layers that rolled, the oldest first; replaced and never changed
         self.now = np.zeros(grid, np.int64)  # signs of what is seen
         self._offered: tuple[Any, list[Appearance]] = (None, [])  # what was seen, and what may appear in it
         self._turn: tuple[Any, Any, dict[int, Any]] = (None, None, {})  # what was seen, how it turns, and top rows so
@@ -276,6 +285,7 @@ class Pile:
         k = self._free()
         y, x, h, w = rect
         self.rects[k], self.since[k], self.sure[k], self.level[k], self.past_of[k] = rect, tick, False, 0, 0
+        self._forget_pages(k)
         lowest = min((int(self.level[one]) for one in above or []), default=int(self.level.max()) + 1)
         self.level[self.level >= lowest] += 1
         self.level[k] = lowest
@@ -308,9 +318,19 @@ class Pile:
 
     def _drop(self, k: int) -> None:
         self.rects[k], self.level[k], self.sure[k] = 0, 0, False
+        self._forget_pages(k)
         if self.grip[0] == k:
             self.grip[:] = LOOSE
         self._rank()
+
+    def _forget_pages(self, k: int) -> None:
+        self.pages = tuple(page for page in self.pages if page.layer != k)
+
+    def turn(self, cast: NDArray[np.uint8]) -> None:
+        """Let the colours (colours,) of all that is known turn, also of what is not seen."""
+        self.contents = turned(self.contents, cast)
+        self.pages = tuple(page._replace(cells=turned(page.cells, cast)) for page in self.pages)
+        self.refresh()
 
     def _free(self) -> int:
         """Return a number that is in no use; the layer that was hidden longest, or else the lowest, gives way."""
@@ -350,7 +370,7 @@ class Pile:
         """Keep nothing but what is seen."""
         cells = self.compose()
         self.contents[:], self.rects[1:], self.level[:], self.since[:], self.grip[:] = self.none, 0, 0, 0, LOOSE
-        self.past_of[:] = 0
+        self.past_of[:], self.pages = 0, ()
         self.contents[0] = cells
         self.refresh()
 
@@ -365,6 +385,8 @@ class Pile:
         """Return copies of everything, but of the past, which is replaced and never changed."""
         state = {f"layer_{name}": getattr(self, name).copy() for name in _KEPT} | {"layer_past": self.past}
         state["layer_contents"][NEW_ONE] = self.none  # whatever was tried there last
+        state["page_of"] = np.array([(page.layer, page.by, *page.cells.shape[:2]) for page in self.pages]).reshape(-1, 4)
+        state["page_cells"] = np.concatenate([np.zeros(0, np.uint8), *(page.cells.ravel() for page in self.pages)])
         return state
 
     def restore(self, state: dict[str, Any]) -> None:
@@ -372,12 +394,23 @@ class Pile:
         for name in _KEPT:
             setattr(self, name, np.array(state[f"layer_{name}"]))
         self.past = np.asarray(state["layer_past"])
+        if "page_of" in state:  # it is not in games that were saved by earlier versions
+            self.pages = tuple(self._pages_in(state["page_of"].tolist(), np.asarray(state["page_cells"])))
         self.refresh()
+
+    def _pages_in(self, about: list[list[int]], cells: NDArray[np.uint8]) -> Iterator[Page]:
+        start, pixels = 0, self.contents.shape[-1]
+        for layer, by, h, w in about:
+            end = start + h * w * pixels
+            yield Page(layer, by, cells[start:end].reshape(h, w, pixels))
+            start = end
 
     @property
     def nbytes(self) -> int:
         """Bytes of everything that is remembered."""
-        return sum(int(getattr(self, name).nbytes) for name in (*_KEPT, "past"))
+        return sum(int(getattr(self, name).nbytes) for name in (*_KEPT, "past")) + sum(
+            page.cells.nbytes for page in self.pages
+        )
 
 
 def stays(becomes: NDArray[np.uint8]) -> NDArray[np.bool_]:

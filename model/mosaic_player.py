@@ -21,6 +21,7 @@ from dreamloop.model.mosaic_memory import CellMemory
 from dreamloop.model.mosaic_net import AROUND, CARRIED, INKS, MosaicConfig, Seen
 from dreamloop.model.mosaic_pile import CAST, IN_FRONT, MOST, NEW_ONE, TOLD, UNKNOWN, Dreamed, Idea, stays
 from dreamloop.model.mosaic_rewriting import seen_anew, turning
+from dreamloop.model.mosaic_rolls import as_one, rolled_back
 from dreamloop.model.mosaic_setting import cast_contexts, deed_of, places_of, setting_of
 from dreamloop.model.mosaic_sprite import CLEAR, SIDE, Sprite, on_the_way, seen_next, uncover
 from dreamloop.model.mosaic_strokes import CERTAIN, DID_NOT, DREW, LIKELY, PRESSED, Way, drew, shown_by
@@ -157,25 +158,32 @@ class MosaicPlayer:
     ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
         """Return what an idea foresees (see mosaic_pile.py); where it leaves them open, the teller and rules do."""
         cells, becomes = self.layers.foresee(idea)
+        known, setting, open_ = self.layers.known, self._setting(idea), np.ones_like(becomes, np.bool_)
+        ruled = np.full_like(cells, self.config.colours) if setting is None else known.by_rule.foretell(setting)
         if telling is not None:
-            changes = telling.changes & self._open(idea, becomes) & ~self.layers.settled(idea)
+            ruled[telling.stays] = self.config.colours
+            if idea is None:
+                back = rolled_back(self.layers, telling, ruled)
+                self._put(back, cells, becomes)
+                open_ = back[..., 0] == self.config.colours
+            changes = telling.changes & open_ & self._open(idea, becomes) & ~self.layers.settled(idea)
             becomes[changes] = TOLD + becomes[changes] // IN_FRONT * IN_FRONT
             cells[changes] = telling.cells[changes]
-        known, setting = self.layers.known, self._setting(idea)
-        rules = [known.by_rule.go_on(*self._alone())]
-        if setting is not None:
-            rules.append(known.by_rule.foretell(setting))
-            if telling is not None:
-                rules[-1][telling.stays] = self.config.colours
+        rules = [known.by_rule.go_on(*self._alone()), ruled]
         rules += [] if way is None else [known.by_stroke.foretell(way)]
         for told in rules:
-            self._put(told, cells, becomes, self._open(idea, becomes))
-        if idea is None or idea.kind == CAST:  # all lies where it did
-            shows = becomes % IN_FRONT == TOLD
-            ways = turning(self.layers, np.where(shows[..., None], cells, self.memory.now)) if shows.any() else set()
+            self._put(told, cells, becomes, open_ & self._open(idea, becomes))
+        if telling is not None and idea is None:
+            self._put(as_one(self.layers, self._shows(cells, becomes)), cells, becomes)
+        if (idea is None or idea.kind == CAST) and (becomes % IN_FRONT == TOLD).any():  # all lies where it did
+            ways = turning(self.layers, self._shows(cells, becomes))
             if ways:
                 self._put(seen_anew(self.layers, ways), cells, becomes)
         return cells, becomes
+
+    def _shows(self, cells: NDArray[np.uint8], becomes: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Return the picture (rows, columns, pixels) with what is told in it."""
+        return np.where((becomes % IN_FRONT == TOLD)[..., None], cells, self.memory.now)
 
     def _put(
         self,
@@ -204,7 +212,7 @@ class MosaicPlayer:
             sure = (becomes % IN_FRONT != UNKNOWN) & (now[..., 0] != self.config.colours) | told
         elif idea is not None:
             sure = told
-        return np.where(told[..., None], cells, now), sure
+        return self._shows(cells, becomes), sure
 
     def _open(self, idea: Idea | None, becomes: NDArray[np.uint8]) -> NDArray[np.bool_]:
         """Return which cells (rows, columns) rules may tell: not all that a cast turns does turn."""

@@ -9,7 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dreamloop.model.mosaic_cells import MARKS, factors, signs
-from dreamloop.model.mosaic_pile import NEW_ONE, Pile
+from dreamloop.model.mosaic_letters import page_of, room_of
+from dreamloop.model.mosaic_pile import NEW_ONE, Page, Pile
+from dreamloop.model.mosaic_rolls import above, keep
 
 Cells = NDArray[np.uint8]
 
@@ -58,6 +60,7 @@ def write_anew(pile: Pile, before: Pile, ways: set[int]) -> None:
         if k:
             pile.past[k, :h, :w] = before.contents[k, :h, :w]
             pile.past_of[k] = _body(pile, k)
+            keep(pile, k, _pages_anew(before, k))
     pile.refresh()
 
 
@@ -72,10 +75,32 @@ def _anew(pile: Pile, k: int, ways: set[int]) -> Cells:
     h, w = pile.rects[k, 2:].tolist()
     if _way(pile, k) not in ways:
         return np.full((h, w, pile.contents.shape[-1]), pile.none, np.uint8)
-    found: Cells = pile.known.by_letter.anew(pile.contents[k, :h, :w])
+    cells = pile.contents[k, :h, :w]
+    found: Cells = pile.known.by_letter.anew(cells)
+    if lines := _lines_anew(pile, k):
+        found[1:-1] = page_of(cells, lines, pile.none)[1:-1]
     if pile.past_of[k] and pile.past_of[k] == _body(pile, k):
         found[1:] = pile.past[k, 1:h, :w]
     return found
+
+
+def _lines_anew(pile: Pile, k: int) -> list[Cells] | None:
+    """Return the lines (rows, columns, pixels) of a layer as they are written anew, those that left it at its top, too.
+
+    None: it has none.
+    """
+    h, w = pile.rects[k, 2:].tolist()
+    return pile.known.by_letter.lines_anew(pile.contents[k, :h, :w], above(pile, k))
+
+
+def _pages_anew(pile: Pile, k: int) -> list[Page]:
+    """Return the pages of a layer whose lines are written anew: for some there may be no room any more."""
+    h, w = pile.rects[k, 2:].tolist()
+    cells, lines = pile.contents[k, :h, :w], _lines_anew(pile, k)
+    if not lines:
+        return []
+    room, none = room_of(cells, lines), pile.none
+    return [Page(k, len(lines[0]), page_of(cells, lines[: end + room], none)) for end in range(len(lines) - room)]
 
 
 def _labels(pile: Pile, ways: set[int]) -> Cells:

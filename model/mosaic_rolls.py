@@ -1,0 +1,110 @@
+"""Layers whose rows roll: what leaves one at its top, because there is no more room below, comes back.
+
+A layer that rolls is kept as it was just before: a *page*. When its rows come down again it shows that page. In a
+dream they do where the teller leaves open what it shows, for one does not see a picture whether anything lies above.
+"""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dreamloop.model.mosaic_cells import signs
+from dreamloop.model.mosaic_letters import last_of, most
+from dreamloop.model.mosaic_pile import Page, Pile
+
+if TYPE_CHECKING:
+    from dreamloop.model.mosaic_telling import Telling
+
+PAGES = 12  # of one layer, at most
+FARTHEST = 3  # rows by which a layer rolls at once
+LEAST, CLEARLY = 6, 2.0  # cells that must roll; how many to one that does not
+OPEN = 0.7  # share of the cells that would change about which the teller must not be sure
+
+Cells = NDArray[np.uint8]
+Signs = NDArray[np.int64]
+
+
+def follow(pile: Pile, k: int, before: Cells) -> None:
+    """Take note of what a layer's rows have done: it showed ``before`` (height, width, pixels), and still lies there."""
+    h, w = before.shape[:2]
+    after = pile.contents[k, :h, :w]
+    own = pages_of(pile, k)
+    if up := rolled_up(before, after, pile.none):
+        own = [*own, Page(k, up, before)][-PAGES:]
+    elif own and _rolled(signs(after, pile.none), signs(before, pile.none)) == own[-1].by:
+        own = own[:-1]
+    if own and last_of(after, pile.none) < last_of(own[-1].cells, pile.none):
+        own = []  # it is full as long as anything is above it
+    keep(pile, k, own)
+
+
+def rolled_up(before: Cells, after: Cells, none: int) -> int:
+    """Return by how many rows a layer (height, width, pixels) rolled up for want of room, 0: it did not."""
+    by = _rolled(signs(before, none), signs(after, none))
+    return by if last_of(before, none) + by > len(before) - 2 else 0
+
+
+def as_one(pile: Pile, told: Cells) -> Cells:
+    """Return what is seen (rows, columns, pixels) of rows that roll up, as ``told``: they all do; ``none`` elsewhere.
+
+    A cell that is told to be empty is: a caret does not come along.
+    """
+    found = np.full_like(told, pile.none)
+    k = pile.front
+    y, x, h, w = pile.rects[k].tolist()
+    if not k or (pile.owner[y : y + h, x : x + w] != k).any():
+        return found
+    before, after = pile.contents[k, :h, :w], told[y : y + h, x : x + w]
+    if by := rolled_up(before, after, pile.none):
+        bare = (after[1 : -1 - by, 1:-1] == most(before[1:-1, 1:-1])).all(-1, keepdims=True)
+        rows = slice(y + 1, y + h - 1 - by), slice(x + 1, x + w - 1)
+        found[rows] = np.where(bare, pile.none, before[1 + by : -1, 1:-1])
+    return found
+
+
+def _rolled(before: Signs, after: Signs) -> int:
+    """Return by how many rows a layer (height, width) rolled up from one to the other, 0: it did not."""
+    best, chosen = 0.0, 0
+    for by in range(1, min(FARTHEST, len(before) - 3) + 1):
+        there, here, then = before[1 + by : -1, 1:-1], before[1 : -1 - by, 1:-1], after[1 : -1 - by, 1:-1]
+        came, wrong = int(((then == there) & (then != here)).sum()), int((then != there).sum())
+        if came >= LEAST and came - CLEARLY * wrong > best:
+            best, chosen = came - CLEARLY * wrong, by
+    return chosen
+
+
+def pages_of(pile: Pile, k: int) -> list[Page]:
+    """Return the pages of a layer, the last one the latest."""
+    return [page for page in pile.pages if page.layer == k]
+
+
+def keep(pile: Pile, k: int, pages: list[Page]) -> None:
+    """Let these be the pages of a layer."""
+    pile.pages = (*(page for page in pile.pages if page.layer != k), *pages)
+
+
+def above(pile: Pile, k: int) -> list[Cells]:
+    """Return the lines (height, width, pixels) that left a layer at its top, the last one the latest."""
+    return [page.cells[1 : 1 + page.by] for page in pages_of(pile, k)]
+
+
+def rolled_back(pile: Pile, telling: "Telling", ruled: Cells) -> Cells:
+    """Return what is seen (rows, columns, pixels) if the layer in front rolls back; ``none`` if it does not.
+
+    Args:
+        telling: what the teller says.
+        ruled: (rows, columns, pixels) what the rules say, ``none`` where they say nothing.
+    """
+    found = np.full((*pile.grid, pile.contents.shape[-1]), pile.none, np.uint8)
+    pages = pages_of(pile, pile.front)
+    if not pages:
+        return found
+    mine = (pile.owner == pile.front) & (pile.at[0] > 0)
+    then = pages[-1].cells[pile.at[0][mine], pile.at[1][mine]]
+    differs = signs(then, pile.none) != pile.now[mine]
+    otherwise = telling.stays[mine] | (telling.changes[mine] & (telling.cells[mine] != then).any(-1))
+    otherwise |= (ruled[mine, 0] != pile.none) & (ruled[mine] != then).any(-1)
+    if differs.sum() >= LEAST and (~otherwise[differs]).mean() >= OPEN:
+        found[mine] = then
+    return found
