@@ -117,14 +117,15 @@ class Letters:
         writing = self._writings.get(begin_of(cells[0], cells.shape[:2], self.none))
         if writing is None:
             return None
-        high, rows = writing
         last = last_of(cells, self.none)
-        lines = [*above, *(cells[row : row + high] for row in range(1, last + 1, high))]
-        return [
-            np.stack([self.turned(line[row + one.down : row + one.down + one.reads], one.turn) for row, one in enumerate(rows)])
-            for line in lines
-            if len(line) == high
-        ]
+        lines = [*above, *(cells[row : row + writing.high] for row in range(1, last + 1, writing.high))]
+        return [self._line_anew(line, writing) for line in lines if len(line) == writing.high]
+
+    def _line_anew(self, line: Cells, writing: Writing) -> Cells:
+        read = [line[row + one.down : row + one.down + one.reads] for row, one in enumerate(writing.rows)]
+        found = np.stack([self.turned(source, one.turn) for source, one in zip(read, writing.rows, strict=True)])
+        empty = (line == line[:1, :, :1]).all((0, 2)) & (line[0, :, 0] != self.none)  # nothing comes of nothing
+        return np.where((empty & (found[..., 0] == self.none))[..., None], line[:1], found)
 
     def _writing(self, begins: int) -> Writing | None:
         """Return how the lines of what begins so are written anew, None: it is not known to have any."""
@@ -134,10 +135,9 @@ class Letters:
                 if not 0 <= len(rows) + line.down <= high - line.reads:
                     break
                 rows.append(line)
-            further = [line._replace(down=line.down + high - len(rows)) for line in rows]
-            found = [self.lines.get(context_of(begins, 1 + len(rows) + i, 2 * high)) for i in range(len(rows))]
-            if rows and further == found:
-                return Writing(high, tuple(rows))
+                second = [self.lines.get(context_of(begins, 1 + len(rows) + i, 2 * high)) for i in range(len(rows))]
+                if second == [one._replace(down=one.down + high - len(rows)) for one in rows]:
+                    return Writing(high, tuple(rows))
         return None
 
     def titles(self, way: int) -> list[Line]:
@@ -184,11 +184,10 @@ def shaped_of(cells: Cells, none: int) -> Shaped:
 
 
 def page_of(cells: Cells, lines: Sequence[Cells], none: int) -> Cells:
-    """Return a layer (rows, columns, pixels) that shows lines (rows, columns, pixels), as many of the last as it can."""
-    page, inside = cells.copy(), cells[1:-1]
-    bare = np.stack([most(inside[:, x]) for x in range(cells.shape[1])])
-    bare[1:-1] = most(inside[:, 1:-1])
-    page[1:-1] = bare
+    """Return a layer (rows, columns, pixels) that shows the last of some lines (rows, columns, pixels)."""
+    page = cells.copy()
+    page[1:-1] = np.stack([_most(cells[1:-1, x]) for x in range(cells.shape[1])])
+    page[1:-1, 1:-1] = bare_of(cells, none)
     for row, line in zip(count(1, len(lines[0])), lines[-room_of(cells, lines) :], strict=False):
         known = line[..., 0] != none
         page[row : row + len(line)] = np.where(known[..., None], line, none)
@@ -200,9 +199,16 @@ def room_of(cells: Cells, lines: Sequence[Cells]) -> int:
     return (len(cells) - 2) // len(lines[0])
 
 
-def most(contents: Cells) -> Cells:
-    """Return the one of contents (..., pixels) that is there most often."""
-    found, times = np.unique(contents.reshape(-1, contents.shape[-1]), axis=0, return_counts=True)
+def bare_of(cells: Cells, none: int) -> Cells:
+    """Return what a layer (rows, columns, pixels) shows where nothing stands: (pixels,) of one colour, or ``none``."""
+    inside = cells[1:-1, 1:-1]
+    bare = inside[plain(inside)]
+    return _most(bare) if len(bare) else np.full_like(cells[0, 0], none)
+
+
+def _most(contents: Cells) -> Cells:
+    """Return the one of contents (n, pixels) that is there most often."""
+    found, times = np.unique(contents, axis=0, return_counts=True)
     return np.asarray(found[times.argmax()])
 
 

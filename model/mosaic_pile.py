@@ -385,7 +385,9 @@ class Pile:
         """Return copies of everything, but of the past, which is replaced and never changed."""
         state = {f"layer_{name}": getattr(self, name).copy() for name in _KEPT} | {"layer_past": self.past}
         state["layer_contents"][NEW_ONE] = self.none  # whatever was tried there last
-        state["page_of"] = np.array([(page.layer, page.by, *page.cells.shape[:2]) for page in self.pages]).reshape(-1, 4)
+        state["page_of"] = np.array([(page.layer, page.by, *page.cells.shape[:2]) for page in self.pages]).reshape(
+            -1, 4
+        )
         state["page_cells"] = np.concatenate([np.zeros(0, np.uint8), *(page.cells.ravel() for page in self.pages)])
         return state
 
@@ -394,8 +396,8 @@ class Pile:
         for name in _KEPT:
             setattr(self, name, np.array(state[f"layer_{name}"]))
         self.past = np.asarray(state["layer_past"])
-        if "page_of" in state:  # it is not in games that were saved by earlier versions
-            self.pages = tuple(self._pages_in(state["page_of"].tolist(), np.asarray(state["page_cells"])))
+        about = state.get("page_of", np.zeros((0, 4), np.int64))  # games saved by earlier versions have none
+        self.pages = tuple(self._pages_in(about.tolist(), np.asarray(state.get("page_cells", about))))
         self.refresh()
 
     def _pages_in(self, about: list[list[int]], cells: NDArray[np.uint8]) -> Iterator[Page]:

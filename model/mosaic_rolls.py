@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dreamloop.model.mosaic_cells import signs
-from dreamloop.model.mosaic_letters import last_of, most
+from dreamloop.model.mosaic_letters import bare_of, last_of
 from dreamloop.model.mosaic_pile import Page, Pile
 
 if TYPE_CHECKING:
@@ -26,9 +26,8 @@ Signs = NDArray[np.int64]
 
 
 def follow(pile: Pile, k: int, before: Cells) -> None:
-    """Take note of what a layer's rows have done: it showed ``before`` (height, width, pixels), and still lies there."""
-    h, w = before.shape[:2]
-    after = pile.contents[k, :h, :w]
+    """Take note of how the rows of a layer rolled, if they did, which showed ``before`` (height, width, pixels)."""
+    after = pile.contents[k, : len(before), : before.shape[1]]
     own = pages_of(pile, k)
     if up := rolled_up(before, after, pile.none):
         own = [*own, Page(k, up, before)][-PAGES:]
@@ -57,7 +56,7 @@ def as_one(pile: Pile, told: Cells) -> Cells:
         return found
     before, after = pile.contents[k, :h, :w], told[y : y + h, x : x + w]
     if by := rolled_up(before, after, pile.none):
-        bare = (after[1 : -1 - by, 1:-1] == most(before[1:-1, 1:-1])).all(-1, keepdims=True)
+        bare = (after[1 : -1 - by, 1:-1] == bare_of(before, pile.none)).all(-1, keepdims=True)
         rows = slice(y + 1, y + h - 1 - by), slice(x + 1, x + w - 1)
         found[rows] = np.where(bare, pile.none, before[1 + by : -1, 1:-1])
     return found

@@ -4,7 +4,7 @@ from functools import cache
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -213,7 +213,7 @@ def test_lines_for_which_there_was_no_room_come_back(known: Known) -> None:
     assert (back == window(screen.lines, large=False)[1:]).all()
 
 
-def test_but_not_if_something_was_written_meanwhile(known: Known) -> None:
+def test_also_if_something_was_written_meanwhile(known: Known) -> None:
     screen = Screen(["ab", "cd", "ef", "gh", "ba"])
     layers = opened(screen, known)
     screen.large = True
@@ -221,7 +221,36 @@ def test_but_not_if_something_was_written_meanwhile(known: Known) -> None:
     screen.lines[-1] += "c"
     layers.show(screen.cells(), REST, REST, 4)
     back = seen_anew(layers, {way_back(layers)})
-    assert (back[2 : 1 + LARGE, 1 : 1 + WIDTH] == NONE).any()
+    screen.large = False
+    assert (back == screen.cells())[2:HEIGHT, 1 : 1 + WIDTH].all()
+
+
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(seed=st.integers(0, 10_000))
+def test_and_those_that_rolled_out_while_all_was_large(known: Known, seed: int) -> None:
+    screen = Screen(written(np.random.default_rng(seed + 1000), most=1))
+    screen.large = True
+    layers = opened(screen, known)
+    for i, line in enumerate(written(np.random.default_rng(seed), most=SMALL - 1)):
+        screen.lines = [*screen.lines, ""]
+        for char in "h" + line[1:]:  # a line in which nothing stands is not seen
+            screen.lines = [*screen.lines[:-1], screen.lines[-1] + char]
+            layers.show(screen.cells(), REST, REST, 3 + i)
+    back = seen_anew(layers, {way_back(layers)})
+    screen.large = False
+    told = back[..., 0] != NONE
+    assert (back == screen.cells())[told].all()
+    assert told[2 : 2 + len(screen.lines), 1 : 1 + WIDTH].mean() > 0.9
+
+
+def test_what_more_was_written_before_it_was_seen_is_not_made_up(known: Known) -> None:
+    """The lines of a full layer in large letters are taken for all that there are."""
+    screen = Screen(["ab", "cd", "ef", "gh", "ba"])
+    screen.large = True
+    layers = opened(screen, known)
+    back = seen_anew(layers, {way_back(layers)})
+    screen.large, screen.lines = False, screen.lines[-LARGE:]
+    assert (back == screen.cells())[2:HEIGHT, 1 : 1 + WIDTH].all()
 
 
 def way_back(layers: Pile) -> int:
