@@ -31,7 +31,7 @@ def follow(pile: Pile, k: int, before: Cells) -> None:
     own = pages_of(pile, k)
     if up := rolled_up(before, after, pile.none):
         own = [*own, Page(k, up, before)][-PAGES:]
-    elif own and _rolled(signs(after, pile.none), signs(before, pile.none)) == own[-1].by:
+    elif own and _rolled(after, before, pile.none)[0] == own[-1].by:
         own = own[:-1]
     if own and last_of(after, pile.none) < last_of(own[-1].cells, pile.none):
         own = []  # it is full as long as anything is above it
@@ -40,8 +40,8 @@ def follow(pile: Pile, k: int, before: Cells) -> None:
 
 def rolled_up(before: Cells, after: Cells, none: int) -> int:
     """Return by how many rows a layer (height, width, pixels) rolled up for want of room, 0: it did not."""
-    by = _rolled(signs(before, none), signs(after, none))
-    return by if last_of(before, none) + by > len(before) - 2 else 0
+    by, last = _rolled(before, after, none)
+    return by if last + by > len(before) - 2 else 0
 
 
 def as_one(pile: Pile, told: Cells) -> Cells:
@@ -56,21 +56,23 @@ def as_one(pile: Pile, told: Cells) -> Cells:
         return found
     before, after = pile.contents[k, :h, :w], told[y : y + h, x : x + w]
     if by := rolled_up(before, after, pile.none):
-        bare = (after[1 : -1 - by, 1:-1] == bare_of(before, pile.none)).all(-1, keepdims=True)
-        rows = slice(y + 1, y + h - 1 - by), slice(x + 1, x + w - 1)
-        found[rows] = np.where(bare, pile.none, before[1 + by : -1, 1:-1])
+        last = last_of(before, pile.none)
+        bare = (after[1 : 1 + last - by, 1:-1] == bare_of(before, pile.none)).all(-1, keepdims=True)
+        rows = slice(y + 1, y + 1 + last - by), slice(x + 1, x + w - 1)
+        found[rows] = np.where(bare, pile.none, before[1 + by : 1 + last, 1:-1])
     return found
 
 
-def _rolled(before: Signs, after: Signs) -> int:
-    """Return by how many rows a layer (height, width) rolled up from one to the other, 0: it did not."""
+def _rolled(before: Cells, after: Cells, none: int) -> tuple[int, int]:
+    """Return by how many rows what is written in a layer rolled up, 0: it did not; and the last row written in."""
+    was, now, last = signs(before, none), signs(after, none), last_of(before, none)
     best, chosen = 0.0, 0
-    for by in range(1, min(FARTHEST, len(before) - 3) + 1):
-        there, here, then = before[1 + by : -1, 1:-1], before[1 : -1 - by, 1:-1], after[1 : -1 - by, 1:-1]
+    for by in range(1, min(FARTHEST, last - 1) + 1):
+        there, here, then = was[1 + by : 1 + last, 1:-1], was[1 : 1 + last - by, 1:-1], now[1 : 1 + last - by, 1:-1]
         came, wrong = int(((then == there) & (then != here)).sum()), int((then != there).sum())
         if came >= LEAST and came - CLEARLY * wrong > best:
             best, chosen = came - CLEARLY * wrong, by
-    return chosen
+    return chosen, last
 
 
 def pages_of(pile: Pile, k: int) -> list[Page]:
