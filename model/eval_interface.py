@@ -7,6 +7,7 @@ is in a picture, what is written) its judge reads. Knows nothing about where pla
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any, Protocol
 
 import numpy as np
@@ -28,7 +29,7 @@ class Judge(Protocol):
     """What a world tells of its own pictures."""
 
     kinds: tuple[str, ...]
-    shown_ticks: int  # of a play of ``recall_plays`` that a dream is shown before it goes on by itself
+    shown_ticks: int  # of a play that is yielded here, which a dream is shown before it goes on by itself
 
     def pointer_error_px(self, frame: Frames, info: Mapping[str, Any]) -> float:
         """Return how far the pointer in the picture is from the true one."""
@@ -45,6 +46,14 @@ class Judge(Protocol):
 
         Yields:
             name; the simulator's state at the start; actions (t, a); the pixels (h, w) that are shown again.
+        """
+        ...
+
+    def used_plays(self, seed: int, used_s: float) -> Iterator[tuple[str, Any, Iterator[NDArray[np.float32]]]]:
+        """Yield plays that hide what is written, use all the rest for so many seconds, and show it again at their end.
+
+        Yields:
+            name; the simulator's state at the start; actions (a,), one a tick.
         """
         ...
 
@@ -244,3 +253,19 @@ def measure_recall(
         good.append(hid[-1] and right >= RIGHT)
         pixels.append(right)
     return {"right": float(np.mean(good)), "pixels": float(np.mean(pixels)), "hid": float(np.mean(hid)), "n": len(good)}
+
+
+def measure_used(model: WorldModel, plays: Iterable[Iterable[Told]], judge: Judge) -> dict[str, Any]:
+    """Return which letters are read back rightly at the end of plays of ``judge.used_plays``, which may be long."""
+    counts = []
+    for play in plays:
+        ticks = iter(play)
+        shown = list(islice(ticks, judge.shown_ticks))
+        model.reset(
+            0, Scene("used", np.stack([one.frame for one in shown]), np.stack([one.action for one in shown])), 0
+        )
+        for told in ticks:
+            frame = model.step(told.action[None])[0]
+        counts.append(judge.letters(frame, told.info))
+    right, total = (sum(of) for of in zip(*counts, strict=True))
+    return {"right": right / total if total else None, "n": total, "plays": [list(one) for one in counts]}

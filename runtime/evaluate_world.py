@@ -51,6 +51,8 @@ class EvalSize:
     places: int = 32  # of KCtrl
     recalls: int = 8  # places in which things are hidden and shown again, three ways each
     away_s: tuple[float, ...] = (5.0, 20.0, 60.0)  # for which they are hidden
+    uses: int = 2  # places in which what is written is hidden while all the rest is used, two ways each
+    used_s: tuple[float, ...] = (60.0, 600.0, 3600.0)  # of that use
     still_s: tuple[float, ...] = (60.0, 600.0, 3600.0)  # of world time, after which untouched pixels are compared
     players: int = 16  # dreamed at once where starts are independent
     history_ticks: int = 0  # of true play that a dream starts from; 0: what the model's card asks for
@@ -73,6 +75,8 @@ class EvalSize:
             memory=self.memory.shorter(factor),
             recalls=max(round(self.recalls * factor), 1),
             away_s=tuple(max(s * factor, 0.5) for s in self.away_s),
+            uses=max(round(self.uses * factor), 1),
+            used_s=tuple(max(s * factor, 1.0) for s in self.used_s),
             still_s=tuple(max(s * factor, 1.0) for s in self.still_s),
             bench=replace(
                 self.bench,
@@ -238,6 +242,8 @@ def run_interface(work: Work) -> dict[str, Any]:
         ticks=min(work.size.play_ticks, INTERFACE_TICKS),
         recalls=work.size.recalls,
         away_s=work.size.away_s,
+        uses=work.size.uses,
+        used_s=work.size.used_s,
         still_s=work.size.still_s,
         players=work.size.players,
         seed=work.seed,

@@ -1,7 +1,9 @@
 """Teaching a world's net which ideas come true (model/train_ideas.py): play from the simulator in, a checkpoint out."""
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +25,7 @@ from dreamloop.runtime.world import World
 
 TAUGHT = ("ideas",)
 A_FILE = 16  # episodes that are kept in a file together
-FORMAT = 2  # another one where the code that follows sees the same play differently
+FORMAT = 3  # another one where the code that follows sees the same play differently
 UNTAUGHT = 16  # one file in so many is looked at while teaching, and not taught
 
 
@@ -120,7 +122,13 @@ def _follow(
     name = f"{_sign(eyes, ticks)}-s{seed}"
     done = sorted(folder.glob(f"{name}-*.safetensors"))
     number = int(done[-1].stem.rpartition("-")[2]) if done else 0  # of the next episode
-    played = episodes(world, seed, ticks=ticks, workers=workers, first=number, then=eyes)
+    kinds = (False, True) if world.practice else (False,)  # as people play, and what they rarely do
+    each = -(-(workers or os.cpu_count() or 1) // len(kinds))
+    turns = [
+        episodes(world, seed, ticks=ticks, workers=each, first=-(-number // len(kinds)), practice=one, then=eyes)
+        for one in kinds
+    ]
+    played = (next(turn) for turn in cycle(turns))
     parts: list[Moments] = []
     empty = 0  # episodes in a row
     try:
@@ -134,7 +142,8 @@ def _follow(
                 Moments.join(parts).save(done[-1])
                 parts = []
     finally:
-        played.close()
+        for turn in turns:
+            turn.close()
     return done
 
 

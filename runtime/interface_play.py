@@ -4,7 +4,7 @@ A judge is named by ``judge`` in world.toml. How a dream is judged is model/eval
 """
 
 import copy
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import cycle
 from typing import Any
 
@@ -12,7 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dreamloop.model.album import Album
-from dreamloop.model.eval_interface import Told, measure_at_once, measure_play, measure_recall, measure_stillness
+from dreamloop.model.eval_interface import (
+    Told,
+    measure_at_once,
+    measure_play,
+    measure_recall,
+    measure_stillness,
+    measure_used,
+)
 from dreamloop.model.world_model import Scene, WorldModel
 from dreamloop.runtime.world import World
 
@@ -33,16 +40,15 @@ def told_play(world: World, ticks: int, seed: int) -> list[Told]:
     return told
 
 
-def given_play(world: World, start: Any, actions: NDArray[np.float32]) -> list[Told]:
-    """Return what the simulator shows of given actions (t, a) from a given state of it."""
+def given_play(world: World, start: Any, actions: Iterable[NDArray[np.float32]]) -> Iterator[Told]:
+    """Yield what the simulator shows of given actions (a,) from a given state of it; the first is of the state."""
     env = world.make_env(maps="test", seed=0)
     frame, info = env.reset(seed=0, options={"state": copy.deepcopy(start)})
-    told = [_told(frame, actions[0], info)]
-    for action in actions[1:]:
-        frame, _, _, _, info = env.step(action)
-        told.append(_told(frame, action, info))
+    for tick, action in enumerate(actions):
+        if tick:
+            frame, _, _, _, info = env.step(action)
+        yield _told(frame, action, info)
     env.close()
-    return told
 
 
 def _told(frame: NDArray[np.uint8], action: NDArray[np.float32], info: dict[str, Any]) -> Told:
@@ -58,6 +64,8 @@ def run_interface(
     ticks: int,
     recalls: int,
     away_s: tuple[float, ...],
+    uses: int,
+    used_s: tuple[float, ...],
     still_s: tuple[float, ...],
     players: int,
     seed: int,
@@ -71,6 +79,8 @@ def run_interface(
         plays: of the scripted player, each dreamed for ``ticks`` ticks after its history.
         recalls: places in which things are hidden and shown again, for every time away.
         away_s: seconds for which they are hidden.
+        uses: places in which what is written is hidden while all the rest is used, for every time of use.
+        used_s: seconds of it.
         still_s: seconds of world time after which untouched pixels are compared.
     """
     judge = world.make_judge()
@@ -83,11 +93,19 @@ def run_interface(
     figures["recall"] = {}
     for seconds in away_s:
         hidden = (
-            (given_play(world, start, actions), region)
+            (list(given_play(world, start, actions)), region)
             for n in range(recalls)
             for _, start, actions, region in judge.recall_plays(seed + n, seconds)
         )
         figures["recall"][f"{seconds:g}"] = measure_recall(one, hidden, judge.shown_ticks)
+    figures["letters_after_use"] = {}
+    for seconds in used_s:
+        used = (
+            given_play(world, start, actions)
+            for n in range(uses)
+            for _, start, actions in judge.used_plays(seed + n, seconds)
+        )
+        figures["letters_after_use"][f"{seconds:g}"] = measure_used(one, used, judge)
     figures["untouched_exact_after_s"] = _stillness(world, one, found[0], history, still_s)
     return figures
 

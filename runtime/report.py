@@ -224,6 +224,7 @@ def _interface(f: Figures) -> str:
         [f"{away} s", _n(of["right"], 3), _n(of["hid"], 3), _n(of["pixels"], 3), str(of["n"])]
         for away, of in f["recall"].items()
     ]
+    used = [[f"{after} s", _n(of["right"], 3), str(of["n"])] for after, of in f.get("letters_after_use", {}).items()]
     still = [[f"{after} s", _n(share, 5)] for after, share in f["untouched_exact_after_s"].items()]
     return (
         "<h2>Interface: does it do what is asked of it?</h2>"
@@ -236,6 +237,7 @@ def _interface(f: Figures) -> str:
             numbers=(1, 2, 3, 4),
         )
         + _table(["hidden for", "right again", "hidden at all", "pixels", "how many"], recall, numbers=(1, 2, 3, 4))
+        + _table(["all the rest used for", "letters right", "how many"], used, numbers=(1, 2))
         + _table(["nobody touched it for", "same bytes"], still, numbers=(1,))
     )
 

@@ -73,10 +73,14 @@ class Explorer:
 
     def act(self, observation: NDArray[np.uint8], info: Mapping[str, Any]) -> NDArray[np.float32]:
         """Return the next action; the picture itself is not read."""
-        self.desk = info["state"]
-        if self.desk.pointer != self._pixel():
-            self.at = self.desk.pointer
-        return encode(next(self.life))
+        return encode(self.choose(info["state"]))
+
+    def choose(self, desk: Desk) -> Act:
+        """Return what it does next to a desk."""
+        self.desk = desk
+        if desk.pointer != self._pixel():
+            self.at = desk.pointer
+        return next(self.life)
 
     # --- what to do ---
 
@@ -240,6 +244,12 @@ class Explorer:
             for key in written(self.rng, int(self.rng.integers(0, 4))):
                 yield self._act(key=key)
 
+    def say(self) -> Acts:
+        """Say what is wanted, one thing after the other, whatever was done just before."""
+        for _ in range(int(self.rng.integers(1, 5))):
+            yield self._act(intent=str(self.rng.choice(INTENTS)))
+            yield from self.wait(0, 6)
+
     def type_blindly(self) -> Acts:
         """Type into whatever is in front."""
         for _ in range(int(self.rng.integers(1, 8))):
@@ -389,6 +399,7 @@ DRILLS: dict[str, tuple[float, Callable[[Explorer], Acts]]] = {  # of who practi
     "resize": (0.6, Explorer.resize),
     "type_blindly": (0.06, Explorer.type_blindly),
     "add_up": (0.3, Explorer.add_up),
+    "say": (0.2, Explorer.say),
 }
 PRACTICE = {
     **{"write": 0.34, "erase": 0.14, "calculate": 0.14, "set_up": 0.18, "hide": 0.12, "paint": 0.05},

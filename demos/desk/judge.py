@@ -3,6 +3,7 @@
 It looks at pictures beside the desk they ought to show, whoever drew them. Knows nothing about models.
 """
 
+import copy
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -10,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dreamloop.demos.desk.colours import DARK, RGB, TEXT, WINDOW
-from dreamloop.demos.desk.desktop import Act, move, open_app
+from dreamloop.demos.desk.desktop import Act, move, open_app, tick
+from dreamloop.demos.desk.explorer import make_explorer
 from dreamloop.demos.desk.font import CELL, PLAIN, TALL
 from dreamloop.demos.desk.screen import POINTER_SHAPE, shown_lines
 from dreamloop.demos.desk.simulator import encode
@@ -77,20 +79,33 @@ class Judge:
             ("closed", "close", "open_notes"),
         ):
             rng = np.random.default_rng([seed, 3])
-            desk = Desk(dark=bool(rng.random() < 0.5), accent=int(rng.integers(4)))
-            desk.lines = [str(rng.choice(WORDS)) + " " + str(rng.choice(WORDS)) for _ in range(3)]
-            x, y = int(rng.integers(7, 16)), int(rng.integers(1, 10))
-            open_app(desk, NOTES)
-            move(desk, NOTES, x, y)
+            desk = self._written(rng)
             if name == "covered":  # what will cover the notes is seen before, else nobody could know its place
                 open_app(desk, PAINT)
-                move(desk, PAINT, x + 1, y + 1)
+                move(desk, PAINT, desk.windows[NOTES].x + 1, desk.windows[NOTES].y + 1)
             yield name, desk, self._away(desk, hide, show, away_s, rng), shown_again(desk, name)
+
+    def used_plays(self, seed: int, used_s: float) -> Iterator[tuple[str, Desk, Iterator[NDArray[np.float32]]]]:
+        """Yield plays that hide the notes, use all the rest for so many seconds, and show the notes again at the end.
+
+        Yields:
+            name, the desk as it is found, and actions (a,).
+        """
+        for name, hide in (("minimised", "minimise"), ("closed", "close")):
+            desk = self._written(np.random.default_rng([seed, 3]))
+            yield name, desk, map(encode, _use(copy.deepcopy(desk), seed, hide, used_s))
+
+    def _written(self, rng: np.random.Generator) -> Desk:
+        """Return a desk with notes in which something is written."""
+        desk = Desk(dark=bool(rng.random() < 0.5), accent=int(rng.integers(4)), pointer=(3, 150))
+        desk.lines = [str(rng.choice(WORDS)) + " " + str(rng.choice(WORDS)) for _ in range(3)]
+        open_app(desk, NOTES)
+        move(desk, NOTES, int(rng.integers(7, 16)), int(rng.integers(1, 10)))
+        return desk
 
     def _away(self, desk: Desk, hide: str, show: str, away_s: float, rng: np.random.Generator) -> NDArray[np.float32]:
         """Return actions: look at the notes, hide, move the pointer about at the left for a while, show, rest."""
-        at: tuple[int, int] = (3, 150)
-        desk.pointer = at
+        at = desk.pointer
         look = [Act(at)] * RATE_HZ
         acts = [*look, Act(at, intent="open_notes"), *look[1:], Act(at, intent=hide)]
         for _ in range(round(away_s * RATE_HZ)):
@@ -99,6 +114,25 @@ class Judge:
             acts.append(Act(at))
         acts += [Act(at, intent=show)] + [Act(at)] * 3
         return np.stack([encode(act) for act in acts])
+
+
+def _use(desk: Desk, seed: int, hide: str, used_s: float) -> Iterator[Act]:
+    """Yield what is done to a desk: look at the notes, hide them, use all the rest, show them."""
+    look = [Act(desk.pointer)] * RATE_HZ
+    for act in (*look, Act(desk.pointer, intent="open_notes"), *look[1:], Act(desk.pointer, intent=hide)):
+        tick(desk, act)
+        yield act
+    user = make_explorer(seed)
+    for _ in range(round(used_s * RATE_HZ)):
+        act, then = user.choose(desk), copy.deepcopy(desk)
+        tick(then, act)
+        if (then.lines, then.windows[NOTES]) != (desk.lines, desk.windows[NOTES]):  # but for the notes
+            act, then = Act(act.pointer), copy.deepcopy(desk)
+            tick(then, act)
+        desk = then
+        yield act
+    for intent in ("", "open_notes", "", "", ""):
+        yield Act(desk.pointer, intent=intent)
 
 
 def written_cells(desk: Desk) -> list[tuple[int, int, str]]:

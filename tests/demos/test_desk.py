@@ -345,7 +345,7 @@ def test_the_weights_in_the_box_write_all_lines_anew(said: tuple[str, ...], line
         open_app(desk, app)
     quiet = Act(desk.pointer)
     acts = [quiet] * 20 + [act for word in said for act in (Act(desk.pointer, intent=word), quiet, quiet)]
-    play = given_play(world, desk, np.stack([simulator.encode(act) for act in acts]))
+    play = list(given_play(world, desk, [simulator.encode(act) for act in acts]))
     dreamed = dream_along(world.open_model(OpenOptions(threads=1)), [play], 20, 0)[0]
     right, total = Judge().letters(dreamed[-1], play[-1].info)
     assert total > 10

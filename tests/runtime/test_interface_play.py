@@ -8,7 +8,15 @@ from numpy.typing import NDArray
 
 from dreamloop.input.errors import MissingPartError
 from dreamloop.model.album import Album
-from dreamloop.model.eval_interface import AWAIT, Told, measure_at_once, measure_play, measure_recall, measure_stillness
+from dreamloop.model.eval_interface import (
+    AWAIT,
+    Told,
+    measure_at_once,
+    measure_play,
+    measure_recall,
+    measure_stillness,
+    measure_used,
+)
 from dreamloop.model.world_model import Card, Frame, ModelState, Scene
 from dreamloop.runtime.evaluate_world import choose_suites
 from dreamloop.runtime.interface_play import given_play, told_play
@@ -95,7 +103,7 @@ def test_the_pointer_is_found_where_it_is(world: World, plays: list[list[Told]])
 def test_what_a_recall_play_hides_is_gone_for_the_time_and_shown_at_its_end(world: World) -> None:
     """A dream that never hid it must not be praised for showing it."""
     for name, start, actions, region in world.make_judge().recall_plays(5, 1.0):
-        play = given_play(world, start, actions)
+        play = list(given_play(world, start, actions))
         first, last, away = play[world.make_judge().shown_ticks].frame, play[-1].frame, play[-1 - AWAIT].frame
         assert region.any(), name
         assert np.array_equal(first[region], last[region]), name
@@ -104,6 +112,25 @@ def test_what_a_recall_play_hides_is_gone_for_the_time_and_shown_at_its_end(worl
             puppet = Puppet(world, [play], frozen=frozen)
             figures = measure_recall(puppet, [(play, region)], world.make_judge().shown_ticks)
             assert figures == {"right": not frozen, "pixels": 1.0, "hid": not frozen, "n": 1}
+
+
+def test_what_is_written_is_hidden_while_all_the_rest_is_used_and_shown_at_the_end(world: World) -> None:
+    judge, kinds = world.make_judge(), set[str]()
+    for name, start, actions in judge.used_plays(3, 20.0):
+        play = list(given_play(world, start, actions))
+        seen = [told.info["state"].windows[0].visible for told in play]
+        gone = seen.index(False)
+        assert gone >= judge.shown_ticks
+        assert not any(seen[gone:-4]), name
+        assert seen[-4:] == [True] * 4
+        assert all(told.info["state"].lines == start.lines for told in play)
+        kinds |= {kind for told in play for kind in told.kinds}
+        figures = measure_used(Puppet(world, [play]), [play], judge)
+        assert figures["n"] > 5
+        assert figures == {"right": 1.0, "n": figures["n"], "plays": [[figures["n"]] * 2]}
+        late = measure_used(Puppet(world, [play], late=4), [play], judge)  # it never shows what is written again
+        assert late["right"] < 0.5
+    assert {"open", "close", "drag"} <= kinds
 
 
 def test_pixels_that_nobody_touched_are_compared_bit_by_bit(world: World, plays: list[list[Told]]) -> None:
