@@ -1,8 +1,9 @@
 """Layers that are written anew, all at once (see mosaic_letters.py): those that are seen and those that are not.
 
 That what is written turns is known by the layers whose beginnings are seen: with a picture in which one begins in
-other letters, all do. What a layer showed before is kept, and shown again when the writing turns back, if nothing was
-written meanwhile: larger letters leave no room for all lines.
+other letters, all do. Where none is seen, what is written on the ground tells. What a layer showed before is kept, and
+shown again when the writing turns back, if nothing was written meanwhile; lines that rolled out of one come back where
+there is room for them (see mosaic_rolls.py).
 """
 
 import numpy as np
@@ -13,6 +14,7 @@ from dreamloop.model.mosaic_letters import page_of, room_of
 from dreamloop.model.mosaic_pile import NEW_ONE, Page, Pile
 from dreamloop.model.mosaic_rolls import above, keep
 
+LABELS, ALIKE = 6, 0.8  # cells of the ground that must turn, and the share of them that must do so as they would
 Cells = NDArray[np.uint8]
 
 
@@ -29,6 +31,20 @@ def turning(pile: Pile, cells: Cells) -> set[int]:
             continue
         way = letters.turns(pile.contents[k, 0, :w], cells[y, x : x + w], (h, w))
         found |= set() if way is None else {way}
+    return found or _turning_ground(pile, cells)
+
+
+def _turning_ground(pile: Pile, cells: Cells) -> set[int]:
+    """Return the ways in which what is written on the ground turns: it may be all that is seen."""
+    found, letters = set[int](), pile.known.by_letter
+    turns = (pile.owner == 0) & (cells != pile.contents[0]).any(-1)
+    if turns.sum() < LABELS:
+        return found
+    for way in {way for _, way in letters.after.values() if way is not None}:
+        anew = _labels(pile, {way})
+        told = (pile.owner == 0) & (anew[..., 0] != pile.none) & (anew != pile.contents[0]).any(-1)
+        if told.sum() >= LABELS and (anew[told] == cells[told]).all(-1).mean() >= ALIKE:
+            found.add(way)
     return found
 
 

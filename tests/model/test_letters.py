@@ -155,13 +155,16 @@ class Screen:
     """Two windows over a ground; the one in front may hide the other."""
 
     def __init__(self, lines: list[str]) -> None:
-        self.lines, self.large, self.hidden = lines, False, False
+        self.lines, self.large, self.hidden, self.bare = lines, False, False, False
 
     def cells(self) -> Cells:
         cells = np.zeros((10, 22, PIXELS), np.uint8)
-        if not self.hidden:
+        for x, char in enumerate("abcdabcd"):
+            cells[0, x] = np.where(font()[f"{'bold' if self.large else 'small'} {char}"], 2, 0)
+        if not self.hidden and not self.bare:
             cells[1 : 1 + HEIGHT, 1 : 1 + WIDTH] = window(self.lines, self.large)
-        cells[1 : 1 + HEIGHT, 12 : 12 + WIDTH] = window(["gh"], self.large, title="dcba")
+        if not self.bare:
+            cells[1 : 1 + HEIGHT, 12 : 12 + WIDTH] = window(["gh"], self.large, title="dcba")
         return cells
 
 
@@ -198,6 +201,17 @@ def test_a_window_that_is_hidden_is_written_anew_with_those_that_are_seen(known:
     layers = opened(screen, known)
     screen.hidden = True
     layers.show(screen.cells(), REST, REST, 3)
+    screen.large = True
+    layers.show(screen.cells(), REST, REST, 4)
+    assert (found_again(layers) == window(screen.lines, large=True)).all()
+
+
+def test_also_where_nothing_but_the_ground_is_seen(known: Known) -> None:
+    screen = Screen(["abc", "dab"])
+    layers = opened(screen, known)
+    for screen.hidden, screen.bare in ((True, False), (True, True)):
+        layers.show(screen.cells(), REST, REST, 3)
+    assert turning(layers, screen.cells()) == set()
     screen.large = True
     layers.show(screen.cells(), REST, REST, 4)
     assert (found_again(layers) == window(screen.lines, large=True)).all()
