@@ -23,6 +23,7 @@ from dreamloop.runtime.pacer import PUMP_S
 from dreamloop.runtime.stamps import Stopwatch
 
 T = TypeVar("T")
+TAKEN_S = 0.01  # in which a caller who still waits for a result has noticed that it is there
 GRACE_ROUNDS = 1250  # looks at the devices (about 5 s) that a closed window still waits for a model that is busy
 
 
@@ -35,7 +36,7 @@ class _Job:
 
     def __init__(self, work: Callable[[], Any], then: Callable[[], None] | None = None) -> None:
         self.work, self.then = work, then
-        self.done = threading.Event()
+        self.done, self.taken = threading.Event(), threading.Event()
         self.result: Any = None
         self.error: BaseException | None = None
 
@@ -92,6 +93,7 @@ class ModelThread:
                 rounds_left -= 1
             if rounds_left <= 0:
                 raise WindowClosedError
+        job.taken.set()
         if job.error is None:
             result: T = job.result
             return result
@@ -156,6 +158,7 @@ class ModelThread:
             self._rests.clear()
             job.run()
             if job.then is not None:
+                job.taken.wait(TAKEN_S)  # else it keeps the caller from the processor
                 job.then()
             if self._jobs.empty():
                 self._rests.set()

@@ -4,6 +4,7 @@ Between two ticks the model is idle, so this is where it is reset, saved, loaded
 within a tick is runtime/loop.py's; how the window looks is runtime/overlays.py's. Knows no device and no network.
 """
 
+import gc
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
@@ -181,6 +182,9 @@ class Session:
         self._begin_first(stack)
         if self.options.help:
             self.overlays.show_help(HELP_S)
+        gc.collect()
+        gc.freeze()  # all that is loaded: else a collection goes through it again in the middle of play, for 75 ms
+        stack.callback(gc.unfreeze)
         self.pacer.restart()
 
     def _tell_outdated(self) -> None:
