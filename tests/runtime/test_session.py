@@ -1,5 +1,6 @@
 """What a player can ask for while playing, through a whole session in a headless window."""
 
+import gc
 import os
 import threading
 from itertools import pairwise
@@ -16,8 +17,11 @@ from dreamloop.model.arch_echo import read_back
 from dreamloop.model.recording import Recording
 from dreamloop.model.world_model import Frame, WorldModel
 from dreamloop.runtime import places
+from dreamloop.runtime.clock import SystemClock
+from dreamloop.runtime.model_thread import ModelThread, _Job
 from dreamloop.runtime.redream import open_recorded, scenes_of, verify
 from dreamloop.runtime.session import Start
+from dreamloop.runtime.stamps import Stopwatch
 from dreamloop.runtime.world import World
 
 
@@ -395,6 +399,34 @@ def test_a_model_prepares_the_next_frame_when_this_one_is_out_of_its_hands(direc
     stage.model.step, stage.model.prepare = told, prepare
     assert stage.session.run().frames == 7
     assert order[-14:] == ["step", "prepare"] * 7
+
+
+def test_it_prepares_when_the_frame_is_taken_and_not_before(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    jobs, taken = list[_Job](), list[bool]()
+
+    class Watched(_Job):
+        def __init__(self, *args: Any) -> None:
+            super().__init__(*args)
+            jobs.append(self)
+
+    monkeypatch.setattr("dreamloop.runtime.model_thread._Job", Watched)
+    monkeypatch.setattr("dreamloop.runtime.model_thread.TAKEN_S", 10.0)
+    thread = ModelThread(lambda: None, lambda: True, Stopwatch(SystemClock()))  # type: ignore[arg-type, return-value]
+    for _ in range(20):
+        thread.call(lambda: 1, lambda: taken.append(jobs[-1].taken.is_set()))
+        assert thread.rests(10.0)
+    thread.close()
+    assert taken == [True] * 20
+
+
+def test_what_is_loaded_is_not_gone_through_again_in_the_middle_of_play(direct: Any) -> None:
+    stage, frozen = direct(frames=8), list[int]()
+    stage.model.prepare = lambda: frozen.append(gc.get_freeze_count())
+    stage.session.run()
+    assert max(frozen) > 1000
+    assert gc.get_freeze_count() == 0
 
 
 def test_what_a_player_does_is_read_when_the_model_is_ready_for_it(direct: Any) -> None:
