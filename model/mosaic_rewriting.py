@@ -40,10 +40,11 @@ def _turning_ground(pile: Pile, cells: Cells) -> set[int]:
     turns = (pile.owner == 0) & (cells != pile.contents[0]).any(-1)
     if turns.sum() < LABELS:
         return found
+    before, after = pile.contents[0][turns], cells[turns]
     for way in {way for _, way in letters.after.values() if way is not None}:
-        anew = _labels(pile, {way})
-        told = (pile.owner == 0) & (anew[..., 0] != pile.none) & (anew != pile.contents[0]).any(-1)
-        if told.sum() >= LABELS and (anew[told] == cells[told]).all(-1).mean() >= ALIKE:
+        anew = _labels(pile, before, {way})
+        told = (anew[:, 0] != pile.none) & (anew != before).any(-1)
+        if told.sum() >= LABELS and (anew == after)[told].all(-1).mean() >= ALIKE:
             found.add(way)
     return found
 
@@ -70,7 +71,7 @@ def write_anew(pile: Pile, before: Pile, ways: set[int]) -> None:
         if k == NEW_ONE or (k and _way(before, k) not in ways):
             continue
         y, x, h, w = pile.rects[k].tolist()
-        new = _anew(before, k, ways) if k else _labels(before, ways)
+        new = _anew(before, k, ways) if k else _labels(before, before.contents[0], ways)
         known = (pile.owner[y : y + h, x : x + w] != k) & (new[..., 0] != pile.none)
         pile.contents[k, :h, :w][known] = new[known]
         if k:
@@ -119,10 +120,9 @@ def _pages_anew(pile: Pile, k: int) -> list[Page]:
     return [Page(k, len(lines[0]), page_of(cells, lines[: end + room], none)) for end in range(len(lines) - room)]
 
 
-def _labels(pile: Pile, ways: set[int]) -> Cells:
-    """Return what the ground shows where it is written as layers begin; ``none`` elsewhere."""
-    ground, letters = pile.contents[0], pile.known.by_letter
-    found: Cells = np.full_like(ground, pile.none)
+def _labels(pile: Pile, ground: Cells, ways: set[int]) -> Cells:
+    """Return what cells of the ground (..., pixels) show that are written as layers begin; ``none`` of others."""
+    letters, found = pile.known.by_letter, np.full_like(ground, pile.none)
     for turn in {line.turn for way in ways for line in letters.titles(way)}:
         new = letters.turned(ground.reshape(1, -1, ground.shape[-1]), turn).reshape(ground.shape)
         known = new[..., 0] != pile.none
