@@ -267,5 +267,5 @@ def measure_used(model: WorldModel, plays: Iterable[Iterable[Told]], judge: Judg
         for told in ticks:
             frame = model.step(told.action[None])[0]
         counts.append(judge.letters(frame, told.info))
-    right, total = (sum(of) for of in zip(*counts, strict=True))
+    right, total = sum(one[0] for one in counts), sum(one[1] for one in counts)
     return {"right": right / total if total else None, "n": total, "plays": [list(one) for one in counts]}

@@ -112,12 +112,14 @@ class Letters:
 
         Args:
             cells: (rows, columns, pixels) the layer.
-            above: (rows, columns, pixels) lines for which it has no room, as they are written now.
+            above: (rows, columns, pixels) lines for which it has no room, as they are written now; those of another
+                height than a line of such a layer has tell nothing.
         """
         writing = self._writings.get(begin_of(cells[0], cells.shape[:2], self.none))
         if writing is None:
             return None
         last = last_of(cells, self.none)
+        above = above if all(len(line) == writing.high for line in above) else ()
         lines = [*above, *(cells[row : row + writing.high] for row in range(1, last + 1, writing.high))]
         return [self._line_anew(line, writing) for line in lines if len(line) == writing.high]
 
@@ -184,10 +186,13 @@ def shaped_of(cells: Cells, none: int) -> Shaped:
 
 
 def page_of(cells: Cells, lines: Sequence[Cells], none: int) -> Cells:
-    """Return a layer (rows, columns, pixels) that shows the last of some lines (rows, columns, pixels)."""
+    """Return a layer (rows, columns, pixels) that shows the last of some lines (rows, columns, pixels).
+
+    Where it shows none it is bare, or ``none`` if not all of it is known: there may be more lines.
+    """
     page = cells.copy()
     page[1:-1] = np.stack([_most(cells[1:-1, x]) for x in range(cells.shape[1])])
-    page[1:-1, 1:-1] = bare_of(cells, none)
+    page[1:-1, 1:-1] = none if (cells[1:-1, 1:-1] == none).any() else bare_of(cells, none)
     for row, line in zip(count(1, len(lines[0])), lines[-room_of(cells, lines) :], strict=False):
         known = line[..., 0] != none
         page[row : row + len(line)] = np.where(known[..., None], line, none)
@@ -202,7 +207,7 @@ def room_of(cells: Cells, lines: Sequence[Cells]) -> int:
 def bare_of(cells: Cells, none: int) -> Cells:
     """Return what a layer (rows, columns, pixels) shows where nothing stands: (pixels,) of one colour, or ``none``."""
     inside = cells[1:-1, 1:-1]
-    bare = inside[plain(inside)]
+    bare = inside[plain(inside) & (inside[..., 0] != none)]
     return _most(bare) if len(bare) else np.full_like(cells[0, 0], none)
 
 

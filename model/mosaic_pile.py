@@ -385,9 +385,8 @@ class Pile:
         """Return copies of everything, but of the past, which is replaced and never changed."""
         state = {f"layer_{name}": getattr(self, name).copy() for name in _KEPT} | {"layer_past": self.past}
         state["layer_contents"][NEW_ONE] = self.none  # whatever was tried there last
-        state["page_of"] = np.array([(page.layer, page.by, *page.cells.shape[:2]) for page in self.pages]).reshape(
-            -1, 4
-        )
+        about = [(page.layer, page.by, *page.cells.shape[:2]) for page in self.pages]
+        state["page_of"] = np.array(about, np.int64).reshape(-1, 4)
         state["page_cells"] = np.concatenate([np.zeros(0, np.uint8), *(page.cells.ravel() for page in self.pages)])
         return state
 

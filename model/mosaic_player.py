@@ -174,7 +174,8 @@ class MosaicPlayer:
         for told in rules:
             self._put(told, cells, becomes, open_ & self._open(idea, becomes))
         if telling is not None and idea is None:
-            self._put(as_one(self.layers, self._shows(cells, becomes)), cells, becomes)
+            told_for_sure = (becomes % IN_FRONT == TOLD) | telling.stays
+            self._put(as_one(self.layers, self._shows(cells, becomes), told_for_sure), cells, becomes)
         if (idea is None or idea.kind == CAST) and (becomes % IN_FRONT == TOLD).any():  # all lies where it did
             ways = turning(self.layers, self._shows(cells, becomes))
             if ways:

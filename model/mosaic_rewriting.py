@@ -67,6 +67,8 @@ def write_anew(pile: Pile, before: Pile, ways: set[int]) -> None:
     """
     stayed = (pile.rects == before.rects).all(1) & (pile.rects[:, 2] > 0)
     pile.past = pile.past.copy()
+    for k in {page.layer for page in pile.pages if not stayed[page.layer]}:
+        keep(pile, k, [])  # they are as it was written
     for k in np.flatnonzero(stayed).tolist():
         if k == NEW_ONE or (k and _way(before, k) not in ways):
             continue

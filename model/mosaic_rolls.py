@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
 PAGES = 12  # of one layer, at most
 FARTHEST = 3  # rows by which a layer rolls at once
-LEAST, CLEARLY = 6, 2.0  # cells that must roll; how many to one that does not
+LEAST, CLEARLY = 4, 2.0  # cells that must roll; how many to one that does not
+TOP = 2  # cells of the first line; where so many change and nothing rolled, it is another one
 OPEN = 0.7  # share of the cells that would change about which the teller must not be sure
 
 Cells = NDArray[np.uint8]
@@ -30,9 +31,11 @@ def follow(pile: Pile, k: int, before: Cells) -> None:
     after = pile.contents[k, : len(before), : before.shape[1]]
     own = pages_of(pile, k)
     if up := rolled_up(before, after, pile.none):
-        own = [*own, Page(k, up, before)][-PAGES:]
+        own = [*own, Page(k, up, before)]
     elif own and _rolled(after, before, pile.none)[0] == own[-1].by:
         own = own[:-1]
+    elif own and (after[1, 1:-1] != before[1, 1:-1]).any(-1).sum() >= TOP:
+        own = []
     if own and last_of(after, pile.none) < last_of(own[-1].cells, pile.none):
         own = []  # it is full as long as anything is above it
     keep(pile, k, own)
@@ -44,10 +47,10 @@ def rolled_up(before: Cells, after: Cells, none: int) -> int:
     return by if last + by > len(before) - 2 else 0
 
 
-def as_one(pile: Pile, told: Cells) -> Cells:
+def as_one(pile: Pile, told: Cells, sure: NDArray[np.bool_]) -> Cells:
     """Return what is seen (rows, columns, pixels) of rows that roll up, as ``told``: they all do; ``none`` elsewhere.
 
-    A cell that is told to be empty is: a caret does not come along.
+    A cell that is told for ``sure`` (rows, columns) to be empty is: a caret does not come along.
     """
     found = np.full_like(told, pile.none)
     k = pile.front
@@ -57,9 +60,9 @@ def as_one(pile: Pile, told: Cells) -> Cells:
     before, after = pile.contents[k, :h, :w], told[y : y + h, x : x + w]
     if by := rolled_up(before, after, pile.none):
         last = last_of(before, pile.none)
-        bare = (after[1 : 1 + last - by, 1:-1] == bare_of(before, pile.none)).all(-1, keepdims=True)
         rows = slice(y + 1, y + 1 + last - by), slice(x + 1, x + w - 1)
-        found[rows] = np.where(bare, pile.none, before[1 + by : 1 + last, 1:-1])
+        bare = (told[rows] == bare_of(before, pile.none)).all(-1) & sure[rows]
+        found[rows] = np.where(bare[..., None], pile.none, before[1 + by : 1 + last, 1:-1])
     return found
 
 
@@ -81,8 +84,8 @@ def pages_of(pile: Pile, k: int) -> list[Page]:
 
 
 def keep(pile: Pile, k: int, pages: list[Page]) -> None:
-    """Let these be the pages of a layer."""
-    pile.pages = (*(page for page in pile.pages if page.layer != k), *pages)
+    """Let these be the pages of a layer, as many of the latest as are kept."""
+    pile.pages = (*(page for page in pile.pages if page.layer != k), *pages[-PAGES:])
 
 
 def above(pile: Pile, k: int) -> list[Cells]:
@@ -108,4 +111,6 @@ def rolled_back(pile: Pile, telling: "Telling", ruled: Cells) -> Cells:
     otherwise |= (ruled[mine, 0] != pile.none) & (ruled[mine] != then).any(-1)
     if differs.sum() >= LEAST and (~otherwise[differs]).mean() >= OPEN:
         found[mine] = then
+        bare = (found == bare_of(pages[-1].cells, pile.none)).all(-1)
+        found[bare & telling.changes] = pile.none  # a caret, say, which a page that was written anew lacks
     return found

@@ -133,6 +133,7 @@ def episodes(
     limit: int | None = None,
     env_options: Mapping[str, Any] | None = None,
     practice: bool = False,
+    in_turn: bool = False,
     then: Callable[[Episode], Any] | None = None,
 ) -> Generator[Any, None, None]:
     """Play episodes and hand them over in memory, without end unless ``limit`` says how many.
@@ -142,6 +143,7 @@ def episodes(
     Args:
         first: number of the first episode.
         practice: by the world's player who does often what is rare, where it has one.
+        in_turn: every second one by that player.
         then: what a worker makes of an episode, to be handed over in its place; has to be picklable.
 
     Yields:
@@ -149,7 +151,7 @@ def episodes(
         degrees; NaN where the simulator tells none), and what ``distance`` in info tells, where
         it does. actions[i] led to frames[i]; frames[0] is the reset's.
     """
-    job_of = _Jobs(world, seed, maps, ticks, env_options or {}, practice)
+    job_of = _Jobs(world, seed, maps, ticks, env_options or {}, practice, in_turn)
     numbers = iter(count(first) if limit is None else range(first, first + limit))
     waiting: deque[Future[Any]] = deque()
     with Pool(workers) as pool:
@@ -221,10 +223,12 @@ class _Jobs:
     ticks: int
     env_options: Mapping[str, Any]
     practice: bool = False
+    in_turn: bool = False
 
     def __call__(self, number: int) -> Job:
         seed = int(np.random.SeedSequence([self.seed, number]).generate_state(1)[0]) >> 1
-        return Job(self.world.folder, self.maps, seed, self.ticks, self.env_options, self.practice)
+        practice = self.practice or (self.in_turn and number % 2 == 1)
+        return Job(self.world.folder, self.maps, seed, self.ticks, self.env_options, practice)
 
 
 class Pool:

@@ -51,7 +51,7 @@ class EvalSize:
     places: int = 32  # of KCtrl
     recalls: int = 8  # places in which things are hidden and shown again, three ways each
     away_s: tuple[float, ...] = (5.0, 20.0, 60.0)  # for which they are hidden
-    uses: int = 2  # places in which what is written is hidden while all the rest is used, two ways each
+    uses: int = 1  # places in which what is written is hidden while all the rest is used, two ways each
     used_s: tuple[float, ...] = (60.0, 600.0, 3600.0)  # of that use
     still_s: tuple[float, ...] = (60.0, 600.0, 3600.0)  # of world time, after which untouched pixels are compared
     players: int = 16  # dreamed at once where starts are independent

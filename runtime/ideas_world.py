@@ -1,9 +1,7 @@
 """Teaching a world's net which ideas come true (model/train_ideas.py): play from the simulator in, a checkpoint out."""
 
-import os
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -122,13 +120,8 @@ def _follow(
     name = f"{_sign(eyes, ticks)}-s{seed}"
     done = sorted(folder.glob(f"{name}-*.safetensors"))
     number = int(done[-1].stem.rpartition("-")[2]) if done else 0  # of the next episode
-    kinds = (False, True) if world.practice else (False,)  # as people play, and what they rarely do
-    each = -(-(workers or os.cpu_count() or 1) // len(kinds))
-    turns = [
-        episodes(world, seed, ticks=ticks, workers=each, first=-(-number // len(kinds)), practice=one, then=eyes)
-        for one in kinds
-    ]
-    played = (next(turn) for turn in cycle(turns))
+    # As people play, and what they rarely do.
+    played = episodes(world, seed, ticks=ticks, workers=workers, first=number, in_turn=True, then=eyes)
     parts: list[Moments] = []
     empty = 0  # episodes in a row
     try:
@@ -142,8 +135,7 @@ def _follow(
                 Moments.join(parts).save(done[-1])
                 parts = []
     finally:
-        for turn in turns:
-            turn.close()
+        played.close()
     return done
 
 

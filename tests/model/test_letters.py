@@ -257,6 +257,17 @@ def test_and_those_that_rolled_out_while_all_was_large(known: Known, seed: int) 
     assert told[2 : 2 + len(screen.lines), 1 : 1 + WIDTH].mean() > 0.9
 
 
+def test_below_what_was_never_seen_nothing_is_made_up(known: Known) -> None:
+    screen = Screen(["ab", "cd"])
+    screen.large = True
+    layers = opened(screen, known)
+    (k,) = (k for k in np.flatnonzero(layers.rects[:, 2]) if k and layers.rects[k, 1] == 1)
+    layers.contents[k, 5:7, 1:4] = NONE
+    layers.refresh()
+    back = seen_anew(layers, {way_back(layers)})
+    assert (back[4:HEIGHT, 2:WIDTH] == NONE).all()
+
+
 def test_what_more_was_written_before_it_was_seen_is_not_made_up(known: Known) -> None:
     """The lines of a full layer in large letters are taken for all that there are."""
     screen = Screen(["ab", "cd", "ef", "gh", "ba"])

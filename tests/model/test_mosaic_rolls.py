@@ -16,7 +16,7 @@ ROWS, COLUMNS, PIXELS, NONE = 14, 20, 4, 60
 HEIGHT, WIDTH, PAPER, INK = 9, 12, 1, 2
 REST = np.zeros(2, np.int64)
 Cells = NDArray[np.uint8]
-LINES = st.lists(st.integers(0, 9), min_size=6, max_size=14)
+LINES = st.lists(st.integers(0, 9), min_size=6, max_size=20)  # more than there are pages, too
 
 
 def line(number: int) -> Cells:
@@ -117,6 +117,24 @@ def test_what_is_emptied_has_nothing_above_it(rolled: Layers) -> None:
     assert not pages_of(rolled, rolled.front)
 
 
+def test_a_roll_that_was_missed_leaves_no_hole_in_what_is_above(rolled: Layers) -> None:
+    """Nothing is better than lines of which one is missing."""
+    rolled.show(screen([50, 60, 70], 2), REST, REST, 4)
+    assert not pages_of(rolled, rolled.front)
+
+
+def test_a_page_without_a_caret_lets_it_be_told(rolled: Layers) -> None:
+    told = screen([0, 10, 20], 2)
+    (page,) = rolled.pages
+    bare = page.cells.copy()
+    bare[5:7, -3] = PAPER
+    rolled.pages = (page._replace(cells=bare),)
+    caret = (told == INK).all(-1)
+    back = rolled_back(rolled, unsure(rolled)._replace(changes=caret, cells=told), no_rule(rolled))
+    assert (back[caret] == NONE).all()
+    assert (back != NONE).any()
+
+
 def test_a_page_turns_its_colours_with_everything(rolled: Layers) -> None:
     into = np.arange(NONE, dtype=np.uint8)
     into[PAPER] = 50
@@ -157,9 +175,13 @@ def test_what_rolls_rolls_as_one(seed: int, wrong: int, high: int) -> None:
     numbers = [10 * i for i in range(room + 1)]
     layers, then = opened(numbers[:-1], high), screen(numbers, high, 1)
     told, rows = then.copy(), room * high - high
-    for _ in range(wrong):
-        told[3 + rng.integers(rows), 5 + rng.integers(WIDTH - 4)] = rng.integers(3, 40, PIXELS)
-    found = as_one(layers, told)
+    sure = np.ones(layers.grid, np.bool_)
+    for at in zip(3 + rng.integers(0, rows, wrong), 5 + rng.integers(0, WIDTH - 4, wrong), strict=True):
+        if rng.random() < 0.5:
+            told[at] = rng.integers(3, 40, PIXELS)
+        else:  # it is not told
+            told[at], sure[at] = PAPER, False
+    found = as_one(layers, told, sure)
     known = found[..., 0] != NONE
     assert known.any()
     body = slice(3, 1 + HEIGHT), slice(5, 3 + WIDTH)  # a letter of the new line is as it was told
@@ -168,7 +190,7 @@ def test_what_rolls_rolls_as_one(seed: int, wrong: int, high: int) -> None:
 
 def test_what_only_changes_does_not_roll() -> None:
     layers = opened([0, 10, 20], 2)
-    assert (as_one(layers, screen([0, 10, 40], 2)) == NONE).all()
+    assert (as_one(layers, screen([0, 10, 40], 2), np.ones(layers.grid, np.bool_)) == NONE).all()
     assert not rolled_up(window([0, 10, 20], 2), window([], 2), NONE)
     assert not rolled_up(window([0], 2), window([], 2), NONE)  # it is only emptied
     assert not rolled_up(window([0, 10], 1), window([10], 1), NONE)  # there was room
