@@ -15,7 +15,7 @@ class Window(Protocol):
 
 
 class Inputs(Protocol):
-    """Reads what the player does; runtime/live_inputs.py."""
+    """Reads what the player does; ``LiveInputs`` in runtime/live.py."""
 
     def poll(self, tick: int) -> InputState: ...
 
@@ -33,7 +33,7 @@ class Stepper(Protocol):
 
 
 class Recorder(Protocol):
-    """Keeps what happened and never blocks; runtime/journal.py."""
+    """Keeps what happened and never blocks; ``Journal`` in runtime/live.py."""
 
     def add(self, state: InputState, action: Action, frame: Frame) -> None: ...
 

@@ -21,7 +21,7 @@ from dreamloop.runtime.video import VideoError, VideoWriter, read_video
 from dreamloop.runtime.world import find_world
 
 pytest.importorskip("av", reason="films need PyAV: pip install 'dreamloop[video]'")
-pytest.importorskip("pyarrow", reason="LeRobot data sets need pyarrow: pip install 'dreamloop[video]'")
+pytest.importorskip("pyarrow", reason="LeRobot data sets need pyarrow: pip install 'dreamloop[lerobot]'")
 
 SCHEMA = find_world("echo").schema
 HEADER = {
