@@ -69,6 +69,11 @@ class Told:
     info: Mapping[str, Any]  # as it was in that tick
 
 
+def scene_of(play: Sequence[Told]) -> Scene:
+    """Return true play as what a dream starts from."""
+    return Scene("start", np.stack([one.frame for one in play]), np.stack([one.action for one in play]))
+
+
 @dataclass(slots=True)
 class Tally:
     """Counts of one measurement."""
@@ -148,8 +153,7 @@ def dream_along(model: WorldModel, plays: Sequence[Sequence[Told]], history: int
     """Return the dreamed frames (n, t, h, w, 3) of plays, from tick ``history`` on."""
     for player in range(model.players):
         play = plays[min(player, len(plays) - 1)][:history]
-        scene = Scene("start", np.stack([one.frame for one in play]), np.stack([one.action for one in play]))
-        model.reset(player, scene, seed + player)
+        model.reset(player, scene_of(play), seed + player)
     drawn = []
     for tick in range(history, min(map(len, plays))):
         actions = [plays[min(player, len(plays) - 1)][tick].action for player in range(model.players)]
@@ -261,9 +265,7 @@ def measure_used(model: WorldModel, plays: Iterable[Iterable[Told]], judge: Judg
     for play in plays:
         ticks = iter(play)
         shown = list(islice(ticks, judge.shown_ticks))
-        model.reset(
-            0, Scene("used", np.stack([one.frame for one in shown]), np.stack([one.action for one in shown])), 0
-        )
+        model.reset(0, scene_of(shown), 0)
         for told in ticks:
             frame = model.step(told.action[None])[0]
         counts.append(judge.letters(frame, told.info))

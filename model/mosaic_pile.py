@@ -8,7 +8,7 @@ Holds numbers of colours and knows no net.
 """
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,6 +20,7 @@ from dreamloop.model.mosaic_known import Appearance, Known
 MOST = 12  # layers, the ground aside
 RAISE, HIDE, CARRY, APPEAR, CAST, LEAP = range(6)  # kinds of ideas; to leap are four: left, right, up, down
 KINDS = LEAP + 4
+PAGES = 12  # of one layer, at most
 NEW_ONE = MOST + 1  # where a layer that may appear is put together
 LOOSE = 0, -1, -1  # a grip that holds nothing
 TOLD, UNKNOWN, OF_IT, IN_FRONT = 1, 2, 3, 4  # what becomes of a cell
@@ -285,7 +286,7 @@ class Pile:
         k = self._free()
         y, x, h, w = rect
         self.rects[k], self.since[k], self.sure[k], self.level[k], self.past_of[k] = rect, tick, False, 0, 0
-        self._forget_pages(k)
+        self.keep_pages(k)
         lowest = min((int(self.level[one]) for one in above or []), default=int(self.level.max()) + 1)
         self.level[self.level >= lowest] += 1
         self.level[k] = lowest
@@ -318,13 +319,18 @@ class Pile:
 
     def _drop(self, k: int) -> None:
         self.rects[k], self.level[k], self.sure[k] = 0, 0, False
-        self._forget_pages(k)
+        self.keep_pages(k)
         if self.grip[0] == k:
             self.grip[:] = LOOSE
         self._rank()
 
-    def _forget_pages(self, k: int) -> None:
-        self.pages = tuple(page for page in self.pages if page.layer != k)
+    def pages_of(self, k: int) -> list[Page]:
+        """Return the pages of a layer, the last one the latest."""
+        return [page for page in self.pages if page.layer == k]
+
+    def keep_pages(self, k: int, pages: Sequence[Page] = ()) -> None:
+        """Let these be the pages of a layer, as many of the latest as are kept."""
+        self.pages = (*(page for page in self.pages if page.layer != k), *pages[-PAGES:])
 
     def turn(self, cast: NDArray[np.uint8]) -> None:
         """Let the colours (colours,) of all that is known turn, also of what is not seen."""

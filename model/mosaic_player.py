@@ -158,21 +158,22 @@ class MosaicPlayer:
     ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
         """Return what an idea foresees (see mosaic_pile.py); where it leaves them open, the teller and rules do."""
         cells, becomes = self.layers.foresee(idea)
-        known, setting, open_ = self.layers.known, self._setting(idea), np.ones_like(becomes, np.bool_)
+        known, setting, unrolled = self.layers.known, self._setting(idea), np.ones_like(becomes, np.bool_)
         ruled = np.full_like(cells, self.config.colours) if setting is None else known.by_rule.foretell(setting)
         if telling is not None:
             ruled[telling.stays] = self.config.colours
             if idea is None:
                 back = rolled_back(self.layers, telling, ruled)
                 self._put(back, cells, becomes)
-                open_ = back[..., 0] == self.config.colours
-            changes = telling.changes & open_ & self._open(idea, becomes) & ~self.layers.settled(idea)
+                unrolled = back[..., 0] == self.config.colours
+            changes = telling.changes & unrolled & self._open(idea, becomes) & ~self.layers.settled(idea)
             becomes[changes] = TOLD + becomes[changes] // IN_FRONT * IN_FRONT
             cells[changes] = telling.cells[changes]
-        rules = [known.by_rule.go_on(*self._alone()), ruled]
+        rules = [known.by_rule.go_on(*self._alone())]
+        rules += [] if setting is None else [ruled]
         rules += [] if way is None else [known.by_stroke.foretell(way)]
         for told in rules:
-            self._put(told, cells, becomes, open_ & self._open(idea, becomes))
+            self._put(told, cells, becomes, unrolled & self._open(idea, becomes))
         if telling is not None and idea is None:
             told_for_sure = (becomes % IN_FRONT == TOLD) | telling.stays
             self._put(as_one(self.layers, self._shows(cells, becomes), told_for_sure), cells, becomes)

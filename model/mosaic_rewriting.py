@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from dreamloop.model.mosaic_cells import MARKS, factors, signs
 from dreamloop.model.mosaic_letters import page_of, room_of
 from dreamloop.model.mosaic_pile import NEW_ONE, Page, Pile
-from dreamloop.model.mosaic_rolls import above, keep
+from dreamloop.model.mosaic_rolls import above
 
 LABELS, ALIKE = 6, 0.8  # cells of the ground that must turn, and the share of them that must do so as they would
 Cells = NDArray[np.uint8]
@@ -68,7 +68,7 @@ def write_anew(pile: Pile, before: Pile, ways: set[int]) -> None:
     stayed = (pile.rects == before.rects).all(1) & (pile.rects[:, 2] > 0)
     pile.past = pile.past.copy()
     for k in {page.layer for page in pile.pages if not stayed[page.layer]}:
-        keep(pile, k, [])  # they are as it was written
+        pile.keep_pages(k)  # they are as it was written
     for k in np.flatnonzero(stayed).tolist():
         if k == NEW_ONE or (k and _way(before, k) not in ways):
             continue
@@ -79,7 +79,7 @@ def write_anew(pile: Pile, before: Pile, ways: set[int]) -> None:
         if k:
             pile.past[k, :h, :w] = before.contents[k, :h, :w]
             pile.past_of[k] = _body(pile, k)
-            keep(pile, k, _pages_anew(before, k))
+            pile.keep_pages(k, _pages_anew(before, k))
     pile.refresh()
 
 

@@ -16,20 +16,18 @@ from dreamloop.model.mosaic_pile import Page, Pile
 if TYPE_CHECKING:
     from dreamloop.model.mosaic_telling import Telling
 
-PAGES = 12  # of one layer, at most
 FARTHEST = 3  # rows by which a layer rolls at once
 LEAST, CLEARLY = 4, 2.0  # cells that must roll; how many to one that does not
 TOP = 2  # cells of the first line; where so many change and nothing rolled, it is another one
 OPEN = 0.7  # share of the cells that would change about which the teller must not be sure
 
 Cells = NDArray[np.uint8]
-Signs = NDArray[np.int64]
 
 
 def follow(pile: Pile, k: int, before: Cells) -> None:
     """Take note of how the rows of a layer rolled, if they did, which showed ``before`` (height, width, pixels)."""
     after = pile.contents[k, : len(before), : before.shape[1]]
-    own = pages_of(pile, k)
+    own = pile.pages_of(k)
     if up := rolled_up(before, after, pile.none):
         own = [*own, Page(k, up, before)]
     elif own and _rolled(after, before, pile.none)[0] == own[-1].by:
@@ -38,7 +36,7 @@ def follow(pile: Pile, k: int, before: Cells) -> None:
         own = []
     if own and last_of(after, pile.none) < last_of(own[-1].cells, pile.none):
         own = []  # it is full as long as anything is above it
-    keep(pile, k, own)
+    pile.keep_pages(k, own)
 
 
 def rolled_up(before: Cells, after: Cells, none: int) -> int:
@@ -78,19 +76,9 @@ def _rolled(before: Cells, after: Cells, none: int) -> tuple[int, int]:
     return chosen, last
 
 
-def pages_of(pile: Pile, k: int) -> list[Page]:
-    """Return the pages of a layer, the last one the latest."""
-    return [page for page in pile.pages if page.layer == k]
-
-
-def keep(pile: Pile, k: int, pages: list[Page]) -> None:
-    """Let these be the pages of a layer, as many of the latest as are kept."""
-    pile.pages = (*(page for page in pile.pages if page.layer != k), *pages[-PAGES:])
-
-
 def above(pile: Pile, k: int) -> list[Cells]:
     """Return the lines (height, width, pixels) that left a layer at its top, the last one the latest."""
-    return [page.cells[1 : 1 + page.by] for page in pages_of(pile, k)]
+    return [page.cells[1 : 1 + page.by] for page in pile.pages_of(k)]
 
 
 def rolled_back(pile: Pile, telling: "Telling", ruled: Cells) -> Cells:
@@ -101,7 +89,7 @@ def rolled_back(pile: Pile, telling: "Telling", ruled: Cells) -> Cells:
         ruled: (rows, columns, pixels) what the rules say, ``none`` where they say nothing.
     """
     found = np.full((*pile.grid, pile.contents.shape[-1]), pile.none, np.uint8)
-    pages = pages_of(pile, pile.front)
+    pages = pile.pages_of(pile.front)
     if not pages:
         return found
     mine = (pile.owner == pile.front) & (pile.at[0] > 0)

@@ -19,8 +19,9 @@ from dreamloop.model.eval_interface import (
     measure_recall,
     measure_stillness,
     measure_used,
+    scene_of,
 )
-from dreamloop.model.world_model import Scene, WorldModel
+from dreamloop.model.world_model import WorldModel
 from dreamloop.runtime.world import World
 
 Progress = Callable[[float], None]
@@ -129,9 +130,8 @@ def _stillness(
         *_, info = env.step(quiet)
         touched |= info["changed"]
     touched |= _near(touched)
-    scene = Scene("still", np.stack([one.frame for one in start]), np.stack([one.action for one in start]))
     endless: Iterator[NDArray[np.float32]] = cycle([quiet])
-    figures = measure_stillness(model, scene, endless, touched, ticks)
+    figures = measure_stillness(model, scene_of(start), endless, touched, ticks)
     return {f"{tick / world.rate_hz:g}": share for tick, share in zip(ticks, figures.values(), strict=True)}
 
 

@@ -108,8 +108,7 @@ class Judge:
     def _away(self, desk: Desk, hide: str, show: str, away_s: float, rng: np.random.Generator) -> NDArray[np.float32]:
         """Return actions: look at the notes, hide, move the pointer about at the left for a while, show, rest."""
         at = desk.pointer
-        look = [Act(at)] * RATE_HZ
-        acts = [*look, Act(at, intent="open_notes"), *look[1:], Act(at, intent=hide)]
+        acts = _look_and_hide(at, hide)
         for _ in range(round(away_s * RATE_HZ)):
             dx, dy = rng.integers(-5, 6, 2)
             at = (int(np.clip(at[0] + dx, 0, 40)), int(np.clip(at[1] + dy, 90, 180)))
@@ -118,10 +117,15 @@ class Judge:
         return np.stack([encode(act) for act in acts])
 
 
+def _look_and_hide(at: tuple[int, int], hide: str) -> list[Act]:
+    """Return acts: look at the notes for two seconds, the pointer at rest, and hide them."""
+    look = [Act(at)] * RATE_HZ
+    return [*look, Act(at, intent="open_notes"), *look[1:], Act(at, intent=hide)]
+
+
 def _use(desk: Desk, seed: int, hide: str, used_s: float) -> Iterator[Act]:
     """Yield what is done to a desk: look at the notes, hide them, use all the rest, show them."""
-    look = [Act(desk.pointer)] * RATE_HZ
-    for act in (*look, Act(desk.pointer, intent="open_notes"), *look[1:], Act(desk.pointer, intent=hide)):
+    for act in _look_and_hide(desk.pointer, hide):
         tick(desk, act)
         yield act
     user = make_explorer(seed)

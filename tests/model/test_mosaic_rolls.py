@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from dreamloop.model.mosaic_known import Known
 from dreamloop.model.mosaic_layers import Layers
-from dreamloop.model.mosaic_pile import Page
-from dreamloop.model.mosaic_rolls import PAGES, above, as_one, pages_of, rolled_back, rolled_up
+from dreamloop.model.mosaic_pile import PAGES, Page
+from dreamloop.model.mosaic_rolls import above, as_one, rolled_back, rolled_up
 from dreamloop.model.mosaic_telling import Telling
 
 ROWS, COLUMNS, PIXELS, NONE = 14, 20, 4, 60
@@ -87,14 +87,14 @@ def test_pages_are_kept_while_lines_are_written_and_given_back_while_they_are_ta
         assert known.any() == (end >= room)
         assert (back[known] == told[known]).all()
         layers.show(told, REST, REST, 20 + end)
-    assert not pages_of(layers, layers.front)
+    assert not layers.pages_of(layers.front)
 
 
 @pytest.fixture
 def rolled() -> Layers:
     layers = opened([0, 10, 20], 2)
     layers.show(screen([0, 10, 20, 30], 2), REST, REST, 3)
-    assert len(pages_of(layers, layers.front)) == 1
+    assert len(layers.pages_of(layers.front)) == 1
     return layers
 
 
@@ -114,13 +114,13 @@ def test_nor_against_that_of_the_rules(rolled: Layers) -> None:
 
 def test_what_is_emptied_has_nothing_above_it(rolled: Layers) -> None:
     rolled.show(screen([50], 2), REST, REST, 4)
-    assert not pages_of(rolled, rolled.front)
+    assert not rolled.pages_of(rolled.front)
 
 
 def test_a_roll_that_was_missed_leaves_no_hole_in_what_is_above(rolled: Layers) -> None:
     """Nothing is better than lines of which one is missing."""
     rolled.show(screen([50, 60, 70], 2), REST, REST, 4)
-    assert not pages_of(rolled, rolled.front)
+    assert not rolled.pages_of(rolled.front)
 
 
 def test_a_page_without_a_caret_lets_it_be_told(rolled: Layers) -> None:
@@ -139,7 +139,7 @@ def test_a_page_turns_its_colours_with_everything(rolled: Layers) -> None:
     into = np.arange(NONE, dtype=np.uint8)
     into[PAPER] = 50
     rolled.turn(into)
-    (page,) = pages_of(rolled, rolled.front)
+    (page,) = rolled.pages_of(rolled.front)
     assert (page.cells[1:-1, -2] == 50).all()
 
 

@@ -16,6 +16,7 @@ from dreamloop.model.eval_interface import (
     measure_recall,
     measure_stillness,
     measure_used,
+    scene_of,
 )
 from dreamloop.model.world_model import Card, Frame, ModelState, Scene
 from dreamloop.runtime.evaluate_world import choose_suites
@@ -135,12 +136,11 @@ def test_what_is_written_is_hidden_while_all_the_rest_is_used_and_shown_at_the_e
 
 def test_pixels_that_nobody_touched_are_compared_bit_by_bit(world: World, plays: list[list[Told]]) -> None:
     start = plays[0][:HISTORY]
-    scene = Scene("start", np.stack([t.frame for t in start]), np.stack([t.action for t in start]))
     touched = np.zeros((192, 256), np.bool_)
     for told in plays[0][HISTORY:]:
         touched |= told.changed
     actions = iter([told.action for told in plays[0][HISTORY:]])
-    figures = measure_stillness(Puppet(world, plays[:1]), scene, actions, touched, [10, 100])
+    figures = measure_stillness(Puppet(world, plays[:1]), scene_of(start), actions, touched, [10, 100])
     assert figures == {"10": 1.0, "100": 1.0}
 
 
