@@ -1,6 +1,8 @@
 """Strokes: a pointer that is down draws on the canvas and nowhere else, in the colour that was picked or the last."""
 
+import copy
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -74,11 +76,17 @@ class Painter:
             self.tick((14, 3), False)
 
 
-def taught() -> Known:
+@cache
+def _taught() -> Known:
     known = Known(empty_tables(TINY.grid, PIXELS, NONE), grows=True)
     Painter(known).work(1, 300)
     known.by_stroke.settle()
     return known
+
+
+def taught() -> Known:
+    """Return what was learnt from some painting; it may learn on."""
+    return copy.deepcopy(_taught())
 
 
 def test_a_stroke_is_foreseen_from_its_first_dot_on_in_the_colour_that_was_picked() -> None:
