@@ -5,9 +5,9 @@ moment later, the region that it changed looks as the simulator's does. What onl
 is in a picture, what is written) its judge reads. Knows nothing about where play comes from.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import count
 from typing import Any, Protocol
 
 import numpy as np
@@ -17,6 +17,8 @@ from dreamloop.model.album import Album, Strip
 from dreamloop.model.world_model import Scene, WorldModel
 
 Frames = NDArray[np.uint8]
+Person = Generator[tuple[NDArray[np.float32], Mapping[str, Any]], Frames | None, None]
+"""Is sent pictures (h, w, 3), None first, and yields an action (a,) and what a judge is told of the picture of it."""
 LEVELS = 8  # a pixel is right when no colour is further off than this
 RIGHT = 0.95  # share of a region's pixels that must be right
 LATER = 2  # ticks after a transition at which it is judged
@@ -49,11 +51,14 @@ class Judge(Protocol):
         """
         ...
 
-    def used_plays(self, seed: int, used_s: float) -> Iterator[tuple[str, Any, Iterator[NDArray[np.float32]]]]:
+    def used_plays(
+        self, seed: int, used_s: float, blind: bool = False
+    ) -> Iterator[tuple[str, Any, NDArray[np.float32], Person]]:
         """Yield plays that hide what is written, use all the rest for so many seconds, and show it again at their end.
 
         Yields:
-            name; the simulator's state at the start; actions (a,), one a tick.
+            name; the simulator's state at the start; actions (t, a) that are played there; and who goes on from there,
+            by what a dream shows, or ``blind``.
         """
         ...
 
@@ -259,15 +264,30 @@ def measure_recall(
     return {"right": float(np.mean(good)), "pixels": float(np.mean(pixels)), "hid": float(np.mean(hid)), "n": len(good)}
 
 
-def measure_used(model: WorldModel, plays: Iterable[Iterable[Told]], judge: Judge) -> dict[str, Any]:
-    """Return which letters are read back rightly at the end of plays of ``judge.used_plays``, which may be long."""
+def measure_used(
+    model: WorldModel,
+    plays: Iterable[tuple[Sequence[Told], Person]],
+    judge: Judge,
+    progress: Callable[[int], None] = lambda tick: None,
+) -> dict[str, Any]:
+    """Return which letters are read back rightly at the end of plays of ``judge.used_plays``, which may be long.
+
+    Args:
+        plays: true play, and who acts on what is dreamed from its end on.
+        progress: is told the tick of each play as it goes.
+    """
     counts = []
-    for play in plays:
-        ticks = iter(play)
-        shown = list(islice(ticks, judge.shown_ticks))
+    for shown, person in plays:
         model.reset(0, scene_of(shown), 0)
-        for told in ticks:
-            frame = model.step(told.action[None])[0]
-        counts.append(judge.letters(frame, told.info))
+        frame = None
+        for tick in count():
+            try:
+                action, info = person.send(frame)
+            except StopIteration:
+                break
+            frame = model.step(action[None])[0].copy()
+            progress(tick)
+        assert frame is not None
+        counts.append(judge.letters(frame, info))
     right, total = sum(one[0] for one in counts), sum(one[1] for one in counts)
     return {"right": right / total if total else None, "n": total, "plays": [list(one) for one in counts]}

@@ -91,21 +91,27 @@ class Layers(Pile):
             for i, (down, across) in enumerate(((0, -1), (0, 1), (-1, 0), (1, 0))):
                 found.append(self._moved(LEAP + i, front, y + self.leap * down, x + self.leap * across))
         found = [idea for idea in found if idea.kind < CARRY or (idea.y, idea.x) != tuple(self.rects[idea.layer, :2])]
-        offered = enumerate(self._appearances())
-        found += [Idea(APPEAR, i, one.y, one.x) for i, one in offered if not self._is_there(one)]
+        offered = self._appearances()
+        there = self._are_there(offered)
+        found += [Idea(APPEAR, i, one.y, one.x) for i, one in enumerate(offered) if not there[i]]
         if casts := self.known.offered_casts:
             seen = self._colours_in(self.compose())
             found += [Idea(CAST, i) for i, cast in enumerate(casts) if (moves_of(cast) & seen).any()]
         return found[:IDEAS]
 
-    def _is_there(self, one: Appearance) -> bool:
-        """Say whether what may appear lies just there already, or is a layer elsewhere: that one comes back then."""
-        h, w = one.cells.shape[:2]
-        here = (self.rects == (one.y, one.x, h, w)).all(1) & (self.level > 0)
-        begins = self._signs_of(one.cells[0, :MARKS])
-        alike = (self.rects[:, 2:] == (h, w)).all(1) & (self._signs[:, 0, : len(begins)] == begins).all(1)
-        alike[NEW_ONE] = False
-        return bool((here | alike).any())
+    def _are_there(self, offered: list[Appearance]) -> list[bool]:
+        """Say which of what may appear lies just there already, or is a layer elsewhere: that one comes back then."""
+        if not offered:
+            return []
+        begun = self._shapes(self.contents[:NEW_ONE, 0, :MARKS])
+        begins = np.full((len(offered), MARKS, self.contents.shape[-1]), self.none, np.uint8)
+        for row, one in zip(begins, offered, strict=True):
+            row[: one.cells.shape[1]] = one.cells[0, :MARKS]
+        sizes = np.array([(one.y, one.x, *one.cells.shape[:2]) for one in offered])[:, None]
+        here = (self.rects[:NEW_ONE] == sizes).all(-1) & (self.level[:NEW_ONE] > 0)
+        alike = (self.rects[:NEW_ONE, 2:] == sizes[..., 2:]).all(-1) & (begun == self._shapes(begins)[:, None])
+        found: list[bool] = (here | alike).any(1).tolist()
+        return found
 
     def facts(self, ideas: list[Idea], place: NDArray[np.int64], pressed: NDArray[np.int64], tick: int) -> "Facts":
         """Return what the net is told of ideas.

@@ -120,7 +120,7 @@ class Pile:
         ``none`` in cells (rows, columns, pixels) in which no colour would be another.
         """
         cells, (_, turn, _) = self.compose(), self._turned()
-        if turn is None:
+        if turn is None or not self.front:
             nothing = np.full_like(cells, self.none)
             return nothing, nothing
         looks = (turned(cells, one) for one in turn)
@@ -194,11 +194,12 @@ class Pile:
         """
         if self._turn[0] is not self.now:
             front, turn, tops = self.front, None, {}
-            if front:
-                top = self.contents[front, 0, : self.rects[front, 3]]
+            used = np.flatnonzero(self.rects[1:NEW_ONE, 2]) + 1
+            if len(used):  # where nothing is seen, what is hidden tells: most of it went from the front
+                top = self.contents[front, 0, : self.rects[front, 3]] if front else self.contents[used, 0]
                 turn = self.known.turn_for(*(self._colours_in(part) for part in (top, self.compose())))
             if turn is not None:
-                for k in (np.flatnonzero(self.rects[1:NEW_ONE, 2]) + 1).tolist():
+                for k in used.tolist():
                     row = turned(self.contents[k, 0], turn[int(k != front)])
                     tops[k] = row, self._signs_of(row)
             self._turn = (self.now, turn, tops)
@@ -307,15 +308,19 @@ class Pile:
 
         One that begins alike may be another of the same kind, if it is seen to begin so where it lies.
         """
-        found, begins = [], self._signs[k, 0, :MARKS]
+        found, begins = [], self._shapes(self.contents[:, 0, :MARKS])
         for j in np.flatnonzero((self.rects[:, 2:] == self.rects[k, 2:]).all(1)):
             y, x, _, w = self.rects[j].tolist()
             there = self.level[j] > 0 and (self.rects[j] == self.rects[k]).all()
-            alike = begins.all() and (self._signs[j, 0, :MARKS] == begins).all()
+            alike = bool(self._signs[k, 0, :MARKS].all()) and begins[j] == begins[k]
             seen = self.level[j] > 0 and (self.owner[y, x : x + min(w, MARKS)] == j).all()
             if j not in (0, k, NEW_ONE) and (there or (alike and not seen)):
                 found.append(int(j))
         return found
+
+    def _shapes(self, begins: NDArray[np.uint8]) -> NDArray[np.int64]:
+        """Return a number (n,) for what is written where things begin (n, MARKS, pixels), in whatever colours."""
+        return signs((begins != begins[:, :1, :1]).reshape(len(begins), -1).astype(np.uint8), self.none)
 
     def _drop(self, k: int) -> None:
         self.rects[k], self.level[k], self.sure[k] = 0, 0, False

@@ -79,8 +79,12 @@ def heed(pile: Pile, ideas: Sequence[Idea], logits: Tensor, sure: int, telling: 
     logits = logits.clone()
     if sure >= 0:
         logits[1 + sure] = logits.max() + SURE
-    best = int(logits.argmax())
-    if pile.uncovers(ideas[best - 1]) if best else telling.changes.sum() < FEW:
+    best, still = int(logits.argmax()), bool(telling.changes.sum() < FEW)
+    if best and pile.uncovers(ideas[best - 1]):
+        if still and sure != best - 1:  # nothing comes up without a change that can be told: the front turns, if nothing else
+            logits[0] = logits.max() + SURE
+        return logits
+    if not best and still:
         return logits
     heard = [which for which in logits.argsort(descending=True)[:LIKELY].tolist() if which and logits[which].isfinite()]
     speaks = torch.tensor([float(_speaks_for(pile, ideas[which - 1], telling)) for which in heard])
