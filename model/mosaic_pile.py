@@ -195,9 +195,11 @@ class Pile:
         if self._turn[0] is not self.now:
             front, turn, tops = self.front, None, {}
             used = np.flatnonzero(self.rects[1:NEW_ONE, 2]) + 1
-            if len(used):  # where nothing is seen, what is hidden tells: most of it went from the front
-                top = self.contents[front, 0, : self.rects[front, 3]] if front else self.contents[used, 0]
-                turn = self.known.turn_for(*(self._colours_in(part) for part in (top, self.compose())))
+            fronts = [front] if front else used.tolist()  # where none is seen, what went from the front tells its colours
+            rows = [self.contents[k, 0, : self.rects[k, 3]] for k in fronts]
+            rows = [row for row in rows if front or not self.known.is_behind(row)]
+            if rows:
+                turn = self.known.turn_for(*(self._colours_in(part) for part in (np.concatenate(rows), self.compose())))
             if turn is not None:
                 for k in used.tolist():
                     row = turned(self.contents[k, 0], turn[int(k != front)])

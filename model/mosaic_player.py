@@ -318,7 +318,9 @@ class MosaicPlayer:
 
     @property
     def ideas(self) -> list[Idea]:
-        """What may happen to the layers in the tick that is to be drawn."""
+        """What may happen to the layers in the tick that is to be drawn: nothing where nothing is begun or held."""
+        if not is_begun(self.config, self.actions[-2:]) and not self.hand.held(self.actions[-1]):
+            return []
         return self.layers.ideas(self.moved // self.config.cell)
 
     def look(self, part: Part = WHOLE, idea: Idea | None = None) -> Look:
