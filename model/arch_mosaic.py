@@ -147,8 +147,8 @@ class MosaicModel:
         return np.asarray(cells.cpu().numpy())
 
     def _ideas(self, tellings: Sequence[Telling | None]) -> list[Idea | None]:
-        """Return the idea that is believed of every player."""
-        ideas = [one.ideas for one in self.known]
+        """Return the idea that is believed of every player: nothing comes, goes or moves of itself."""
+        ideas = [one.ideas if one.acts else [] for one in self.known]
         moments = stack_moments([one.moment(told) for one, told in zip(self.known, ideas, strict=True)], self.device)
         logits = self.net.weigh(moments)
         sure = [one.sure(told) for one, told in zip(self.known, ideas, strict=True)]

@@ -7,7 +7,6 @@ is in a picture, what is written) its judge reads. Knows nothing about where pla
 
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import count
 from typing import Any, Protocol
 
 import numpy as np
@@ -51,14 +50,12 @@ class Judge(Protocol):
         """
         ...
 
-    def used_plays(
-        self, seed: int, used_s: float, blind: bool = False
-    ) -> Iterator[tuple[str, Any, NDArray[np.float32], Person]]:
+    def used_plays(self, seed: int, used_s: float) -> Iterator[tuple[str, Any, NDArray[np.float32], Person]]:
         """Yield plays that hide what is written, use all the rest for so many seconds, and show it again at their end.
 
         Yields:
             name; the simulator's state at the start; actions (t, a) that are played there; and who goes on from there,
-            by what a dream shows, or ``blind``.
+            by what a dream shows.
         """
         ...
 
@@ -268,26 +265,25 @@ def measure_used(
     model: WorldModel,
     plays: Iterable[tuple[Sequence[Told], Person]],
     judge: Judge,
-    progress: Callable[[int], None] = lambda tick: None,
+    progress: Callable[[int], None] = lambda ticks: None,
 ) -> dict[str, Any]:
     """Return which letters are read back rightly at the end of plays of ``judge.used_plays``, which may be long.
 
     Args:
         plays: true play, and who acts on what is dreamed from its end on.
-        progress: is told the tick of each play as it goes.
+        progress: is told how many ticks are dreamed.
     """
-    counts = []
+    counts, ticks = [], 0
     for shown, person in plays:
         model.reset(0, scene_of(shown), 0)
-        frame = None
-        for tick in count():
+        action, info = next(person)
+        while True:
+            frame = model.step(action[None])[0].copy()
+            progress(ticks := ticks + 1)
             try:
                 action, info = person.send(frame)
             except StopIteration:
                 break
-            frame = model.step(action[None])[0].copy()
-            progress(tick)
-        assert frame is not None
         counts.append(judge.letters(frame, info))
     right, total = sum(one[0] for one in counts), sum(one[1] for one in counts)
     return {"right": right / total if total else None, "n": total, "plays": [list(one) for one in counts]}

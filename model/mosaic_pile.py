@@ -195,9 +195,10 @@ class Pile:
         if self._turn[0] is not self.now:
             front, turn, tops = self.front, None, {}
             used = np.flatnonzero(self.rects[1:NEW_ONE, 2]) + 1
-            fronts = [front] if front else used.tolist()  # where none is seen, what went from the front tells its colours
+            fronts = [front] if front else used.tolist()
             rows = [self.contents[k, 0, : self.rects[k, 3]] for k in fronts]
-            rows = [row for row in rows if front or not self.known.is_behind(row)]
+            if not front:  # what was hidden while it was in front still has its colours
+                rows = [row for row in rows if not self.known.is_behind(row)]
             if rows:
                 turn = self.known.turn_for(*(self._colours_in(part) for part in (np.concatenate(rows), self.compose())))
             if turn is not None:

@@ -317,10 +317,13 @@ class MosaicPlayer:
         return self.sprite.lay(from_cells(self.memory.now, self.config.cell).copy(), self.places[0])
 
     @property
+    def acts(self) -> bool:
+        """Whether the player begins anything in the tick that is to be drawn, or holds something."""
+        return is_begun(self.config, self.actions[-2:]) or self.hand.held(self.actions[-1])
+
+    @property
     def ideas(self) -> list[Idea]:
-        """What may happen to the layers in the tick that is to be drawn: nothing where nothing is begun or held."""
-        if not is_begun(self.config, self.actions[-2:]) and not self.hand.held(self.actions[-1]):
-            return []
+        """What may happen to the layers in the tick that is to be drawn."""
         return self.layers.ideas(self.moved // self.config.cell)
 
     def look(self, part: Part = WHOLE, idea: Idea | None = None) -> Look:

@@ -21,7 +21,8 @@ CHANGES, CERTAIN = 0.5, 0.6  # chance of a change, and of every pixel's colour t
 STAYS = 0.05  # chance of a change below which a cell surely stays
 HEEDED = 0.1  # logits for every cell that speaks for an idea
 SURE = 3.0  # logits by which an idea is ahead that a rule is sure of
-LIKELY, FEW = 12, 3  # ideas that are asked about; cells that change, below which none is if none seems to come true
+LIKELY, FEW = 12, 3  # ideas that are asked about; cells that change, below which neither anything comes up
+# nor anything is true that the net does not believe
 
 
 class Telling(NamedTuple):
@@ -81,7 +82,7 @@ def heed(pile: Pile, ideas: Sequence[Idea], logits: Tensor, sure: int, telling: 
         logits[1 + sure] = logits.max() + SURE
     best, still = int(logits.argmax()), bool(telling.changes.sum() < FEW)
     if best and pile.uncovers(ideas[best - 1]):
-        if still and sure != best - 1:  # nothing comes up without a change that can be told: the front turns, if nothing else
+        if still:  # of what comes up something can be told: the front turns, if nothing else
             logits[0] = logits.max() + SURE
         return logits
     if not best and still:

@@ -5,6 +5,7 @@ A judge is named by ``judge`` in world.toml. How a dream is judged is model/eval
 
 import copy
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from itertools import cycle
 from typing import Any
 
@@ -101,14 +102,19 @@ def run_interface(
         figures["recall"][f"{seconds:g}"] = measure_recall(one, hidden, judge.shown_ticks)
     figures["letters_after_use"] = {}
     for seconds in used_s:
-        used = (
-            given_play(world, start, actions)
+        used = [
+            (list(given_play(world, start, shown)), person)
             for n in range(uses)
-            for _, start, actions in judge.used_plays(seed + n, seconds)
-        )
-        figures["letters_after_use"][f"{seconds:g}"] = measure_used(one, used, judge)
+            for _, start, shown, person in judge.used_plays(seed + n, seconds)
+        ]
+        done = partial(_share, progress, len(used) * seconds * world.rate_hz)
+        figures["letters_after_use"][f"{seconds:g}"] = measure_used(one, used, judge, progress=done)
     figures["untouched_exact_after_s"] = _stillness(world, one, found[0], history, still_s)
     return figures
+
+
+def _share(progress: Progress, of: float, done: float) -> None:
+    progress(min(done / of, 1.0))
 
 
 def _stillness(

@@ -111,7 +111,7 @@ def _covered(desk: Desk, app: int) -> bool:
 
 
 def _put_in_order(frame: Frame, desk: Desk) -> None:
-    """Put windows above others where more of their frames is seen, in what both have, than of those."""
+    """Put windows above others where a larger share of their frames is seen than of those, in what both have."""
     line = (frame == RGB[LINE + (DARK if desk.dark else 0)]).all(-1)
     for _ in desk.order:
         for app in list(desk.order):
@@ -122,13 +122,14 @@ def _put_in_order(frame: Frame, desk: Desk) -> None:
 
 
 def _seen_in(line: NDArray[np.bool_], desk: Desk, app: int, other: int) -> float:
-    """Return how much of an application's frame inside another's window is seen, as far as that can be said."""
+    """Return which share of an application's frame is seen inside another's window; a half where none is there."""
     one, (w, h), two, (w2, h2) = desk.windows[app], SIZES[app], desk.windows[other], SIZES[other]
     edge = np.zeros(line.shape, np.bool_)
     top, left, bottom, right = (one.y + 1) * CELL, one.x * CELL, (one.y + h) * CELL - 1, (one.x + w) * CELL - 1
     edge[top : bottom + 1, [left, right]] = edge[bottom, left : right + 1] = True
     inside = (slice(two.y * CELL, (two.y + h2) * CELL), slice(two.x * CELL, (two.x + w2) * CELL))
-    return float(line[inside][edge[inside]].sum())
+    there = line[inside][edge[inside]]
+    return float(there.mean()) if there.size else 0.5
 
 
 def _in_bar(frame: Frame, desk: Desk, app: int) -> bool:
@@ -144,7 +145,8 @@ def _look(frame: Frame, cells: Cells, desk: Desk) -> None:
         desk.dark = dark > light
     ground, labels = DESKTOP + (DARK if desk.dark else 0), cells[ICON_TOP + 2 :: ICON_PITCH][: len(APPS)]
     small, large = (
-        sum(int(_where(labels, glyphs[char], WHITE, ground)[app, i]) for app, i, char in _NAMES) for glyphs in (PLAIN, BOLD)
+        sum(int(_where(labels, glyphs[char], WHITE, ground)[app, i]) for app, i, char in _NAMES)
+        for glyphs in (PLAIN, BOLD)
     )
     if large != small:
         desk.large = large > small

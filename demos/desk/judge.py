@@ -3,18 +3,16 @@
 It looks at pictures beside the desk they ought to show, whoever drew them. Knows nothing about models.
 """
 
-import copy
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dreamloop.demos.desk.colours import DARK, RGB, TEXT, WINDOW
-from dreamloop.demos.desk.desktop import Act, move, open_app, tick
-from dreamloop.demos.desk.explorer import make_explorer
+from dreamloop.demos.desk.desktop import Act, move, open_app
 from dreamloop.demos.desk.font import CELL, PLAIN, TALL
-from dreamloop.demos.desk.glance import glance
+from dreamloop.demos.desk.person import Person, look_at_notes, use_all_but_notes
 from dreamloop.demos.desk.screen import POINTER_SHAPE, shown_lines
 from dreamloop.demos.desk.simulator import encode
 from dreamloop.demos.desk.state import HEIGHT, NOTES, PAINT, RATE_HZ, SIZES, WIDTH, Desk, window_at
@@ -26,11 +24,7 @@ KINDS = (
     *("open", "close", "focus", "drag", "minimise", "restore"),
     *("toggle", "type", "erase", "calculate", "paint", "intent"),
 )
-GLANCE = 4  # ticks between one look at the windows and the next, of who uses them
-PATIENCE, TRIES = 2 * GLANCE, 5  # ticks after which one tries again to put something away, and how often
 Frame = NDArray[np.uint8]
-Acting = NDArray[np.float32]  # (a,) or (t, a)
-Person = Generator[tuple[Acting, dict[str, Any]], Frame | None, None]
 
 
 def make_judge() -> "Judge":
@@ -90,11 +84,11 @@ class Judge:
                 move(desk, PAINT, desk.windows[NOTES].x + 1, desk.windows[NOTES].y + 1)
             yield name, desk, self._away(desk, hide, show, away_s, rng), shown_again(desk, name)
 
-    def used_plays(self, seed: int, used_s: float, blind: bool = False) -> Iterator[tuple[str, Desk, Acting, Person]]:
+    def used_plays(self, seed: int, used_s: float) -> Iterator[tuple[str, Desk, NDArray[np.float32], Person]]:
         """Yield plays that hide the notes, use all the rest for so many seconds, and show the notes again at the end.
 
-        Nothing is meant to change the look or the notes meanwhile. Whoever uses it looks at the picture, takes what
-        lies there for what there is, and puts the notes away where they show themselves; unless ``blind``.
+        Whoever uses it looks at the picture now and then and takes the windows that lie there for what there is. The
+        notes and the look are not to change: should they be seen to, they are put back before all else.
 
         Yields:
             name; the desk as it is found; actions (t, a) to look at the notes; and who acts from there on: is sent
@@ -102,8 +96,8 @@ class Judge:
         """
         for name, hide in (("minimised", "minimise"), ("closed", "close")):
             desk = self._written(np.random.default_rng([seed, 3]))
-            acts = _look(desk.pointer)
-            yield name, desk, np.stack([encode(act) for act in acts]), _use(copy.deepcopy(desk), seed, hide, used_s, blind)
+            acts = look_at_notes(desk.pointer)
+            yield name, desk, np.stack([encode(act) for act in acts]), use_all_but_notes(desk, seed, hide, used_s)
 
     def _written(self, rng: np.random.Generator) -> Desk:
         """Return a desk with notes in which something is written."""
@@ -116,65 +110,13 @@ class Judge:
     def _away(self, desk: Desk, hide: str, show: str, away_s: float, rng: np.random.Generator) -> NDArray[np.float32]:
         """Return actions: look at the notes, hide, move the pointer about at the left for a while, show, rest."""
         at = desk.pointer
-        acts = [*_look(at), Act(at, intent=hide)]
+        acts = [*look_at_notes(at), Act(at, intent=hide)]
         for _ in range(round(away_s * RATE_HZ)):
             dx, dy = rng.integers(-5, 6, 2)
             at = (int(np.clip(at[0] + dx, 0, 40)), int(np.clip(at[1] + dy, 90, 180)))
             acts.append(Act(at))
         acts += [Act(at, intent=show)] + [Act(at)] * 3
         return np.stack([encode(act) for act in acts])
-
-
-def _look(at: tuple[int, int]) -> list[Act]:
-    """Return acts: look at the notes for two seconds, the pointer at rest."""
-    return [*[Act(at)] * RATE_HZ, Act(at, intent="open_notes"), *[Act(at)] * (RATE_HZ - 1)]
-
-
-def _use(desk: Desk, seed: int, hide: str, used_s: float, blind: bool) -> Person:
-    """Use a desk that was looked at: hide the notes, use all the rest, show them."""
-    for act in _look(desk.pointer):
-        tick(desk, act)
-    user, look, tried = make_explorer(seed), (desk.dark, desk.large, desk.accent), 0
-    for n in range(round(used_s * RATE_HZ) + 1):
-        away = _to_put_away(desk, look, hide)
-        tried = tried + 1 if away else 0
-        if 0 < tried <= TRIES * PATIENCE:  # before all else; in between one looks what has become of it
-            act = Act(desk.pointer, intent=away if tried % PATIENCE == 1 else "")
-        else:
-            act = _sparing(desk, user.choose(desk))
-        tick(desk, act)
-        frame = yield encode(act), {"state": desk}
-        if frame is not None and not blind and n % GLANCE == 0:
-            glance(frame, desk)
-    for intent in ("", "open_notes", "", "", ""):
-        act = Act(desk.pointer, intent=intent)
-        tick(desk, act)
-        yield encode(act), {"state": desk}
-
-
-def _to_put_away(desk: Desk, look: tuple[bool, bool, int], hide: str) -> str:
-    """Return the intent that takes what is seen nearer to how it was left: the look as it was, the notes away."""
-    if desk.dark != look[0]:
-        return "dark_mode" if look[0] else "light_mode"
-    if desk.large != look[1]:
-        return "bigger_text" if look[1] else "smaller_text"
-    if desk.accent != look[2]:
-        return "next_colour"
-    if desk.windows[NOTES].visible:
-        return hide if desk.front == NOTES else "open_notes"
-    return ""
-
-
-def _sparing(desk: Desk, act: Act) -> Act:
-    """Return an act, or if it would change what is to be spared, no more of it than where the pointer goes."""
-    then = copy.deepcopy(desk)
-    tick(then, act)
-    return act if _spared(then) == _spared(desk) else Act(act.pointer)
-
-
-def _spared(desk: Desk) -> tuple[Any, ...]:
-    """Return what is not to change while all the rest is used: the notes, and how all that is written looks."""
-    return desk.lines, desk.windows[NOTES], desk.dark, desk.large, desk.accent
 
 
 def written_cells(desk: Desk) -> list[tuple[int, int, str]]:

@@ -450,6 +450,43 @@ def test_how_titles_turn_with_the_front_is_learnt_and_foreseen_to_the_last_cell(
     assert any(np.array_equal(picture, desktop.cells()) for picture in hidden), "the next one comes to the front"
 
 
+def test_what_comes_to_an_empty_picture_comes_in_the_colours_of_the_front() -> None:
+    """It was hidden while another was in front; what was hidden later, from the front, tells those colours."""
+    known = Known(empty_tables((ROWS, COLUMNS), PIXELS, NONE), grows=True)
+    desktop = Titled()
+    desktop.places = [np.array(place) for place in ((0, 0), (0, 8), (6, 6))]
+    layers = layers_of(desktop, known)
+    for tick, i in enumerate((0, 1, 2, 1, 0, 2, 1, 0, 1)):
+        desktop.open(i)
+        layers.show(desktop.cells(), REST, REST, tick)
+    for i in (0, 2, 1):
+        desktop.hide(i)
+        layers.show(desktop.cells(), REST, REST, 20 + i)
+    assert not layers.front
+    desktop.open(0)
+    raised = [layers.compose(idea) for idea in layers.ideas(REST) if idea.kind == RAISE]
+    assert any(np.array_equal(picture, desktop.cells()) for picture in raised)
+
+
+def test_what_is_hidden_does_not_appear_whatever_colours_it_begins_in() -> None:
+    desktop, known = Desktop(), Known.nothing((ROWS, COLUMNS), PIXELS, NONE)
+    known.grows = True
+    written = np.random.default_rng(3).integers(0, 2, (SIZES[0][1], PIXELS)).astype(np.uint8)
+    written[0, 0] = 0
+    desktop.contents[0][0] = 50 + written
+    for _ in range(VOTES):
+        known.learn_appearance(signs(desktop.contents[0], NONE)[0, :MARKS], *PLACES[0], desktop.contents[0])
+    for top, there in ((52 + written, True), (53 - written, True), (52 + written[::-1], False)):
+        other = Desktop()
+        other.contents[0][0] = top
+        layers = layers_of(other, known)
+        other.open(0)
+        layers.show(other.cells(), REST, REST, 2)
+        other.hide(0)
+        layers.show(other.cells(), REST, REST, 3)
+        assert any(idea.kind == APPEAR for idea in layers.ideas(REST)) == (not there)
+
+
 def test_a_layer_that_is_gone_is_given_up() -> None:
     """Something else fills its place at once, and then nothing does: no idea tells of it."""
     desktop = Desktop()

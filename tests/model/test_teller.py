@@ -267,6 +267,31 @@ def test_what_nobody_can_see_is_no_business_of_the_teller() -> None:
     assert torch.equal(heed(pile, [Idea(RAISE, 1), Idea(HIDE, 2)], logits, -1, said(2)), logits)
 
 
+def test_nothing_comes_up_where_nothing_is_told_to_change() -> None:
+    pile = a_pile()
+    pile.level[1] = 0
+    ideas, logits = [Idea(RAISE, 1), Idea(HIDE, 2)], torch.tensor([-9.0, 9.0, 0.5])
+    silent = said(2)._replace(changes=np.zeros((4, 6), bool))
+    assert heed(pile, ideas, logits, -1, silent).argmax() == 0
+    pile.level[1] = 2
+    assert heed(pile, ideas, logits, -1, silent).argmax() == 1, "what is seen already has to change nothing to come up"
+
+
+def test_nothing_happens_to_layers_where_nothing_is_begun() -> None:
+    card = arch_mosaic.tiny_card()
+    net = MosaicNet(mosaic_config(card.config))
+    net.load_state_dict(arch_mosaic.tiny_weights())
+    net.ideas.get_parameter("none.2.bias").data.fill_(-99.0)  # it believes anything
+    model = arch_mosaic.MosaicModel(net, card, OpenOptions(device="cpu", players=1))
+    model.reset(0, None, 0)
+    layers = model.known[0].layers
+    layers.contents[1, 0, :2], layers.rects[1] = 3, (0, 0, 1, 2)
+    layers.refresh()
+    for on, expected in ((0.0, [None]), (1.0, [Idea(RAISE, 1)])):
+        model.known[0].act(np.array([0.5, 0.5, 0.0, on], np.float32))
+        assert model._ideas([None]) == expected
+
+
 def test_what_a_rule_is_sure_of_is_ahead_but_can_be_outvoted() -> None:
     ideas, logits = [Idea(RAISE, 1), Idea(HIDE, 2)], torch.tensor([-3.0, 0.5, 1.0])
     assert heed(a_pile(), ideas, logits, 0, said(1)).argmax() == 1
