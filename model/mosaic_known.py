@@ -177,6 +177,16 @@ class Known:
         best = int((share + SEEN_SO * (self._look_colours[known] @ colours)).argmax())
         return self._looks[known[best]][4].reshape(h, w, -1) if share[best] >= ALIKE else None
 
+    def top_like(self, top: NDArray[np.uint8], height: int) -> NDArray[np.uint8] | None:
+        """Return how the top row of something so high is known to look that ``top`` (cells, pixels) is most like.
+
+        None: of none that is known there is as much in it.
+        """
+        shown, like = self._tops.get((height, len(top)), (np.zeros((0, len(top)), np.int64), []))
+        same = (shown == signs(top, self.none)).mean(1)
+        best = int(same.argmax()) if len(same) else -1
+        return like[best] if best >= 0 and same[best] >= ALIKE else None
+
     def learn_appearance(self, top: Signs, y: int, x: int, cells: NDArray[np.uint8]) -> None:
         """Take note of what appeared: at each place what it showed most often."""
         h, w = cells.shape[:2]
@@ -363,10 +373,21 @@ class Known:
             self._look_colours[i] = shares(cells, self.none)
             told[i, : len(cells)] = signs(cells, self.none)
             self._look_first[i, np.unique(told[i, : len(cells)], return_index=True)[1]] = True
+        self._tops = self._read_tops()
         self._contents, self._look_contents = np.unique(told, return_inverse=True)
         self._look_contents = self._look_contents.reshape(told.shape)
         self._parts = self._runs(told)
         self._part_order = np.sort(np.array(list(self._parts), np.int64))
+
+    def _read_tops(self) -> dict[Size, tuple[Signs, list[NDArray[np.uint8]]]]:
+        """Return the top rows of looks, by size: their signs (n, cells), and they; in front and not in front."""
+        found = defaultdict[Size, dict[bytes, NDArray[np.uint8]]](dict)
+        for _, _, h, w, look in self._looks:
+            for top in (look[:w], *self._behind(look[:w])):
+                found[h, w].setdefault(top.tobytes(), top)
+        return {
+            size: (signs(np.stack(list(tops.values())), self.none), list(tops.values())) for size, tops in found.items()
+        }
 
     def _runs(self, told: Signs) -> dict[int, tuple[int, int, int, int]]:
         """Return, for runs of cells of looks ``told`` (looks, CELLS), where in what size of thing they lie.
@@ -377,7 +398,8 @@ class Known:
         for (_, _, h, w, look), row in zip(self._looks, told, strict=True):
             cells = row[: h * w].reshape(h, w)
             elsewhere.update(beginnings(cells[:1])[0].tolist())
-            for first, part in ((1, cells[1:]), *((0, top) for top in self._behind(look[:w]))):
+            behind = [(0, signs(top, self.none)[None]) for top in self._behind(look[:w])]
+            for first, part in ((1, cells[1:]), *behind):
                 runs = beginnings(part)
                 for y, x in np.argwhere(_differ(part) >= TELLING).tolist():
                     at = (first + y, x, h, w)
@@ -385,12 +407,12 @@ class Known:
                         elsewhere.add(int(runs[y, x]))
         return {run: at for run, at in found.items() if run not in elsewhere}
 
-    def _behind(self, top: NDArray[np.uint8]) -> list[Signs]:
-        """Return the signs (1, cells) of a top row (cells, pixels) as it may be where it is not in front."""
+    def _behind(self, top: NDArray[np.uint8]) -> list[NDArray[np.uint8]]:
+        """Return a top row (cells, pixels) as it may look where it is not in front."""
         there = shares(top, self.none) > 0
         turns = [turn for turn in self._turns.offered if (moves_of(turn) & there).any()]
         looks = {one.tobytes(): one for one in (turned(top, turn) for turn in turns)}
-        return [signs(one, self.none)[None] for one in looks.values()]
+        return list(looks.values())
 
     def _appearance(self, i: int, share: float) -> Appearance:
         y, x, h, w, cells = self._looks[i]

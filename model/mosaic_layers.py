@@ -103,13 +103,12 @@ class Layers(Pile):
         """Say which of what may appear lies just there already, or is a layer elsewhere: that one comes back then."""
         if not offered:
             return []
-        begun = self._shapes(self.contents[:NEW_ONE, 0, :MARKS])
         begins = np.full((len(offered), MARKS, self.contents.shape[-1]), self.none, np.uint8)
         for row, one in zip(begins, offered, strict=True):
             row[: one.cells.shape[1]] = one.cells[0, :MARKS]
         sizes = np.array([(one.y, one.x, *one.cells.shape[:2]) for one in offered])[:, None]
         here = (self.rects[:NEW_ONE] == sizes).all(-1) & (self.level[:NEW_ONE] > 0)
-        alike = (self.rects[:NEW_ONE, 2:] == sizes[..., 2:]).all(-1) & (begun == self._shapes(begins)[:, None])
+        alike = (self.rects[:NEW_ONE, 2:] == sizes[..., 2:]).all(-1) & self._alike(begins)[:, :NEW_ONE]
         found: list[bool] = (here | alike).any(1).tolist()
         return found
 
@@ -203,7 +202,7 @@ class Layers(Pile):
         before = self.compose() if self.known.grows and many else None
         anew = turning(self, cells) if many else set()
         written = self.still() if anew else None
-        first, seen, tops = self.front, self.owner == self.front, self._turned()[2]
+        first, seen, tops, ground = self.front, self.owner == self.front, self._turned()[2], self._signs[0].copy()
         h, w = self.rects[first, 2:].tolist()
         page = self.contents[first, :h, :w].copy() if first and (changed & seen).any() else None
         may_appear = changed & (dreamed is None and not anew and not step.any())
@@ -213,6 +212,8 @@ class Layers(Pile):
             self._apply(ideas[true], cells, tick)
             if ideas[true].kind in (CARRY, *range(LEAP, KINDS)) and (shown != self.now).sum() <= UNSURE * changed.sum():
                 self.sure[ideas[true].layer] = True
+            if ideas[true].kind == HIDE and dreamed is not None:
+                self._mend(ideas[true].layer)
         lay, came = self.rects.copy(), self.since.copy()
         if many:
             self._recognise(cells, shown, changed, tick, true < 0 or ideas[true].kind == APPEAR)
@@ -221,6 +222,10 @@ class Layers(Pile):
         self._grasp(moved, (self.rects != lay).any(1) | (self.since != came))
         if many and believed is None:
             self._leave(cells, shown, changed, tick)
+        if dreamed is None:
+            self.spoilt &= self.owner != 0
+        elif not anew and (believed is None or believed.kind != CAST):
+            self._spoil(self._signs[0] != ground)
         if many:
             self._guess_ground()
         left = bool(first and self.level[first] and self.front != first)
@@ -375,6 +380,13 @@ class Layers(Pile):
         self.contents[k, :h, :w][unseen] = look[unseen]
         self._signs[k, :h, :w][unseen] = signs(look[unseen], self.none)
 
+    def _mend(self, k: int) -> None:
+        """Let the top row of what is hidden look as it is known to, where a dream has spoilt some of it."""
+        h, w = self.rects[k, 2:].tolist()
+        top = self.known.top_like(self.contents[k, 0, :w], h)
+        if top is not None:
+            self.contents[k, 0, :w], self._signs[k, 0, :w] = top, self._signs_of(top)
+
     def _turn_hidden(self, k: int, top: NDArray[np.uint8], told: NDArray[np.int64]) -> None:
         """Let what is hidden of a top row turn as ``top`` (and its signs) did: it is not in front any more."""
         y, x, _, w = self.rects[k].tolist()
@@ -412,15 +424,23 @@ class Layers(Pile):
                 self.guessed[seen] = False
                 self.now = shown
 
+    def _spoil(self, changed: NDArray[np.bool_]) -> None:
+        """Take note of cells (rows, columns) of the ground that a dream changed many of at once, but not all.
+
+        The ground is no place for that: it is mended as soon as nobody sees it.
+        """
+        if LARGE <= changed.sum() <= changed.size // 4:
+            self.spoilt |= changed
+
     def _guess_ground(self) -> None:
-        """Take what lies beneath, where that was never seen, for what lay there before."""
+        """Take what lies beneath, where that was never seen or a dream spoilt it, for what lay there before."""
         seen = self.contents[0].copy()
-        seen[self.guessed] = self.none
+        seen[self.guessed | (self.spoilt & (self.owner != 0))] = self.none
         self.known.learn_ground(seen)
         unseen = seen[..., 0] == self.none
         ground = self.known.ground_like(seen) if unseen.any() else None
         if ground is not None:
-            self.guessed = unseen
+            self.guessed, self.spoilt = unseen, self.spoilt & ~unseen
             self.contents[0][unseen] = ground[unseen]
             self._signs[0][unseen] = signs(ground[unseen], self.none)
 

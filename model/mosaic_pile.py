@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from dreamloop.model.mosaic_cells import MARKS, shares, signs, turned
+from dreamloop.model.mosaic_cells import MARKS, factors, shares, signs, turned
 from dreamloop.model.mosaic_known import Appearance, Known
 
 MOST = 12  # layers, the ground aside
@@ -26,7 +26,7 @@ LOOSE = 0, -1, -1  # a grip that holds nothing
 TOLD, UNKNOWN, OF_IT, IN_FRONT = 1, 2, 3, 4  # what becomes of a cell
 
 Rect = NDArray[np.int64]  # y, x, height, width in cells
-_KEPT = ("contents", "rects", "level", "since", "sure", "grip", "guessed", "past_of")
+_KEPT = ("contents", "rects", "level", "since", "sure", "grip", "guessed", "spoilt", "past_of")
 
 
 class Idea(NamedTuple):
@@ -72,6 +72,7 @@ class Pile:
         self.sure = np.zeros(MOST + 2, np.bool_)  # whose size is no guess
         self.grip = np.array(LOOSE)  # the layer that is held, and where its corner lay then; 0, and the cell pressed
         self.guessed = np.zeros(grid, np.bool_)  # cells of the ground that were never seen
+        self.spoilt = np.zeros(grid, np.bool_)  # ... that a dream has put something on that tore off a layer, say
         self.past = np.full_like(self.contents, none)  # what each showed before it was written anew the last time
         self.past_of = np.zeros(MOST + 2, np.int64)  # a number for what it showed then; 0: it never was
         self.pages: tuple[Page, ...] = ()  # of layers that rolled, the oldest first; replaced and never changed
@@ -311,19 +312,24 @@ class Pile:
 
         One that begins alike may be another of the same kind, if it is seen to begin so where it lies.
         """
-        found, begins = [], self._shapes(self.contents[:, 0, :MARKS])
+        found, alike_to = [], self._alike(self.contents[k : k + 1, 0, :MARKS])[0]
         for j in np.flatnonzero((self.rects[:, 2:] == self.rects[k, 2:]).all(1)):
             y, x, _, w = self.rects[j].tolist()
             there = self.level[j] > 0 and (self.rects[j] == self.rects[k]).all()
-            alike = bool(self._signs[k, 0, :MARKS].all()) and begins[j] == begins[k]
+            alike = bool(self._signs[k, 0, :MARKS].all()) and alike_to[j]
             seen = self.level[j] > 0 and (self.owner[y, x : x + min(w, MARKS)] == j).all()
             if j not in (0, k, NEW_ONE) and (there or (alike and not seen)):
                 found.append(int(j))
         return found
 
-    def _shapes(self, begins: NDArray[np.uint8]) -> NDArray[np.int64]:
-        """Return a number (n,) for what is written where things begin (n, MARKS, pixels), in whatever colours."""
-        return signs((begins != begins[:, :1, :1]).reshape(len(begins), -1).astype(np.uint8), self.none)
+    def _alike(self, begins: NDArray[np.uint8]) -> NDArray[np.bool_]:
+        """Return which layers (n, layers) begin as each of some things does (n, MARKS, pixels).
+
+        That is: the same is written there in whatever colours, in all cells but one: a dream may have spoilt that.
+        """
+        mine = self.contents[:, 0, :MARKS]
+        same = (_written(begins)[:, None] == _written(mine)) & (begins[..., 0] != self.none)[:, None]
+        return np.asarray((same & (mine[..., 0] != self.none)).sum(-1) >= MARKS - 1)
 
     def _drop(self, k: int) -> None:
         self.rects[k], self.level[k], self.sure[k] = 0, 0, False
@@ -347,13 +353,20 @@ class Pile:
         self.refresh()
 
     def _free(self) -> int:
-        """Return a number that is in no use; the layer that was hidden longest, or else the lowest, gives way."""
+        """Return a number that is in no use; a hidden layer, or else the lowest, gives way.
+
+        Of the hidden ones one that begins as another does, or else as nothing that is known, or else the one that was
+        hidden longest: in a dream there may be more of something than there is.
+        """
         unused = np.flatnonzero(self.rects[1:NEW_ONE, 2] == 0) + 1
         if len(unused):
             return int(unused[0])
         hidden = np.flatnonzero(self.level[1:NEW_ONE] == 0) + 1
         if len(hidden):
-            return int(hidden[self.since[hidden].argmin()])
+            twice = self._alike(self.contents[1:NEW_ONE, 0, :MARKS])[:, 1:NEW_ONE].sum(1) > 1
+            strange = np.array([not self.known.find(self._signs[k, :1, :MARKS]) for k in range(1, NEW_ONE)])
+            worth = np.where(twice, 0, np.where(strange, 1, 2))[hidden - 1]
+            return int(hidden[np.lexsort((self.since[hidden], worth))[0]])
         k = int(self.level[1:NEW_ONE].argmin()) + 1
         y, x, h, w = self.rects[k]
         self.contents[0, y : y + h, x : x + w] = self.contents[k, :h, :w]
@@ -384,7 +397,7 @@ class Pile:
         """Keep nothing but what is seen."""
         cells = self.compose()
         self.contents[:], self.rects[1:], self.level[:], self.since[:], self.grip[:] = self.none, 0, 0, 0, LOOSE
-        self.past_of[:], self.pages = 0, ()
+        self.past_of[:], self.spoilt[:], self.pages = 0, False, ()
         self.contents[0] = cells
         self.refresh()
 
@@ -407,7 +420,8 @@ class Pile:
     def restore(self, state: dict[str, Any]) -> None:
         """Go back to what ``state()`` returned."""
         for name in _KEPT:
-            setattr(self, name, np.array(state[f"layer_{name}"]))
+            fresh = np.zeros_like(getattr(self, name))  # games saved by earlier versions lack some
+            setattr(self, name, np.array(state.get(f"layer_{name}", fresh)))
         self.past = np.asarray(state["layer_past"])
         about = state.get("page_of", np.zeros((0, 4), np.int64))  # games saved by earlier versions have none
         self.pages = tuple(self._pages_in(about.tolist(), np.asarray(state.get("page_cells", about))))
@@ -426,6 +440,11 @@ class Pile:
         return sum(int(getattr(self, name).nbytes) for name in (*_KEPT, "past")) + sum(
             page.cells.nbytes for page in self.pages
         )
+
+
+def _written(cells: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """Return a number for what is written in each of some cells (..., pixels), in whatever colours."""
+    return np.asarray((cells != cells[..., :1]) @ factors(cells.shape[-1]))
 
 
 def stays(becomes: NDArray[np.uint8]) -> NDArray[np.bool_]:
