@@ -193,7 +193,7 @@ def load_driver() -> Any:
     try:
         return importlib.import_module("sounddevice")
     except ImportError:
-        raise MissingPartError("voice needs a microphone's driver: pip install 'dreamloop[voice]'") from None
+        raise MissingPartError("voice needs a microphone's driver: pip install -e '.[voice]' in the checkout") from None
     except OSError:
         mend = "apt install libportaudio2" if sys.platform.startswith("linux") else "install PortAudio"
         raise MissingPartError(f"voice: PortAudio is missing; {mend}") from None

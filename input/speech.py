@@ -282,7 +282,7 @@ def check_recogniser(phrases: Sequence[object], vosk_model: Path | None = None) 
         raise MissingPartError("the schema has no phrases, there is nothing to listen for")
     model = find_vosk_model(vosk_model)
     if model is not None and importlib.util.find_spec("vosk") is None:
-        raise MissingPartError("a vosk model is there but vosk is not: pip install 'dreamloop[voice]'")
+        raise MissingPartError("a vosk model is there but vosk is not: pip install -e '.[voice]' in the checkout")
     if model is None and importlib.util.find_spec("pocketsphinx") is None:
-        raise MissingPartError("voice needs a recogniser: pip install 'dreamloop[voice]'")
+        raise MissingPartError("voice needs a recogniser: pip install -e '.[voice]' in the checkout")
     return model

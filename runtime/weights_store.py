@@ -161,7 +161,7 @@ def fetch_from_hub(repository: str, path: str, scratch: Path) -> Path:
         import huggingface_hub as hub
     except ImportError as error:
         raise MissingPartError(
-            "getting weights from the Hugging Face hub needs huggingface_hub: pip install 'dreamloop[weights]'"
+            "the Hugging Face hub needs huggingface_hub: pip install -e '.[weights]' in the checkout"
         ) from error
     try:
         found = Path(hub.hf_hub_download(repository, path, local_dir=scratch))

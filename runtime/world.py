@@ -253,7 +253,7 @@ class World:
             missing = error.name or place
             raise MissingPartError(
                 f"the {key} of world '{self.name}' needs '{missing}', which is not installed: "
-                "pip install 'dreamloop[sim]'"
+                "pip install -e '.[sim]' in the checkout"
             ) from error
         found: Callable[..., Any] | None = getattr(module, attribute, None)
         if not callable(found):

@@ -20,7 +20,7 @@ from dreamloop.runtime.interface_play import given_play
 from dreamloop.runtime.train_world import train_world
 from dreamloop.runtime.world import find_world
 
-pytest.importorskip("gymnasium", reason="the simulator needs gymnasium: pip install 'dreamloop[sim]'")
+pytest.importorskip("gymnasium", reason="the simulator needs gymnasium: pip install -e '.[sim]' in the checkout")
 
 from gymnasium.utils.env_checker import check_env
 

@@ -114,8 +114,8 @@ def test_weights_of_habits_are_positive() -> None:
 
 
 def test_in_the_simulator_it_explores_and_stays_alive() -> None:
-    pytest.importorskip("gymnasium", reason="the simulator needs gymnasium: pip install 'dreamloop[sim]'")
-    pytest.importorskip("vizdoom", reason="the simulator needs vizdoom: pip install 'dreamloop[sim]'")
+    pytest.importorskip("gymnasium", reason="the simulator needs gymnasium: pip install -e '.[sim]' in the checkout")
+    pytest.importorskip("vizdoom", reason="the simulator needs vizdoom: pip install -e '.[sim]' in the checkout")
     from dreamloop.demos.doom.simulator import make_env
 
     env, explorer = make_env(maps="train", seed=21), make_explorer(21)

@@ -13,8 +13,8 @@ from dreamloop.demos.doom.maps import TEST_SEEDS_FROM
 from dreamloop.input.errors import ConfigError, MissingPartError
 from dreamloop.input.schema import ActionSchema
 
-pytest.importorskip("gymnasium", reason="the simulator needs gymnasium: pip install 'dreamloop[sim]'")
-pytest.importorskip("vizdoom", reason="the simulator needs vizdoom: pip install 'dreamloop[sim]'")
+pytest.importorskip("gymnasium", reason="the simulator needs gymnasium: pip install -e '.[sim]' in the checkout")
+pytest.importorskip("vizdoom", reason="the simulator needs vizdoom: pip install -e '.[sim]' in the checkout")
 
 import vizdoom
 

@@ -8,7 +8,7 @@ import pytest
 from dreamloop.input.source_script import read_script
 from dreamloop.runtime.world import find_world
 
-pytest.importorskip("gymnasium", reason="the simulator needs gymnasium: pip install 'dreamloop[sim]'")
+pytest.importorskip("gymnasium", reason="the simulator needs gymnasium: pip install -e '.[sim]' in the checkout")
 
 from dreamloop.demos.doom import simulator
 
@@ -42,7 +42,7 @@ def test_the_demo_is_half_a_minute_and_uses_every_control() -> None:
 
 
 def test_the_example_of_the_readme_runs() -> None:
-    pytest.importorskip("vizdoom", reason="the simulator needs vizdoom: pip install 'dreamloop[sim]'")
+    pytest.importorskip("vizdoom", reason="the simulator needs vizdoom: pip install -e '.[sim]' in the checkout")
     text = (Path(simulator.__file__).parent / "README.md").read_text(encoding="utf-8")
     (code,) = re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)
     exec(code, {})

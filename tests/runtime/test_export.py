@@ -20,8 +20,8 @@ from dreamloop.runtime.redream import psnr_db
 from dreamloop.runtime.video import VideoError, VideoWriter, read_video
 from dreamloop.runtime.world import find_world
 
-pytest.importorskip("av", reason="films need PyAV: pip install 'dreamloop[video]'")
-pytest.importorskip("pyarrow", reason="LeRobot data sets need pyarrow: pip install 'dreamloop[lerobot]'")
+pytest.importorskip("av", reason="films need PyAV: pip install -e '.[video]' in the checkout")
+pytest.importorskip("pyarrow", reason="LeRobot data sets need pyarrow: pip install -e '.[lerobot]' in the checkout")
 
 SCHEMA = find_world("echo").schema
 HEADER = {

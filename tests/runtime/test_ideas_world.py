@@ -12,7 +12,7 @@ from dreamloop.runtime.clock import Clock
 from dreamloop.runtime.ideas_world import train_ideas
 from dreamloop.runtime.world import find_world
 
-pytest.importorskip("gymnasium", reason="the simulator needs gymnasium: pip install 'dreamloop[sim]'")
+pytest.importorskip("gymnasium", reason="the simulator needs gymnasium: pip install -e '.[sim]' in the checkout")
 
 
 def test_ideas_are_taught_and_all_else_is_kept(tmp_path: Path, ticking: type[Clock]) -> None:

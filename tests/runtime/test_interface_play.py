@@ -27,7 +27,7 @@ from dreamloop.runtime.evaluate_world import choose_suites
 from dreamloop.runtime.interface_play import given_play, told_play
 from dreamloop.runtime.world import World, find_world
 
-pytest.importorskip("gymnasium", reason="the simulator needs gymnasium: pip install 'dreamloop[sim]'")
+pytest.importorskip("gymnasium", reason="the simulator needs gymnasium: pip install -e '.[sim]' in the checkout")
 
 HISTORY, TICKS = 20, 160
 

@@ -10,7 +10,7 @@ from dreamloop.model.dataset import DataError
 from dreamloop.runtime.letters_world import TAUGHT, train_letters
 from dreamloop.runtime.world import find_world
 
-pytest.importorskip("gymnasium", reason="the simulator needs gymnasium: pip install 'dreamloop[sim]'")
+pytest.importorskip("gymnasium", reason="the simulator needs gymnasium: pip install -e '.[sim]' in the checkout")
 
 
 def test_letters_are_learnt_and_all_else_is_kept(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from dreamloop.runtime import rules_world
 from dreamloop.runtime.rules_world import train_rules
 from dreamloop.runtime.world import find_world
 
-pytest.importorskip("gymnasium", reason="the simulator needs gymnasium: pip install 'dreamloop[sim]'")
+pytest.importorskip("gymnasium", reason="the simulator needs gymnasium: pip install -e '.[sim]' in the checkout")
 
 
 def test_rules_are_counted_and_all_else_is_kept(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from dreamloop.runtime.clock import Clock
 from dreamloop.runtime.teller_world import train_teller
 from dreamloop.runtime.world import find_world
 
-pytest.importorskip("gymnasium", reason="the simulator needs gymnasium: pip install 'dreamloop[sim]'")
+pytest.importorskip("gymnasium", reason="the simulator needs gymnasium: pip install -e '.[sim]' in the checkout")
 
 
 def test_the_teller_is_taught_and_all_else_is_kept(tmp_path: Path, ticking: type[Clock]) -> None:

