@@ -353,27 +353,35 @@ class Pile:
         self.refresh()
 
     def _free(self) -> int:
-        """Return a number that is in no use; a hidden layer, or else the lowest, gives way.
+        """Return a number that is in no use, or that of a layer that gives way: what is worth least.
 
-        Of the hidden ones one that begins as another does, or else as nothing that is known, or else the one that was
-        hidden longest: in a dream there may be more of something than there is.
+        In a dream there may be more of something than there is. So what begins as nothing that is known gives way
+        before what does, what there is twice before what there is once, and then what is hidden before what is seen.
         """
         unused = np.flatnonzero(self.rects[1:NEW_ONE, 2] == 0) + 1
         if len(unused):
             return int(unused[0])
-        hidden = np.flatnonzero(self.level[1:NEW_ONE] == 0) + 1
-        if len(hidden):
-            twice = self._alike(self.contents[1:NEW_ONE, 0, :MARKS])[:, 1:NEW_ONE].sum(1) > 1
-            strange = np.array([not self.known.find(self._signs[k, :1, :MARKS]) for k in range(1, NEW_ONE)])
-            worth = np.where(twice, 0, np.where(strange, 1, 2))[hidden - 1]
-            return int(hidden[np.lexsort((self.since[hidden], worth))[0]])
-        k = int(self.level[1:NEW_ONE].argmin()) + 1
-        y, x, h, w = self.rects[k]
-        self.contents[0, y : y + h, x : x + w] = self.contents[k, :h, :w]
-        self._signs[0, y : y + h, x : x + w] = self._signs[k, :h, :w]
-        self.level[k] = 0
-        self._rank()
+        k = 1 + int(np.lexsort(self._worth()[::-1])[0])
+        if self.level[k]:
+            y, x, h, w = self.rects[k]
+            self.contents[0, y : y + h, x : x + w] = self.contents[k, :h, :w]
+            self._signs[0, y : y + h, x : x + w] = self._signs[k, :h, :w]
+            self.level[k] = 0
+            self._rank()
         return k
+
+    def _worth(self) -> NDArray[np.int64]:
+        """Return (2, layers) what each layer is worth, and of those that are worth the same which gives way sooner.
+
+        Of two alike the later one; of the others what is hidden longest, or lies lowest.
+        """
+        all_of = slice(1, NEW_ONE)
+        hidden, since = self.level[all_of] == 0, self.since[all_of]
+        twice = self._alike(self.contents[all_of, 0, :MARKS])[:, all_of].sum(1) > 1
+        strange = np.array([not self.known.find(self._signs[k, :1, :MARKS]) for k in range(1, NEW_ONE)])
+        strange &= not strange.all()  # where nothing is known, that says nothing
+        worth = np.select([strange & twice, strange & hidden, twice & hidden, strange, twice, hidden], range(6), 6)
+        return np.stack([worth, np.where(twice & ~strange, -since, np.where(hidden, since, self.level[all_of]))])
 
     def _rank(self) -> None:
         """Number the levels anew, from 1."""

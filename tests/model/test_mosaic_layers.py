@@ -9,7 +9,20 @@ from numpy.typing import NDArray
 from dreamloop.model.mosaic_cells import MARKS, shift, signs
 from dreamloop.model.mosaic_known import MET, VOTES, Known, beginnings, empty_tables
 from dreamloop.model.mosaic_layers import FACTS, IDEAS, Layers, densest
-from dreamloop.model.mosaic_pile import APPEAR, CARRY, CAST, HIDE, LEAP, OF_IT, RAISE, TOLD, UNKNOWN, Dreamed, Idea
+from dreamloop.model.mosaic_pile import (
+    APPEAR,
+    CARRY,
+    CAST,
+    HIDE,
+    LEAP,
+    MOST,
+    OF_IT,
+    RAISE,
+    TOLD,
+    UNKNOWN,
+    Dreamed,
+    Idea,
+)
 
 ROWS, COLUMNS, PIXELS, NONE = 12, 16, 4, 60
 REST = np.zeros(2, np.int64)
@@ -577,6 +590,32 @@ def test_more_things_than_layers_are_no_harm() -> None:
         layers.show(cells, REST, REST, 2)
         assert np.array_equal(layers.compose(), cells)
         assert len(layers.ideas(REST)) <= IDEAS
+
+
+def test_phantoms_give_way_before_what_was_hidden_longest() -> None:
+    """As many things as there is room for: one begins as nothing that is known, one is there twice, two are hidden."""
+    known = Known.nothing((ROWS, COLUMNS), PIXELS, NONE)
+    known.grows = True
+    rng = np.random.default_rng(4)
+    tops = rng.integers(0, 2, (MOST + 4, 6, PIXELS)).astype(np.uint8) + 5
+    tops[7, :MARKS] = tops[3, :MARKS]
+    for top in np.delete(tops, 5, 0):
+        for _ in range(VOTES):
+            known.learn_size(signs(top, NONE)[:MARKS], 2, 6)
+    layers = Layers((ROWS, COLUMNS), PIXELS, NONE, known)
+
+    def put(k: int, top: NDArray[np.uint8], level: int) -> None:
+        layers.contents[k, 0, :6], layers.contents[k, 1, :6] = top, k
+        layers.rects[k], layers.level[k], layers.since[k] = (k % 9, k % 8, 2, 6), level, k
+        layers.refresh()
+
+    for k in range(MOST):
+        put(k + 1, tops[k], 0 if k < 2 else k)
+    gone = []
+    for top in tops[MOST:]:
+        gone.append(layers._free())
+        put(gone[-1], top, 50 + len(gone))
+    assert gone == [6, 8, 1, 2], "the strange one, the later one of two, then what is hidden, the longest first"
 
 
 @pytest.mark.parametrize("seed", range(5))
