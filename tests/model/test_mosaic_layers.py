@@ -404,6 +404,49 @@ def test_what_lies_beneath_is_taken_for_what_lay_there_before_until_it_is_seen()
     assert np.array_equal(layers.compose(), desktop.cells())
 
 
+def test_what_a_dream_spoils_of_the_ground_is_mended_where_nobody_sees_it() -> None:
+    desktop, known = Desktop(), Known.nothing((ROWS, COLUMNS), PIXELS, NONE)
+    known.grows = True
+    for _ in range(MET):
+        known.learn_ground(desktop.ground)
+    layers = layers_of(desktop, Known(vars(known)))
+    desktop.open(0)
+    layers.show(desktop.cells(), REST, REST, 2)
+    desktop.hide(0)
+    layers.show(desktop.cells(), REST, REST, 3)
+    torn, (y, x) = desktop.ground.copy(), PLACES[0]
+    torn[y, x : x + 6], torn[ROWS - 1, :6] = 58, 58
+    for dreamed, spoils in ((None, False), (Dreamed(None), True)):
+        again = Layers((ROWS, COLUMNS), PIXELS, NONE, Known(vars(known)), leap=2)
+        again.restore(layers.state())
+        again.show(torn, REST, REST, 4, dreamed)
+        assert np.array_equal(again.compose(), torn), "what is shown is what is seen"
+        (comes,) = (idea for idea in again.ideas(REST) if idea.kind == RAISE)
+        again.show(again.compose(comes), REST, REST, 5, Dreamed(comes))
+        (goes,) = (idea for idea in again.ideas(REST) if idea.kind == HIDE)
+        again.show(again.compose(goes), REST, REST, 6, Dreamed(goes))
+        beneath = again.compose()[y, x : x + 6]
+        assert np.array_equal(beneath, (desktop.ground if spoils else torn)[y, x : x + 6])
+        assert (again.compose()[ROWS - 1, :6] == 58).all(), "it was seen all the time"
+
+
+def test_a_title_that_a_dream_spoilt_is_mended_where_it_is_hidden() -> None:
+    desktop, known = Desktop(), Known.nothing((ROWS, COLUMNS), PIXELS, NONE)
+    known.grows = True
+    for _ in range(VOTES):
+        known.learn_appearance(signs(desktop.contents[0], NONE)[0, :MARKS], *PLACES[0], desktop.contents[0])
+    for cells, mended in ((1, True), (4, False)):
+        layers = layers_of(desktop, known)
+        (comes,) = (idea for idea in layers.ideas(REST) if idea.kind == APPEAR)
+        layers.show(layers.compose(comes), REST, REST, 2, Dreamed(comes))
+        k = layers.front
+        layers.contents[k, 0, 1 : 1 + cells] = 58
+        layers.refresh()
+        (goes,) = (idea for idea in layers.ideas(REST) if idea.kind == HIDE)
+        layers.show(layers.compose(goes), REST, REST, 3, Dreamed(goes))
+        assert np.array_equal(layers.contents[k, 0, :6], desktop.contents[0][0]) == mended
+
+
 def test_the_state_is_all_there_is() -> None:
     desktop = Desktop()
     layers = layers_of(desktop)
