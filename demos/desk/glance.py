@@ -12,8 +12,10 @@ from dreamloop.demos.desk.font import BOLD, CELL, PLAIN
 from dreamloop.demos.desk.screen import POINTER_SHAPE
 from dreamloop.demos.desk.state import APPS, BAR_ROW, COLUMNS, ICON_PITCH, ICON_TOP, ROWS, SIZES, SLOT, Desk
 
-ENOUGH = 3  # cells of a title that have to be seen, ``LETTERS`` of its name among them
-LETTERS = 2
+ENOUGH = (
+    3  # cells of a title that have to be seen where it is believed, ``LETTERS`` of its name among them; elsewhere half
+)
+LETTERS = 2  # of both: what a dream tears off a title is none
 _NAMES = [(app, i, char) for app, name in enumerate(APPS) for i, char in enumerate(name)]
 Frame = NDArray[np.uint8]
 Cells = NDArray[np.int16]  # (rows, columns, pixels of a cell, 3)
@@ -86,9 +88,13 @@ def _titles(cells: Cells, desk: Desk) -> dict[int, tuple[int, int, bool]]:
                 high, wide = BAR_ROW - height + 1, COLUMNS - width + 1
                 title = name.ljust(width - 2) + "_x"
                 seen = np.stack([(shown[char, front] & free)[:high, i : wide + i] for i, char in enumerate(title)])
-                fits = (seen.sum(0) >= ENOUGH) & (seen[: len(name)].sum(0) >= LETTERS)
-                score = 2 * seen.sum(0) * fits
+                cells_seen, letters_seen = seen.sum(0), seen[: len(name)].sum(0)
+                fits = (2 * cells_seen >= len(title)) & (2 * letters_seen >= len(name))
                 window = desk.windows[app]
+                if window.visible:
+                    at = window.y, window.x
+                    fits[at] = cells_seen[at] >= ENOUGH and letters_seen[at] >= LETTERS
+                score = 2 * cells_seen * fits
                 score[window.y, window.x] += score[window.y, window.x] > 0  # of two alike the one that is believed
                 y, x = divmod(int(score.argmax()), wide)
                 best = max(best, (int(score[y, x]), app, y, x, front))

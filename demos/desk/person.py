@@ -43,8 +43,8 @@ def use_all_but_notes(desk: Desk, seed: int, hide: str, used_s: float) -> Person
     for n in range(round(used_s * RATE_HZ) + 1):
         away = _to_put_away(desk, look, hide)
         tried = tried + 1 if away else 0
-        if 0 < tried <= TRIES * PATIENCE:  # before all else; in between one looks what has become of it
-            act = Act(desk.pointer, intent=away if tried % PATIENCE == 1 else "")
+        if 0 < tried <= TRIES * PATIENCE:  # before all else: let go, say it, and look what becomes of it
+            act = Act(desk.pointer, intent=away if tried % PATIENCE == 2 else "")
         else:
             act = _sparing(desk, user.choose(desk))
         tick(desk, act)
