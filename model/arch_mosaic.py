@@ -148,6 +148,8 @@ class MosaicModel:
 
     def _ideas(self, tellings: Sequence[Telling | None]) -> list[Idea | None]:
         """Return the idea that is believed of every player: nothing comes, goes or moves of itself."""
+        if not any(one.acts for one in self.known):
+            return [None] * self.players
         ideas = [one.ideas if one.acts else [] for one in self.known]
         moments = stack_moments([one.moment(told) for one, told in zip(self.known, ideas, strict=True)], self.device)
         logits = self.net.weigh(moments)

@@ -16,8 +16,8 @@ from dreamloop.model.album import Album, Strip
 from dreamloop.model.world_model import Scene, WorldModel
 
 Frames = NDArray[np.uint8]
-Person = Generator[tuple[NDArray[np.float32], Mapping[str, Any]], Frames | None, None]
-"""Is sent pictures (h, w, 3), None first, and yields an action (a,) and what a judge is told of the picture of it."""
+Person = Generator[tuple[NDArray[np.float32], Mapping[str, Any]], Frames, None]
+"""Yields an action (a,), and what a judge is told of the picture (h, w, 3) that it leads to and that is sent then."""
 LEVELS = 8  # a pixel is right when no colour is further off than this
 RIGHT = 0.95  # share of a region's pixels that must be right
 LATER = 2  # ticks after a transition at which it is judged
@@ -278,7 +278,7 @@ def measure_used(
         model.reset(0, scene_of(shown), 0)
         action, info = next(person)
         while True:
-            frame = model.step(action[None])[0].copy()
+            frame = model.step(action[None])[0]
             progress(ticks := ticks + 1)
             try:
                 action, info = person.send(frame)

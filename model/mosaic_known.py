@@ -182,10 +182,12 @@ class Known:
 
         None: of none that is known there is as much in it.
         """
-        shown, like = self._tops.get((height, len(top)), (np.zeros((0, len(top)), np.int64), []))
-        same = (shown == signs(top, self.none)).mean(1)
-        best = int(same.argmax()) if len(same) else -1
-        return like[best] if best >= 0 and same[best] >= ALIKE else None
+        tops = self._tops.get((height, len(top)))
+        if tops is None:
+            return None
+        same = (signs(tops, self.none) == signs(top, self.none)).mean(1)
+        best = int(same.argmax())
+        return np.asarray(tops[best]) if same[best] >= ALIKE else None
 
     def learn_appearance(self, top: Signs, y: int, x: int, cells: NDArray[np.uint8]) -> None:
         """Take note of what appeared: at each place what it showed most often."""
@@ -373,33 +375,30 @@ class Known:
             self._look_colours[i] = shares(cells, self.none)
             told[i, : len(cells)] = signs(cells, self.none)
             self._look_first[i, np.unique(told[i, : len(cells)], return_index=True)[1]] = True
-        self._tops = self._read_tops()
         self._contents, self._look_contents = np.unique(told, return_inverse=True)
         self._look_contents = self._look_contents.reshape(told.shape)
-        self._parts = self._runs(told)
+        behind = [self._behind(look[:w]) for _, _, _, w, look in self._looks]
+        self._tops = self._tops_by_size(behind)
+        self._parts = self._runs(told, behind)
         self._part_order = np.sort(np.array(list(self._parts), np.int64))
 
-    def _read_tops(self) -> dict[Size, tuple[Signs, list[NDArray[np.uint8]]]]:
-        """Return the top rows of looks, by size: their signs (n, cells), and they; in front and not in front."""
+    def _tops_by_size(self, behind: list[list[NDArray[np.uint8]]]) -> dict[Size, NDArray[np.uint8]]:
+        """Return the top rows (n, cells, pixels) of looks, in front and ``behind``, by the size of what begins so."""
         found = defaultdict[Size, dict[bytes, NDArray[np.uint8]]](dict)
-        for _, _, h, w, look in self._looks:
-            for top in (look[:w], *self._behind(look[:w])):
-                found[h, w].setdefault(top.tobytes(), top)
-        return {
-            size: (signs(np.stack(list(tops.values())), self.none), list(tops.values())) for size, tops in found.items()
-        }
+        for (_, _, h, w, look), tops in zip(self._looks, behind, strict=True):
+            found[h, w].update((top.tobytes(), top) for top in (look[:w], *tops))
+        return {size: np.stack(list(tops.values())) for size, tops in found.items()}
 
-    def _runs(self, told: Signs) -> dict[int, tuple[int, int, int, int]]:
+    def _runs(self, told: Signs, behind: list[list[NDArray[np.uint8]]]) -> dict[int, tuple[int, int, int, int]]:
         """Return, for runs of cells of looks ``told`` (looks, CELLS), where in what size of thing they lie.
 
-        Those only that lie nowhere else. Top rows are taken as they are when the thing is not in front.
+        Those only that lie nowhere else. Top rows are taken as they are when the thing is not in front: ``behind``.
         """
         found, elsewhere = dict[int, tuple[int, int, int, int]](), set[int]()
-        for (_, _, h, w, look), row in zip(self._looks, told, strict=True):
+        for (_, _, h, w, _), row, tops in zip(self._looks, told, behind, strict=True):
             cells = row[: h * w].reshape(h, w)
             elsewhere.update(beginnings(cells[:1])[0].tolist())
-            behind = [(0, signs(top, self.none)[None]) for top in self._behind(look[:w])]
-            for first, part in ((1, cells[1:]), *behind):
+            for first, part in ((1, cells[1:]), *((0, signs(top, self.none)[None]) for top in tops)):
                 runs = beginnings(part)
                 for y, x in np.argwhere(_differ(part) >= TELLING).tolist():
                     at = (first + y, x, h, w)

@@ -72,7 +72,7 @@ class Pile:
         self.sure = np.zeros(MOST + 2, np.bool_)  # whose size is no guess
         self.grip = np.array(LOOSE)  # the layer that is held, and where its corner lay then; 0, and the cell pressed
         self.guessed = np.zeros(grid, np.bool_)  # cells of the ground that were never seen
-        self.spoilt = np.zeros(grid, np.bool_)  # ... that a dream has put something on that tore off a layer, say
+        self.spoilt = np.zeros(grid, np.bool_)  # cells of the ground that a dream has changed as nothing does
         self.past = np.full_like(self.contents, none)  # what each showed before it was written anew the last time
         self.past_of = np.zeros(MOST + 2, np.int64)  # a number for what it showed then; 0: it never was
         self.pages: tuple[Page, ...] = ()  # of layers that rolled, the oldest first; replaced and never changed
@@ -312,13 +312,13 @@ class Pile:
 
         One that begins alike may be another of the same kind, if it is seen to begin so where it lies.
         """
-        found, alike_to = [], self._alike(self.contents[k : k + 1, 0, :MARKS])[0]
+        alike_to = self._alike(self.contents[k : k + 1, 0, :MARKS])[0] & self._signs[k, 0, :MARKS].all()
+        found = []
         for j in np.flatnonzero((self.rects[:, 2:] == self.rects[k, 2:]).all(1)):
             y, x, _, w = self.rects[j].tolist()
             there = self.level[j] > 0 and (self.rects[j] == self.rects[k]).all()
-            alike = bool(self._signs[k, 0, :MARKS].all()) and alike_to[j]
             seen = self.level[j] > 0 and (self.owner[y, x : x + min(w, MARKS)] == j).all()
-            if j not in (0, k, NEW_ONE) and (there or (alike and not seen)):
+            if j not in (0, k, NEW_ONE) and (there or (alike_to[j] and not seen)):
                 found.append(int(j))
         return found
 
@@ -427,9 +427,9 @@ class Pile:
 
     def restore(self, state: dict[str, Any]) -> None:
         """Go back to what ``state()`` returned."""
+        state = {"layer_spoilt": np.zeros(self.grid, np.bool_)} | state  # games saved by earlier versions lack it
         for name in _KEPT:
-            fresh = np.zeros_like(getattr(self, name))  # games saved by earlier versions lack some
-            setattr(self, name, np.array(state.get(f"layer_{name}", fresh)))
+            setattr(self, name, np.array(state[f"layer_{name}"]))
         self.past = np.asarray(state["layer_past"])
         about = state.get("page_of", np.zeros((0, 4), np.int64))  # games saved by earlier versions have none
         self.pages = tuple(self._pages_in(about.tolist(), np.asarray(state.get("page_cells", about))))

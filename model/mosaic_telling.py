@@ -21,8 +21,10 @@ CHANGES, CERTAIN = 0.5, 0.6  # chance of a change, and of every pixel's colour t
 STAYS = 0.05  # chance of a change below which a cell surely stays
 HEEDED = 0.1  # logits for every cell that speaks for an idea
 SURE = 3.0  # logits by which an idea is ahead that a rule is sure of
-LIKELY, FEW = 12, 3  # ideas that are asked about; cells that change, below which neither anything comes up
-# nor anything is true that the net does not believe
+LIKELY = 12  # ideas that are asked about
+FEW = (
+    3  # cells that change, below which nothing comes up that cannot be seen, and nothing is believed sooner than before
+)
 
 
 class Telling(NamedTuple):

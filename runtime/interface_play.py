@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from dreamloop.model.album import Album
 from dreamloop.model.eval_interface import (
+    Person,
     Told,
     measure_at_once,
     measure_play,
@@ -102,15 +103,17 @@ def run_interface(
         figures["recall"][f"{seconds:g}"] = measure_recall(one, hidden, judge.shown_ticks)
     figures["letters_after_use"] = {}
     for seconds in used_s:
-        used = [
-            (list(given_play(world, start, shown)), person)
-            for n in range(uses)
-            for _, start, shown, person in judge.used_plays(seed + n, seconds)
-        ]
+        used = [play for n in range(uses) for play in used_plays(world, seed + n, seconds)]
         done = partial(_share, progress, len(used) * seconds * world.rate_hz)
         figures["letters_after_use"][f"{seconds:g}"] = measure_used(one, used, judge, progress=done)
     figures["untouched_exact_after_s"] = _stillness(world, one, found[0], history, still_s)
     return figures
+
+
+def used_plays(world: World, seed: int, used_s: float) -> list[tuple[list[Told], Person]]:
+    """Return how plays begin of which the judge says who goes on: all but what is written is used for so long."""
+    plays = world.make_judge().used_plays(seed, used_s)
+    return [(list(given_play(world, start, shown)), person) for _, start, shown, person in plays]
 
 
 def _share(progress: Progress, of: float, done: float) -> None:

@@ -10,15 +10,13 @@ from numpy.typing import NDArray
 from dreamloop.demos.desk.colours import ACCENT, DARK, DESKTOP, IDLE, LINE, RGB, TEXT, WHITE
 from dreamloop.demos.desk.font import BOLD, CELL, PLAIN
 from dreamloop.demos.desk.screen import POINTER_SHAPE
-from dreamloop.demos.desk.state import APPS, BAR_ROW, COLUMNS, ICON_PITCH, ICON_TOP, ROWS, SIZES, SLOT, Desk
+from dreamloop.demos.desk.state import APPS, BAR_ROW, COLUMNS, ICON_PITCH, ICON_TOP, ROWS, SIZES, SLOT, Desk, window_at
 
-ENOUGH = (
-    3  # cells of a title that have to be seen where it is believed, ``LETTERS`` of its name among them; elsewhere half
-)
-LETTERS = 2  # of both: what a dream tears off a title is none
+ENOUGH, LETTERS = 3, 2  # cells of a title, and letters of its name, that have to be seen where it is believed;
+# elsewhere half of both: what a dream tears off a title is none
 _NAMES = [(app, i, char) for app, name in enumerate(APPS) for i, char in enumerate(name)]
 Frame = NDArray[np.uint8]
-Cells = NDArray[np.int16]  # (rows, columns, pixels of a cell, 3)
+Cells = NDArray[np.uint8]  # (..., pixels of a cell, 3)
 
 
 def glance(frame: Frame, desk: Desk) -> None:
@@ -48,7 +46,7 @@ def glance(frame: Frame, desk: Desk) -> None:
 
 def _cells(frame: Frame) -> Cells:
     split = frame.reshape(ROWS, CELL, COLUMNS, CELL, 3).swapaxes(1, 2)
-    return split.reshape(ROWS, COLUMNS, CELL * CELL, 3).astype(np.int16)
+    return split.reshape(ROWS, COLUMNS, CELL * CELL, 3)
 
 
 def _pointed(pointer: tuple[int, int]) -> NDArray[np.bool_]:
@@ -60,7 +58,7 @@ def _pointed(pointer: tuple[int, int]) -> NDArray[np.bool_]:
 
 
 def _where(cells: Cells, glyph: NDArray[np.bool_] | None, ink: int, ground: int) -> NDArray[np.bool_]:
-    """Return the cells (rows, columns) that show a glyph (cell, cell) in one colour on another; None: the ground."""
+    """Return which cells (...) show a glyph (cell, cell) in one colour on another; None: the ground alone."""
     wanted = np.broadcast_to(RGB[ground], (CELL, CELL, 3)).copy()
     if glyph is not None:
         wanted[glyph] = RGB[ink]
@@ -72,7 +70,7 @@ def _titles(cells: Cells, desk: Desk) -> dict[int, tuple[int, int, bool]]:
 
     What is seen most of is read first, and no cell is read twice: "calc" has letters of "clock".
     """
-    shade, glyphs = DARK if desk.dark else 0, BOLD if desk.large else PLAIN
+    shade, glyphs = _shade(desk), BOLD if desk.large else PLAIN
     shown = {}  # which cells show a character, by character and whether in the colours of the front
     for front, ink, ground in ((True, WHITE, ACCENT + desk.accent), (False, TEXT + shade, IDLE + shade)):
         for char in {*"".join(APPS), "_", "x"}:
@@ -109,16 +107,13 @@ def _covered(desk: Desk, app: int) -> bool:
     """Say whether so much of a title is believed to be covered that it could not be read."""
     window, width = desk.windows[app], SIZES[app][0]
     free = ~_pointed(desk.pointer)[window.y, window.x : window.x + width]
-    for other in desk.order[desk.order.index(app) + 1 :]:
-        above, (across, down) = desk.windows[other], SIZES[other]
-        if above.y <= window.y < above.y + down:
-            free[max(above.x - window.x, 0) : max(above.x + across - window.x, 0)] = False
+    free &= [window_at(desk, window.x + i, window.y) == app for i in range(width)]
     return int(free.sum()) < ENOUGH or int(free[: len(APPS[app])].sum()) < LETTERS
 
 
 def _put_in_order(frame: Frame, desk: Desk) -> None:
     """Put windows above others where a larger share of their frames is seen than of those, in what both have."""
-    line = (frame == RGB[LINE + (DARK if desk.dark else 0)]).all(-1)
+    line = (frame == RGB[LINE + _shade(desk)]).all(-1)
     for _ in desk.order:
         for app in list(desk.order):
             for other in desk.order[desk.order.index(app) + 1 :]:
@@ -140,8 +135,12 @@ def _seen_in(line: NDArray[np.bool_], desk: Desk, app: int, other: int) -> float
 
 def _in_bar(frame: Frame, desk: Desk, app: int) -> bool:
     """Say whether an application has a place in the task bar."""
-    shade = DARK if desk.dark else 0
-    return bool((frame[BAR_ROW * CELL, app * SLOT * CELL] == RGB[LINE + shade]).all())
+    return bool((frame[BAR_ROW * CELL, app * SLOT * CELL] == RGB[LINE + _shade(desk)]).all())
+
+
+def _shade(desk: Desk) -> int:
+    """Return what is added to colours that are others in the dark."""
+    return DARK if desk.dark else 0
 
 
 def _look(frame: Frame, cells: Cells, desk: Desk) -> None:
@@ -149,9 +148,9 @@ def _look(frame: Frame, cells: Cells, desk: Desk) -> None:
     light, dark = (int((frame == RGB[DESKTOP + shade]).all(-1).sum()) for shade in (0, DARK))
     if dark != light:
         desk.dark = dark > light
-    ground, labels = DESKTOP + (DARK if desk.dark else 0), cells[ICON_TOP + 2 :: ICON_PITCH][: len(APPS)]
+    ground, labels = DESKTOP + _shade(desk), cells[ICON_TOP + 2 :: ICON_PITCH]
     small, large = (
-        sum(int(_where(labels, glyphs[char], WHITE, ground)[app, i]) for app, i, char in _NAMES)
+        sum(bool(_where(labels[app, i], glyphs[char], WHITE, ground)) for app, i, char in _NAMES)
         for glyphs in (PLAIN, BOLD)
     )
     if large != small:

@@ -91,8 +91,7 @@ class Judge:
         notes and the look are not to change: should they be seen to, they are put back before all else.
 
         Yields:
-            name; the desk as it is found; actions (t, a) to look at the notes; and who acts from there on: is sent
-            pictures (h, w, 3), None first, and yields an action (a,) with what the judge is to be told of the next.
+            name; the desk as it is found; actions (t, a) to look at the notes; and who acts from there on.
         """
         for name, hide in (("minimised", "minimise"), ("closed", "close")):
             desk = self._written(np.random.default_rng([seed, 3]))

@@ -19,8 +19,9 @@ from dreamloop.demos.desk.state import NOTES, RATE_HZ, Desk
 
 GLANCE = 4  # ticks from one glance to the next
 PATIENCE, TRIES = 2 * GLANCE, 5  # ticks after which one tries again to put something away, and how often
-Person = Generator[tuple[NDArray[np.float32], dict[str, Any]], NDArray[np.uint8] | None, None]
-"""Is sent pictures (h, w, 3), None first; yields an action (a,), and what a judge is told of the next picture."""
+Look = tuple[bool, bool, int]
+Person = Generator[tuple[NDArray[np.float32], dict[str, Any]], NDArray[np.uint8], None]
+"""Yields an action (a,), and what a judge is told of the picture (h, w, 3) that it leads to and that is sent then."""
 
 
 def look_at_notes(at: tuple[int, int]) -> list[Act]:
@@ -39,7 +40,7 @@ def use_all_but_notes(desk: Desk, seed: int, hide: str, used_s: float) -> Person
     desk = copy.deepcopy(desk)
     for act in look_at_notes(desk.pointer):
         tick(desk, act)
-    user, look, tried = make_explorer(seed), (desk.dark, desk.large, desk.accent), 0
+    user, look, tried = make_explorer(seed), _look(desk), 0
     for n in range(round(used_s * RATE_HZ) + 1):
         away = _to_put_away(desk, look, hide)
         tried = tried + 1 if away else 0
@@ -49,7 +50,7 @@ def use_all_but_notes(desk: Desk, seed: int, hide: str, used_s: float) -> Person
             act = _sparing(desk, user.choose(desk))
         tick(desk, act)
         frame = yield encode(act), {"state": desk}
-        if frame is not None and n % GLANCE == 0:
+        if n % GLANCE == 0:
             glance(frame, desk)
     for intent in ("", "open_notes", "", "", ""):
         act = Act(desk.pointer, intent=intent)
@@ -57,13 +58,14 @@ def use_all_but_notes(desk: Desk, seed: int, hide: str, used_s: float) -> Person
         yield encode(act), {"state": desk}
 
 
-def _to_put_away(desk: Desk, look: tuple[bool, bool, int], hide: str) -> str:
+def _to_put_away(desk: Desk, look: Look, hide: str) -> str:
     """Return the intent that takes what is seen nearer to how it was left: the look as it was, the notes away."""
-    if desk.dark != look[0]:
-        return "dark_mode" if look[0] else "light_mode"
-    if desk.large != look[1]:
-        return "bigger_text" if look[1] else "smaller_text"
-    if desk.accent != look[2]:
+    dark, large, accent = look
+    if desk.dark != dark:
+        return "dark_mode" if dark else "light_mode"
+    if desk.large != large:
+        return "bigger_text" if large else "smaller_text"
+    if desk.accent != accent:
         return "next_colour"
     if desk.windows[NOTES].visible:
         return hide if desk.front == NOTES else "open_notes"
@@ -79,4 +81,8 @@ def _sparing(desk: Desk, act: Act) -> Act:
 
 def _spared(desk: Desk) -> tuple[Any, ...]:
     """Return what is not to change while all the rest is used: the notes, and how all that is written looks."""
-    return desk.lines, desk.windows[NOTES], desk.dark, desk.large, desk.accent
+    return desk.lines, desk.windows[NOTES], _look(desk)
+
+
+def _look(desk: Desk) -> Look:
+    return desk.dark, desk.large, desk.accent

@@ -458,6 +458,9 @@ def test_the_state_is_all_there_is() -> None:
     assert again.ideas(REST) == layers.ideas(REST)
     for idea in layers.ideas(REST):
         assert np.array_equal(again.compose(idea), layers.compose(idea))
+    again.spoilt[:] = True
+    again.restore({name: value for name, value in layers.state().items() if name != "layer_spoilt"})
+    assert not again.spoilt.any(), "of a game that was saved by an earlier version"
     layers.forget()
     assert np.array_equal(layers.compose(), desktop.cells())
     assert layers.ideas(REST) == []

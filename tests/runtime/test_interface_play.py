@@ -120,49 +120,53 @@ def test_what_a_recall_play_hides_is_gone_for_the_time_and_shown_at_its_end(worl
 
 
 class Mirror(Puppet):
-    """A puppet that is the simulator itself; ``mischief`` may change its desk in every tick."""
+    """A puppet that is the simulator itself, shown ``late`` ticks late; ``mischief`` changes its desk before a tick."""
 
-    def __init__(self, world: World, start: Any, mischief: Callable[[int, Any], None]) -> None:
-        super().__init__(world, [[]])
+    def __init__(
+        self, world: World, start: Any, late: int = 0, mischief: Callable[[int, Any], None] = lambda tick, desk: None
+    ) -> None:
+        super().__init__(world, [[]], late)
         self.env, self.start, self.mischief = world.make_env(maps="test", seed=0), start, mischief
-        self.kinds = set[str]()  # of what happened
 
     def reset(self, player: int, scene: Scene | None, seed: int) -> Frame:
         assert scene is not None
         frame, self.info = self.env.reset(seed=0, options={"state": copy.deepcopy(self.start)})
         for action in scene.actions[1:]:
             frame, *_, self.info = self.env.step(action)
-        return np.asarray(frame)
+        self.frames, self.told = [np.asarray(frame)], [copy.deepcopy(self.info)]
+        return self.frames[0]
 
     def step(self, actions: NDArray[np.float32]) -> NDArray[np.uint8]:
-        self.mischief(self.tick, self.info["state"])
-        self.tick += 1
+        self.mischief(len(self.frames), self.info["state"])
         frame, *_, self.info = self.env.step(actions[0])
-        self.kinds |= set(self.info["kinds"])
-        return np.asarray(frame)[None]
+        self.frames.append(np.asarray(frame))
+        self.told.append(copy.deepcopy(self.info))
+        return self.frames[max(len(self.frames) - 1 - self.late, 0)][None]
 
 
-def used(world: World, used_s: float, mischief: Callable[[int, Any], None]) -> Iterator[tuple[Mirror, dict[str, Any]]]:
+def used(world: World, used_s: float, **about: Any) -> Iterator[tuple[Mirror, dict[str, Any]]]:
     """Yield mirrors of a desk that was used, and what is said of them."""
     judge = world.make_judge()
     for _, start, shown, person in judge.used_plays(3, used_s):
-        model = Mirror(world, start, mischief)
+        model = Mirror(world, start, **about)
         yield model, measure_used(model, [(list(given_play(world, start, shown)), person)], judge)
 
 
 def test_what_is_written_is_hidden_while_all_the_rest_is_used_and_shown_at_the_end(world: World) -> None:
-    seen: list[bool] = []
     kinds = set[str]()
-    for model, figures in used(world, 20.0, lambda tick, desk: seen.append(desk.windows[0].visible)):
+    for model, figures in used(world, 20.0):
+        seen = [info["state"].windows[NOTES].visible for info in model.told]
         gone = seen.index(False)
-        assert gone <= 2
-        assert not any(seen[gone:-3]), "it stays hidden"
-        assert seen[-3:] == [True] * 3
+        assert gone <= 2, "it is looked at before, in true play"
+        assert not any(seen[gone:-4])
+        assert seen[-4:] == [True] * 4
+        assert all(info["state"].lines == model.start.lines for info in model.told)
+        kinds |= {kind for info in model.told for kind in info["kinds"]}
         assert figures["n"] > 5
         assert figures == {"right": 1.0, "n": figures["n"], "plays": [[figures["n"]] * 2]}
-        kinds |= model.kinds
-        seen.clear()
     assert {"open", "close", "drag"} <= kinds
+    for _, late in used(world, 20.0, late=4):  # it never shows what is written again
+        assert late["right"] < 0.5
 
 
 def test_what_should_not_be_seen_is_put_away_by_who_uses_the_rest(world: World) -> None:
@@ -174,12 +178,15 @@ def test_what_should_not_be_seen_is_put_away_by_who_uses_the_rest(world: World) 
         if tick == 200:
             desk.dark, desk.large = not desk.dark, not desk.large
 
-    for _, figures in used(world, 20.0, mischief):
+    for _, figures in used(world, 20.0, mischief=mischief):
         assert figures["right"] == 1.0
 
 
 def test_letters_that_do_not_come_back_are_not_right(world: World) -> None:
-    for _, figures in used(world, 5.0, lambda tick, desk: desk.lines.__setitem__(0, "") if tick == 60 else None):
+    def mischief(tick: int, desk: Any) -> None:
+        desk.lines[0] = ""
+
+    for _, figures in used(world, 5.0, mischief=mischief):
         assert 0.0 < figures["right"] < 0.9
 
 

@@ -17,10 +17,10 @@ from PIL import Image
 
 from dreamloop.model import mosaic_contexts as contexts
 from dreamloop.model.arch_mosaic import MosaicModel
-from dreamloop.model.eval_interface import LATER, Tally, Told, dream_along, judge_transition, same
+from dreamloop.model.eval_interface import LATER, Tally, Told, dream_along, judge_transition, same, scene_of
 from dreamloop.model.mosaic_cells import signs
 from dreamloop.model.mosaic_rules import Rules
-from dreamloop.model.world_model import OpenOptions, Scene
+from dreamloop.model.world_model import OpenOptions
 from dreamloop.runtime.interface_play import told_play
 from dreamloop.runtime.world import World, find_world
 
@@ -86,7 +86,7 @@ def _print_rules(model: Any, play: list[Told], history: int, tick: int) -> None:
     """Dream up to a tick and print the rules, each as its number, what it counts, and how sure it is in thousandths."""
     assert isinstance(model, MosaicModel)
     start = play[:history]
-    model.reset(0, Scene("s", np.stack([one.frame for one in start]), np.stack([one.action for one in start])), 0)
+    model.reset(0, scene_of(start), 0)
     for told in play[history : history + tick]:
         model.step(told.action[None])
     foretell = Rules.foretell
