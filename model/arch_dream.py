@@ -103,7 +103,7 @@ class DreamModel:
                     self.travellers[player].arrive(scene.frames[-1:], np.zeros((1, 4)))
                 else:
                     self.travellers[player].arrive(
-                        scene.frames, scene.poses, distances, scene.walked, scene.overlay, scene.heights
+                        scene.frames, scene.poses, distances, scene.walked, scene.overlay, scene.heights, scene.things
                     )
                 if self.config.depth and distances is None:  # nothing was measured
                     self.travellers[player].look_around(self._near_page)

@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 Poses = NDArray[np.float64]  # (..., 4): x, y, yaw, pitch
 PLACE = 6  # numbers that describe one pose seen from another
-FADING = 0.906  # part of a step that is still there a tick later, with no key held
+FADING = 0.90625  # part of a step that is still there a tick later, with no key held
 GUESSES = 4  # how often the distance of what a pixel shows is guessed anew
 CLOSE = 0.15  # what lies nearer than this share of its distance is beside or behind a page
 OUTSIDE = 9.0  # a coordinate that is surely in no picture

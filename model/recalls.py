@@ -7,19 +7,19 @@ ones, put wrong by a little as a dead-reckoned pose is.
 
 import math
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from dreamloop.model.camera import coasting, foreseen_step, moved, place, pushes
+from dreamloop.model.camera import foreseen_step, moved, place
 from dreamloop.model.dataset import DataError, FramePool
 from dreamloop.model.dream_config import NetConfig
 from dreamloop.model.dream_sources import Recall
 from dreamloop.model.memory import BEARINGS, DEPTHS, FRESH_TICKS, LEAST, Bank, MemoryConfig
 from dreamloop.model.pixels import to_float
+from dreamloop.model.pushing import pushing_of
 from dreamloop.model.wear import PART
 
 OWN = 48  # pages of its own that a dream keeps
@@ -30,9 +30,14 @@ STRIDE_LIMIT = 2.0
 
 
 class Recalls:
-    """Chooses pages for rows of a FramePool with poses, and keeps the pages that ``slots`` dreams drew."""
+    """Chooses pages for rows of a FramePool with poses, and keeps the pages that ``slots`` dreams drew.
 
-    def __init__(self, pool: FramePool, net: NetConfig, slots: int, seed: int) -> None:
+    ``pushing``: what pushes a player (model/pushing.py); None: as the pool tells.
+    """
+
+    def __init__(
+        self, pool: FramePool, net: NetConfig, slots: int, seed: int, pushing: NDArray[np.float32] | None = None
+    ) -> None:
         self.pool, self.net = pool, net
         self.config = MemoryConfig(reach=net.reach, fov_deg=net.fov_deg)
         self.rng = np.random.default_rng(seed)
@@ -44,7 +49,11 @@ class Recalls:
         self.own_wear = torch.zeros(slots, OWN, *size, device=pool.frames.device)
         self.wear = torch.zeros(slots, *size, device=pool.frames.device)  # of the last frame
         self.written = np.zeros(slots, np.int64)
-        self.pushing = pushing_of(pool, self) if net.depth else np.zeros((2, 0), np.float32)
+        if pushing is None and net.depth:
+            pushing = pushing_of(
+                ((pool.actions[a:b].numpy(), pool.poses[a:b].numpy()) for a, b in pool.spans), net.stride
+            )
+        self.pushing = np.zeros((2, 0), np.float32) if pushing is None else pushing
 
     def restart(self, slots: NDArray[np.int64], positions: NDArray[np.int64]) -> None:
         """Give the dreams that begin at ``positions`` a prefix and no pages of their own."""
@@ -208,27 +217,6 @@ def coverages(pages: Tensor, pose: Tensor, config: MemoryConfig) -> Tensor:
     ratio = torch.minimum(there, here) / torch.maximum(there, here).clamp_min(1e-6)
     apart = torch.hypot(*(pages[..., :2] - pose[:, None, :2]).unbind(-1)) / config.reach
     return inside * ratio * torch.exp(-0.5 * apart)[..., None]
-
-
-def pushing_of(pool: FramePool, recalls: Recalls) -> NDArray[np.float32]:
-    """Return (2, a * (a + 1) / 2): strides ahead and to the right per unit of ``pushes``, fitted to the pool.
-
-    Fitted again without the ticks that the fit before explains badly, in which there was a wall.
-    """
-    rows = np.concatenate([np.arange(start + 2, end) for start, end in pool.spans])
-    steps, before = recalls.steps(rows), recalls.steps(rows - 1)
-    turn = (pool.poses[rows, 2] - pool.poses[rows - 1, 2]).numpy()
-    known = np.isfinite(steps).all(1) & np.isfinite(before).all(1)
-    given = pushes(pool.actions[rows].numpy()[known])
-    gained = steps[known] - coasting(before[known], turn[known])
-    fitted: NDArray[np.floating[Any]] = np.zeros((given.shape[1], 2))
-    trusted = np.ones(len(given), bool)
-    for _ in range(3):
-        square = given[trusted].T @ given[trusted] + 1e-3 * np.eye(given.shape[1])
-        fitted = np.linalg.solve(square, given[trusted].T @ gained[trusted])
-        wrong = np.abs(gained - given @ fitted).max(1)
-        trusted = wrong <= max(3 * float(np.median(wrong)), 0.02)
-    return fitted.T.astype(np.float32)
 
 
 def turning_of(pool: FramePool) -> Tensor:

@@ -211,9 +211,10 @@ class Recording:
             actions,
             poses,
             distances,
-            self._walked(),
+            self._places("ground"),
             self._overlay(frames.shape[1:3]),
             np.array(heights, np.float32) if known else None,
+            self._places("things"),
         )
 
     def _distances(self, ticks: Sequence[Tick]) -> NDArray[np.float32] | None:
@@ -228,9 +229,9 @@ class Recording:
         whole = [one for one in found if one is not None]
         return np.stack(whole) if len(whole) == len(ticks) else None
 
-    def _walked(self) -> NDArray[np.float32] | None:
-        """Return places (n, 3) with room to walk, and how high the ground is there, map units, where it tells them."""
-        told = self.header.get("ground")
+    def _places(self, what: str) -> NDArray[np.float32] | None:
+        """Return places (n, 3) in map units with how high the ground or how wide a thing is there, where it tells."""
+        told = self.header.get(what)
         if not isinstance(told, bytes) or len(told) % 6:
             return None
         return np.frombuffer(told, "<i2").reshape(-1, 3).astype(np.float32)

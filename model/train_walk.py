@@ -1,4 +1,4 @@
-"""Teaches a dream net what stops a player: the small part that corrects the foreseen step. The rest stays as it is.
+"""Teaches a dream net how its player goes: what pushes, and the small part that corrects the step for what stops.
 
 True play is looked at once through the net's own eyes, and what it saw is kept, so that the part can be taught the
 same ticks over and over: most of play meets no wall. Knows nothing about simulators.
@@ -16,12 +16,13 @@ from dreamloop.model.dream_net import DreamNet, draw_noise, pick_context
 from dreamloop.model.dream_sources import RESTING
 from dreamloop.model.eval_play import Play
 from dreamloop.model.pixels import to_float
+from dreamloop.model.pushing import pushing_of
 from dreamloop.model.recalls import Recalls
 
 Report = Callable[[dict[str, float]], None]
 LEARNING_RATE = 1e-3
 ROWS = 32  # ticks that are looked at together
-TAUGHT = ("ground", "walk")
+TAUGHT = ("pushing", "ground", "walk")
 
 
 class Ticks(NamedTuple):
@@ -35,6 +36,13 @@ class Ticks(NamedTuple):
     def rows(self, index: Tensor) -> "Ticks":
         """Return some of them."""
         return Ticks(*(part[index] for part in self))
+
+
+def push(net: DreamNet, plays: Iterable[Play]) -> None:
+    """Fit what the controls of ``net`` push to the poses of ``plays``, before their ticks are looked at."""
+    walks = [(play.actions, play.poses) for play in plays if _told(play) and play.poses is not None]
+    if walks:
+        net.pushing.weight.data.copy_(torch.from_numpy(pushing_of(walks, net.config.stride)))
 
 
 @torch.no_grad()
@@ -61,8 +69,7 @@ def _watch(net: DreamNet, play: Play, seed: int) -> list[Ticks]:
     pool = FramePool(len(play.frames), config.height_px, config.width_px, config.actions)
     assert play.poses is not None
     pool.add((play.frames, play.actions, play.poses))
-    recalls, seen = Recalls(pool, config, 1, seed), []
-    recalls.pushing = net.pushing.weight.float().cpu().numpy()
+    recalls, seen = Recalls(pool, config, 1, seed, net.pushing.weight.float().cpu().numpy()), []
     first = max(config.context, config.action_ticks) + 1
     for start in range(first, len(play.frames), ROWS):
         positions = np.arange(start, min(start + ROWS, len(play.frames)))
@@ -94,7 +101,7 @@ def teach(
     seed: int = 0,
     report: Report = lambda figures: None,
 ) -> int:
-    """Teach the parts ``TAUGHT`` of ``net``, in place, for ``minutes``; return the number of ticks that were shown.
+    """Teach ``net`` what stops a player, in place, for ``minutes``; return the number of ticks that were shown.
 
     They begin with what was foreseen. An error counts by its share of the step, and squared: walls are few, and of
     plain errors the smallest sum is that of no walls at all.
@@ -103,7 +110,7 @@ def teach(
     last = net.get_submodule(f"walk.{len(net.walk) - 1}")
     for parameter in last.parameters():
         parameter.data.zero_()
-    taught = [parameter for name in TAUGHT for parameter in net.get_submodule(name).parameters()]
+    taught = [parameter for name in TAUGHT[1:] for parameter in net.get_submodule(name).parameters()]
     optimiser = torch.optim.AdamW(taught, lr=LEARNING_RATE, weight_decay=0.05)
     begun_s, step, share, device = now_s(), 0, 0.0, net.grid.device
     while share < 1.0:

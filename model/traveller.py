@@ -1,19 +1,21 @@
 """One player's way through a dream: the pose, reckoned tick by tick, and the pages remembered along it.
 
 The turn of a tick is known from its action. So is the step where it is known what pushes the player; elsewhere the net
-tells it. What was seen to stand in the way stops the player. Nothing here corrects a pose: what the dream draws
-follows the pose, so the two stay together. Knows nothing about how frames are drawn.
+tells it. What was seen to stand in the way stops the player; where the room was measured, that does. Nothing here
+corrects a pose: what the dream draws follows the pose, so the two stay together. Knows nothing about how frames are
+drawn.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from dreamloop.model.camera import FADING, Poses, foreseen_step, moved, place
+from dreamloop.model.camera import FADING, Poses, coasting, moved, place, pushes
 from dreamloop.model.depth import FINE, nearness
 from dreamloop.model.dream_config import NetConfig
 from dreamloop.model.dream_sources import RESTING, Recall
@@ -21,12 +23,15 @@ from dreamloop.model.gallery import Camera, Gallery, View
 from dreamloop.model.ground import MEASURED, NOTHING, Eye, Ground, Places, held_up
 from dreamloop.model.memory import DEFAULT_POLICY, MemoryConfig, PageMemory, make_policy, slot_name
 from dreamloop.model.pixels import to_float
+from dreamloop.model.room import Fall, Room, fallen
 from dreamloop.model.wear import PART
 from dreamloop.model.world_model import Frame
 
 SLACK = 4.0  # map units by which a wall may be farther off than it is seen: else free ways would be closed
 MOSTLY = 0.8  # share of a view from which on what pages tell of it is all that is asked
+GROUND = Fall(0.0)
 CHOOSE_EVERY = 3  # ticks between two looks at which pages show most
+CREEP = 0.0039  # strides a tick: who is to go on slower than this by what pushes him stands still
 STILL = 0.0125  # strides a tick: a player whom the net moves by less stands still, or it would creep away while turning
 
 
@@ -55,6 +60,17 @@ class Remembered:
     view: View | None = None  # the first page, where it was put together
 
 
+class Step(NamedTuple):
+    """A tick's way, (2,) ahead and to the right, strides."""
+
+    foreseen: NDArray[np.float64]  # by what pushes
+    gone: NDArray[np.float64]  # what is left of it by what stands in the way
+    kept: NDArray[np.float64]  # the speed after it
+
+
+REST = Step(np.zeros(2), np.zeros(2), np.zeros(2))
+
+
 @dataclass
 class Traveller:
     """Starts at the origin. ``turning`` (2, a) are degrees of turn and tilt per unit of every control."""
@@ -65,17 +81,19 @@ class Traveller:
     policy: str = DEFAULT_POLICY
     pose: Poses = field(default_factory=lambda: np.zeros(4))
     speed: NDArray[np.float64] = field(default_factory=lambda: np.zeros(2))  # strides a tick, ahead and to the right
+    kept: NDArray[np.float64] = field(default_factory=lambda: np.zeros(2))  # ... what walls left of that speed
     tick: int = 0
     memory: PageMemory = field(init=False)
     ground: Ground = field(init=False)
     things: Places = field(init=False, default_factory=lambda: NOTHING)  # in the way of this tick's step
-    left: NDArray[np.float64] = field(init=False, default_factory=lambda: np.zeros(2))  # what they leave of it, strides
+    step: Step = field(init=False, default_factory=lambda: REST)
+    fall: Fall = GROUND
+    room: Room | None = None  # where it was measured
     wear: NDArray[np.uint8] = field(init=False)  # (h, w) of the last frame (model/wear.py)
     wears: dict[int, NDArray[np.uint8]] = field(default_factory=dict)  # of pages, by slot; true ones have none
     gallery: Gallery | None = None  # of pages that were measured, where there are any
     ahead: tuple[Poses, View | None] | None = None  # the view from where the next step would lead, if it is as the last
     near: NDArray[np.float32] | None = None  # (h, w) nearness of what the last frame shows, if pages tell most of it
-    walked: NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 3)))  # places with room, and how high
 
     def __post_init__(self) -> None:
         net, config = self.net, memory_config(self.net)
@@ -91,6 +109,7 @@ class Traveller:
         walked: NDArray[Any] | None = None,
         overlay: NDArray[np.bool_] | None = None,
         heights: NDArray[Any] | None = None,
+        things: NDArray[Any] | None = None,
     ) -> None:
         """Begin at the end of a true walk (t frames and their poses (t, 4)), which is remembered.
 
@@ -98,9 +117,10 @@ class Traveller:
 
         Args:
             distances: (t, h, w) of what the frames show, map units, where they were measured; NaN: not there.
-            walked: (n, 3) places with room to walk, and how high the ground is there.
+            walked: (n, 3) squares with room for a body, and how high the ground is there (model/room.py).
             overlay: (h, w) what hangs on the camera in the frames.
             heights: (t,) of the ground that the frames were taken from.
+            things: (k, 3) that stand there: x, y, and from their middle to their sides.
         """
         kept = dict[int, int]()
         for back in range(len(frames) - 1, -1, -1):
@@ -112,15 +132,15 @@ class Traveller:
         if distances is not None:
             for far, pose in zip(distances, np.asarray(poses, np.float64), strict=True):
                 self.ground.see(pose, np.nan_to_num(self.net.reach / np.maximum(far, 1.0)), sight=MEASURED)
-            self.ground.fix(np.asarray(poses if walked is None else walked, np.float64)[:, :2])
+            if walked is not None and len(walked) and heights is not None:
+                self.room = Room(walked, self.net.girth, np.zeros((0, 3)) if things is None else things)
+            self.ground.fix(np.asarray(poses if self.room is None else self.room.places, np.float64)[:, :2])
             fine = (self.net.height_px // FINE, self.net.width_px // FINE)
             lasts = getattr(self.memory.policy, "lasting", False)
             if self.net.wears and kept and lasts and distances.shape[1:] == fine:
                 near = nearness(torch.from_numpy(distances), self.net.reach).half().numpy()
-                if heights is None or walked is None:
-                    heights, walked = np.zeros(len(frames)), None
-                self.walked = np.zeros((0, 3)) if walked is None else np.asarray(walked, np.float64)
-                up = {slot: float(heights[back]) for slot, back in kept.items()}
+                level = np.zeros(len(frames)) if heights is None or self.room is None else heights
+                up = {slot: float(level[back]) for slot, back in kept.items()}
                 hangs = overlay if overlay is not None and overlay.shape == frames.shape[1:3] else None
                 self._hang({slot: near[back] for slot, back in kept.items()}, up, hangs)
         self.pose = np.array(poses[-1], np.float64)
@@ -130,6 +150,7 @@ class Traveller:
             self.speed = np.array([ahead, right]) / self.net.stride
             if np.abs(self.speed).max() > 2:
                 self.speed = np.zeros(2)
+        self.kept, self.fall = self.speed, Fall(self._floor(self.pose))
 
     def remember(self, action: NDArray[np.float32], near: NDArray[np.float32] | None = None) -> Remembered:
         """Say what is remembered of the view that ``action`` will lead to, as far as it is known before it is drawn.
@@ -137,12 +158,12 @@ class Traveller:
         Args:
             near: (h, w) nearness of what the last frame shows: whoever walks into that is stopped.
         """
-        if near is not None:
-            self.ground.see(self.pose, near, float(self.wear.mean()))
-        foreseen = self._foreseen(action)
-        self.things = self._in_the_way(action)
-        self.left = left = self._left(foreseen)
-        pose = self._moved(action, left)
+        if not self._knows_room():
+            if near is not None:
+                self.ground.see(self.pose, near, float(self.wear.mean()))
+            self.things = self._in_the_way(action)
+        self.step = self._step(action)
+        pose = self._moved(action, self.step.gone)
         k, view = self.net.pages, self._view(pose)
         made = int(view is not None)
         self.near = view.near if view is not None and view.known.mean() > MOSTLY else None
@@ -166,7 +187,7 @@ class Traveller:
             worn = [*[new] * made, *(self.wears.get(slot, new) for slot in slots), *[new] * (k - made - len(slots))]
             wear = np.stack([self.wear, *worn])
         return Remembered(
-            frames, pages, poses, pose, where, self.speed.astype(np.float32), wear, held_share(left, foreseen), view
+            frames, pages, poses, pose, where, self.speed.astype(np.float32), wear, held_share(self.step), view
         )
 
     def settle(
@@ -184,10 +205,11 @@ class Traveller:
             wear: (h, w) of the frame, for a net that cares.
         """
         if self.pushing is None:
-            self.speed = self._held_up(np.clip(np.asarray(step, np.float64), -2, 2))
+            self.speed = self.kept = self._held_up(np.clip(np.asarray(step, np.float64), -2, 2))
         else:  # keys and what was seen in the way are surer than what the net tells of them, tick by tick
-            self.speed = self.left
+            self.speed, self.kept = self.step.gone, self.step.kept
         self.pose = self._moved(action, self.speed)
+        self.fall = self._fallen(self.pose)
         slot = self.memory.write(self.tick, self.pose, frame)
         if wear is not None:
             self.wear = np.rint(wear).astype(np.uint8)
@@ -207,11 +229,11 @@ class Traveller:
         if self.gallery is None:
             return
         if self.tick % CHOOSE_EVERY == 0 or not self.gallery.reading:
-            self.gallery.choose(self.pose, self._height(self.pose))
+            self.gallery.choose(self.pose, self.fall.height)
         action = latest[-1]
         if np.array_equal(latest[0], action):
-            pose = self._moved(action, self._left(self._foreseen(action)))
-            self.ahead = pose, self.gallery.show(pose, self._height(pose))
+            pose = self._moved(action, self._step(action).gone)
+            self.ahead = pose, self.gallery.show(pose, self._fallen(pose).height)
 
     def _view(self, pose: Poses) -> View | None:
         """Return the view from a pose (4,) that is put together: most often it was already, for keys stay down."""
@@ -219,18 +241,36 @@ class Traveller:
             return None
         if self.ahead is not None and np.array_equal(self.ahead[0], pose):
             return self.ahead[1]
-        return self.gallery.show(pose, self._height(pose))
+        return self.gallery.show(pose, self._fallen(pose).height)
 
-    def _left(self, foreseen: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return what is left of a foreseen step (2,) by what stands in the way; a player at rest makes none."""
-        rests = self.pushing is not None and float(np.hypot(*foreseen)) < RESTING
-        return np.zeros(2) if rests else self._held_up(foreseen)
+    def _step(self, action: NDArray[np.float32]) -> Step:
+        """Return the step that an action leads to, by what pushes and by what stands in the way."""
+        foreseen = self._foreseen(action)
+        if self.pushing is not None and float(np.hypot(*foreseen)) < CREEP:
+            return REST
+        if self.room is None or not self._knows_room():
+            left = self._held_up(foreseen)
+            return Step(foreseen, left, left)
+        yaw = math.radians(self.pose[2] + float((self.turning @ action)[0]))
+        speed = _turned(foreseen * self.net.stride, yaw)
+        gone, kept = self.room.go((self.pose[0], self.pose[1]), speed, self.fall.height)
+        if gone == speed == kept:
+            return Step(foreseen, foreseen, foreseen)
+        told = (np.array(_turned(np.array(way), yaw)) / self.net.stride for way in (gone, kept))
+        return Step(foreseen, *told)
 
-    def _height(self, pose: Poses) -> float:
-        """Return how high the ground is at a pose (4,): as where somebody walked nearest to it."""
-        if not len(self.walked):
-            return 0.0
-        return float(self.walked[np.hypot(*(self.walked[:, :2] - pose[:2]).T).argmin(), 2])
+    def _knows_room(self) -> bool:
+        """Say whether the player is where the room was measured, and what pushes is known."""
+        return self.pushing is not None and self.room is not None and self.room.has(self.pose[0], self.pose[1])
+
+    def _floor(self, pose: Poses) -> float:
+        """Return how high the ground is at a pose (4,), as far as it was measured."""
+        floor = 0.0 if self.room is None else self.room.floor(pose[0], pose[1])
+        return floor if math.isfinite(floor) else self.fall.height
+
+    def _fallen(self, pose: Poses) -> Fall:
+        """Return how high who comes to a pose (4,) in this tick is there."""
+        return fallen(self.fall, self._floor(pose))
 
     def _hang(
         self, near: dict[int, NDArray[np.float16]], heights: dict[int, float], overlay: NDArray[np.bool_] | None
@@ -267,7 +307,8 @@ class Traveller:
 
     def _gone(self, speed: NDArray[np.float64]) -> tuple[float, float]:
         """Return the way (ahead, right) of a tick, map units: nothing where the player stands still."""
-        ahead, right = speed * self.net.stride * bool(np.hypot(*speed) >= STILL)
+        moves = self.pushing is not None or bool(np.hypot(*speed) >= STILL)
+        ahead, right = speed * self.net.stride * moves
         return float(ahead), float(right)
 
     def _foreseen(self, action: NDArray[np.float32]) -> NDArray[np.float64]:
@@ -275,38 +316,54 @@ class Traveller:
         if self.pushing is None:
             return FADING * self.speed
         turn, _ = self.turning @ action
-        return foreseen_step(self.speed, np.asarray(float(turn)), action, self.pushing)
+        left = coasting(self.kept, np.asarray(float(turn)))
+        if not self.fall.brakes:
+            left /= FADING
+        return left if self.fall.floats else np.asarray(left + pushes(action) @ self.pushing.T)
 
     def state(self) -> dict[str, Any]:
         """Return everything that decides the future; pictures are shared, not copied."""
         own = {"pose": self.pose.copy(), "speed": self.speed.copy(), "way": self.tick}
+        own |= {"kept": self.kept.copy(), "fall": np.array(self.fall)}
+        own |= {} if self.room is None else {"walked": self.room.squares, "things": self.room.things}
         worn = {slot_name("wear", slot): wear for slot, wear in self.wears.items()} | {"wear": self.wear}
-        hung = {} if self.gallery is None else self.gallery.state() | {"walked": self.walked}
+        hung = {} if self.gallery is None else self.gallery.state()
         hung |= {} if self.near is None else {"near": self.near}
         return own | worn | hung | self.ground.state() | self.memory.state()
 
     def restore(self, state: dict[str, Any]) -> None:
         """Go back to what ``state()`` returned; one of before there were wear and ground begins without them."""
         self.pose, self.speed = np.array(state["pose"]), np.array(state["speed"])
+        self.kept, self.fall = (
+            np.array(state.get("kept", self.speed)),
+            Fall(*np.array(state.get("fall", GROUND)).tolist()),
+        )
         self.tick = int(state["way"])
         self.wear = np.array(state.get("wear", np.zeros_like(self.wear)))
         self.wears = {int(k.removeprefix("wear/")): v for k, v in state.items() if k.startswith("wear/")}
         self.ground.restore(state)
         self.memory.restore(state)
         near = {int(k.removeprefix("near/")): v for k, v in state.items() if k.startswith("near/")}
-        self.gallery, self.ahead, self.near = None, None, state.get("near")
+        self.gallery, self.ahead, self.near, self.room = None, None, state.get("near"), None
+        if len(state.get("walked", ())):
+            self.room = Room(np.array(state["walked"]), self.net.girth, np.array(state.get("things", np.zeros((0, 3)))))
         if near:
-            self.walked = np.array(state["walked"])
             heights = dict(zip(near, np.asarray(state["heights"]).tolist(), strict=True))
             self._hang(near, heights, np.array(state["overlay"]))
             assert self.gallery is not None
             self.gallery.take(np.asarray(state["chosen"]).tolist())
 
 
-def held_share(left: NDArray[np.float64], foreseen: NDArray[np.float64]) -> float:
-    """Return the share of a foreseen step (2,) that is not ``left`` of it."""
-    whole = float(np.hypot(*foreseen))
-    return 1 - min(float(np.hypot(*left)) / whole, 1.0) if whole > RESTING else 0.0
+def held_share(step: Step) -> float:
+    """Return the share of a foreseen step that something in the way takes."""
+    whole = float(np.hypot(*step.foreseen))
+    return 1 - min(float(np.hypot(*step.gone)) / whole, 1.0) if whole > RESTING else 0.0
+
+
+def _turned(way: NDArray[np.float64], yaw: float) -> tuple[float, float]:
+    """Turn a way (2,) from ahead and right in a heading into east and north, and back: the same mirror does both."""
+    cos, sin = math.cos(yaw), math.sin(yaw)
+    return float(way[0] * cos + way[1] * sin), float(way[0] * sin - way[1] * cos)
 
 
 def stack_recall(remembered: list[Remembered], device: torch.device) -> Recall:

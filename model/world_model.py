@@ -54,9 +54,10 @@ class Scene:
     actions: NDArray[np.float32]  # (t, a): actions[i] led to frames[i]
     poses: NDArray[np.float32] | None = None  # (t, 4) x, y, yaw, pitch in map units and degrees, where they are known
     distances: NDArray[np.float32] | None = None  # (t, h', w') of what is in view, map units; NaN where not known
-    walked: NDArray[np.float32] | None = None  # (n, 3) places with room to walk: x, y, the ground's height, map units
+    walked: NDArray[np.float32] | None = None  # (n, 3) squares with room: x, y, the ground's height (model/room.py)
     overlay: NDArray[np.bool_] | None = None  # (h, w) what hangs on the camera in all of the frames, where it is known
     heights: NDArray[np.float32] | None = None  # (t,) of the ground that they were taken from, map units
+    things: NDArray[np.float32] | None = None  # (k, 3) that stand there: x, y, and from their middle to their sides
 
 
 @dataclass(frozen=True, slots=True)

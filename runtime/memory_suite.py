@@ -25,7 +25,7 @@ from dreamloop.runtime.world import World
 
 RETRACE_GAPS = (16, 32, 64, 128, 256)  # ticks
 CHANGE_WAY = 400  # ticks of the scripted player's, after the context, in which it must change something
-PARTS = ("turning", "walking", "retrieval", "hysteresis", "changes")
+PARTS = ("turning", "walking", "retrieval", "hysteresis", "changes", "roaming")
 
 Progress = Callable[[str, float], None]
 
@@ -104,6 +104,7 @@ class Suite:
             "retrieval": self._retrieval,
             "hysteresis": self._hysteresis,
             "changes": self._changes,
+            "roaming": self._roaming,
         }
         for name in PARTS:
             before, there = figures, have.get(name)
@@ -132,9 +133,20 @@ class Suite:
         return self._revisits("turning", "Turned away and back", revisits.turning, self.press, keep)
 
     def _walking(self, keep: Keep) -> dict[str, Any]:
+        self._check_walk()
+        return self._revisits("walking", "Walked away and home", revisits.walking, None, keep)
+
+    def _roaming(self, keep: Keep) -> dict[str, Any]:
+        self._check_walk()
+        gaps = [gap for gap in GAPS if gap <= self.size.ticks]
+        plan = revisits.plan_of(self.world, self.context, self.size.ticks, gaps)
+        told: Callable[[float], None] = lambda share: self.progress("memory, roaming: places", share)  # noqa: E731
+        found = revisits.find_in_scenes(self.world, plan, self.size.places, told, self.workers)
+        return self._dream("roaming", "Walked about in a scene", found, self._arms(), gaps, keep)
+
+    def _check_walk(self) -> None:
         if not can_walk(self.world.schema):
             raise EvaluationError("walking needs a pair of opposites and an axis in degrees, which the schema has not")
-        return self._revisits("walking", "Walked away and home", revisits.walking, None, keep)
 
     def _revisits(
         self, name: str, title: str, go: Callable[[revisits.Plan], Any], press: Press | None, keep: Keep
@@ -209,7 +221,7 @@ class Suite:
 
 def _headline(figures: Mapping[str, Any]) -> dict[str, Any]:
     """Return the figures that are quoted: the memory's curve over turning and walking, its gain, what stays changed."""
-    ways = [figures[name] for name in ("turning", "walking") if "arms" in figures.get(name, {})]
+    ways = [figures[name] for name in ("turning", "walking", "roaming") if "arms" in figures.get(name, {})]
     headline: dict[str, Any] = {}
     if ways:
         headline["forgetting"] = _pooled([way["arms"].get(DEFAULT_POLICY, {}) for way in ways])

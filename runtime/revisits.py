@@ -5,7 +5,7 @@ actions afterwards. Where a simulator can leave its monsters out, they are left 
 """
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from itertools import islice
@@ -21,6 +21,7 @@ from dreamloop.model.eval_control import Press
 from dreamloop.model.eval_hysteresis import there_and_back
 from dreamloop.model.eval_memory import PERIOD, Revisit, sweep, thin
 from dreamloop.model.eval_play import EvaluationError, Play
+from dreamloop.model.recording import Recording
 from dreamloop.model.world_model import Action, Frame, Scene
 from dreamloop.runtime.collect import Job, Pool, simulate, simulator_of
 from dreamloop.runtime.walker import Walker
@@ -49,11 +50,17 @@ class Plan:
     ticks: int  # to be dreamed
     gaps: tuple[int, ...]
     press: Press | None = None  # what turns, where turning is asked for
+    scene: str = ""  # of the world, where one is played in
 
     def at(self, seed: int) -> "Plan":
         """Return the plan for the place of ``seed``."""
         job = Job(self.job.folder, self.job.maps, seed, self.job.ticks, self.job.env_options)
         return Plan(job, self.context, self.ticks, self.gaps, self.press)
+
+    def within(self, scene: str, place: Mapping[str, Any]) -> "Plan":
+        """Return the plan for a scene, and where the simulator has it, as its recording tells."""
+        job = Job(self.job.folder, str(place["maps"]), int(place["seed"]), self.job.ticks, dict(place["options"]))
+        return Plan(job, self.context, self.ticks, self.gaps, self.press, scene)
 
 
 def plan_of(
@@ -102,12 +109,33 @@ def find(
     return found
 
 
+def find_in_scenes(
+    world: World, plan: Plan, count: int, progress: Progress = lambda share: None, workers: int = 1
+) -> list[Revisit]:
+    """Return what :func:`roaming` finds in at most ``count`` scenes of a world that tell where its simulator has them.
+
+    Raises:
+        EvaluationError: there is none.
+    """
+    told = [(path.stem, Recording.open(path).header.get("place")) for path in world.scenes]
+    plans = [plan.within(name, place) for name, place in told if isinstance(place, Mapping)][:count]
+    found = []
+    with Pool(workers) as pool:
+        for number, waiting in enumerate([pool.start(roaming, one) for one in plans]):
+            visit = pool.result(waiting)
+            found += [] if visit is None else [visit]
+            progress((number + 1) / len(plans))
+    if not found:
+        raise EvaluationError(f"the world '{world.name}' has no scene that tells where its simulator has it")
+    return found
+
+
 def turning(plan: Plan) -> Revisit | None:
     """Stand still, turn away and back; None where the player does not stand still or dies."""
     walked = _walk(plan, SETTLE_TICKS)
     if walked is None or plan.press is None:
         return None
-    return _go_on(plan, walked, sweep(plan.press.action, plan.ticks), _Home)
+    return _go_on(plan, _before(plan, walked), walked[2], sweep(plan.press.action, plan.ticks), _Home)
 
 
 def walking(plan: Plan) -> Revisit | None:
@@ -121,7 +149,31 @@ def walking(plan: Plan) -> Revisit | None:
     if not stride:
         return None
     walker = Walker(world.schema, walked[1].poses[-1], stride, plan.job.seed)
-    return _go_on(plan, walked, walker, _Returns)
+    return _go_on(plan, _before(plan, walked), walked[2], walker, _Returns)
+
+
+def roaming(plan: Plan) -> Revisit | None:
+    """Walk about in a scene, and home again, on and on; None where it tells no poses, or nobody gets away."""
+    world, env, _ = simulator_of(plan.job)
+    scene = world.scene(plan.scene)
+    if scene is None or scene.poses is None:
+        return None
+    home = {"pose": [float(value) for value in scene.poses[-1]]}
+    stride = max(_longest_step(env, world.schema, plan.job.seed, home, name) for name in world.schema.opposites[0])
+    if not stride:
+        return None
+    _, info = env.reset(seed=plan.job.seed, options=home)
+    walker = Walker(world.schema, np.array(info["pose"], np.float64), stride, plan.job.seed)
+    return _go_on(plan, scene, info, walker, _Returns)
+
+
+def _longest_step(env: Any, schema: ActionSchema, seed: int, at: Mapping[str, Any], control: str) -> float:
+    """Return how far a tick leads who holds a control from a pose on, map units."""
+    _, info = env.reset(seed=seed, options=dict(at))
+    poses = [info["pose"]]
+    for _ in range(SETTLE_TICKS):
+        poses.append(env.step(schema.vector(**{control: 1.0}))[-1]["pose"])
+    return float(np.hypot(*np.diff(np.array(poses)[:, :2], axis=0).T).max())
 
 
 def retracing(plan: Plan) -> Revisit | None:
@@ -133,7 +185,7 @@ def retracing(plan: Plan) -> Revisit | None:
     back = np.stack([undone(world.schema, action) for action in walked[0][::-1][: plan.ticks]])
     if len(back) < plan.ticks:
         return None
-    return _go_on(plan, walked, back, _Every)
+    return _go_on(plan, _before(plan, walked), walked[2], back, _Every)
 
 
 def undone(schema: ActionSchema, action: Action) -> Action:
@@ -257,13 +309,21 @@ def _walk(plan: Plan, settle: int) -> Way | None:
     return actions, Play(name, np.stack(frames), np.stack(actions), np.array(poses, np.float32)), info
 
 
+def _before(plan: Plan, walked: Way) -> Scene:
+    """Return the scene that begins where ``walked`` ended."""
+    play = walked[1]
+    return _short(play.scene(len(play.frames), plan.context), play.name)
+
+
 def _go_on(
-    plan: Plan, walked: Way, script: "NDArray[np.float32] | Walker", returns: "type[_Returns]"
+    plan: Plan,
+    scene: Scene,
+    info: Mapping[str, Any],
+    script: "NDArray[np.float32] | Walker",
+    returns: "type[_Returns]",
 ) -> Revisit | None:
-    """Go on from where ``walked`` ended, by a script or a walker, and keep what the simulator shows at ``returns``."""
+    """Go on from where ``scene`` ends, by a script or a walker, and keep what the simulator shows at ``returns``."""
     _, env, _ = simulator_of(plan.job)
-    _, play, info = walked
-    scene = _short(play.scene(len(play.frames), plan.context), play.name)
     watcher = returns(scene)
     actions, poses = [], []
     for tick in range(plan.ticks):

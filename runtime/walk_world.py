@@ -1,4 +1,4 @@
-"""Teaching a world's net what stops a player (model/train_walk.py): play from the simulator in, a checkpoint out."""
+"""Teaching a world's net how its player goes (model/train_walk.py): play from the simulator in, a checkpoint out."""
 
 import copy
 from collections.abc import Callable
@@ -11,11 +11,13 @@ from dreamloop.model.device import choose_device, choose_dtype
 from dreamloop.model.dream_net import DreamNet
 from dreamloop.model.taught import fill_rest, weights_of
 from dreamloop.model.train_config import net_config, read_tables
-from dreamloop.model.train_walk import TAUGHT, step_figures, teach, watch
+from dreamloop.model.train_walk import TAUGHT, push, step_figures, teach, watch
 from dreamloop.runtime.clock import Clock, SystemClock
 from dreamloop.runtime.places import taught_file
 from dreamloop.runtime.true_play import drills, lessons, true_plays
 from dreamloop.runtime.world import World
+
+PLAYING, LOOKING = 1 / 6, 2 / 3  # shares of the time after which no more is played, and looked at
 
 
 def train_walk(
@@ -33,14 +35,16 @@ def train_walk(
     clock: Clock | None = None,
     progress: Callable[[str, float], None] = lambda what, share: None,
 ) -> dict[str, Any]:
-    """Teach the net of a checkpoint what stops a player, write it, and return how good it is on unseen maps.
+    """Teach the net of a checkpoint how its player goes, write it, and return how good it is on unseen maps.
+
+    What the controls push is fitted first, and then what stops a player is taught.
 
     Half of the episodes are the scripted player's, half are drills in which random controls are held, from rest and
-    into walls. Looking takes up to two thirds of the time.
+    into walls.
 
     Args:
         world: with a simulator that tells poses.
-        minutes: of looking and teaching; the check on unseen maps comes on top.
+        minutes: of playing, looking and teaching; the check on unseen maps comes on top.
         start: the checkpoint; default the world's own.
         out: file of the new one, or a folder for ``walk.safetensors``; default ``runs/<world>``.
         episodes: at most so many are looked at, of ``ticks`` ticks each.
@@ -58,18 +62,16 @@ def train_walk(
     net = DreamNet(config)
     fill_rest(net, path, tensors, TAUGHT)
     net = net.to(place)
-    eyes = copy.deepcopy(net).compute_in(choose_dtype("auto", place)).freeze()
     begun_s = clock.now_s()
 
-    played = lessons(
-        world,
-        episodes,
-        ticks,
-        seed,
-        lambda: clock.now_s() - begun_s <= 60 * minutes * 2 / 3,
-        lambda share: progress("looking at play", share),
-    )
-    seen = watch(eyes, played, seed)
+    def goes_on(share: float) -> bool:
+        return clock.now_s() - begun_s <= 60 * minutes * share
+
+    played = lessons(world, episodes, ticks, seed, lambda: goes_on(PLAYING), lambda share: progress("playing", share))
+    plays = list(played)
+    push(net, plays)
+    eyes = copy.deepcopy(net).compute_in(choose_dtype("auto", place)).freeze()
+    seen = watch(eyes, (play for number, play in enumerate(plays) if number < 2 or goes_on(LOOKING)), seed)
     left = max(minutes - (clock.now_s() - begun_s) / 60, minutes / 4)
     shown = teach(
         net,

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from dreamloop.demos.doom.maps import SOLID, THEMES, UNIT, MapPlan
+from dreamloop.demos.doom.maps import BARREL, SOLID, THEMES, UNIT, MapPlan
 from dreamloop.demos.doom.simulator import TURN_DEG
 from dreamloop.input.state import InputState
 from dreamloop.model.depth import nearness
@@ -30,11 +30,14 @@ from dreamloop.runtime.world import World, find_world
 
 SCENES = 10
 CONTEXT = 12  # ticks of unbroken true history in a scene
-OPTIONS = {"monsters": False, "distances": True, "small": True}  # of the simulator
+MAPS = "test"  # never trained on
+PLACE = {"monsters": False, "small": True}  # options of the simulator
+OPTIONS = {**PLACE, "distances": True}  # ... that tells how far things are
 APART = 3  # cells between places that are looked around from
 TURNS = 31  # ticks of looking around, a little more than once
 SETTLE = 3  # ticks after which one who was put somewhere stands there
 ROOM = 1  # cells on every side of one that must be free, where there is room to walk
+WIDE, BARREL_WIDE = 16, 10  # map units from the middle of what stands in a room to its sides
 VIEWS = 320  # that are kept
 ASKED = 600  # places, seen in any direction, from which the place should be known
 BARE, HANGS = 700, (8, 0.03)  # ticks also seen without a weapon; levels off, and share of them in which it is there
@@ -49,6 +52,8 @@ class Survey:
 
     steps: list[Step]
     free: NDArray[np.float64]  # (n, 3) places with room to walk, and the height of the ground there
+    room: NDArray[np.float64]  # (m, 3) with room between the walls
+    things: NDArray[np.float64]  # (k, 3) that stand there, and how wide they are
 
     def __post_init__(self) -> None:
         self.poses = np.array([step.info["pose"] for step in self.steps], np.float64)
@@ -69,16 +74,17 @@ def survey(world: World, seed: int, apart: int = APART) -> Survey:
     Args:
         apart: cells between places that are looked around from.
     """
-    env = simulator_of(Job(world.folder, "test", seed, 0, OPTIONS))[1]
+    env = simulator_of(Job(world.folder, MAPS, seed, 0, OPTIONS))[1]
     env.reset(seed=seed)
-    free = room_to_walk(env.unwrapped.plan)
+    plan = env.unwrapped.plan
+    free = room_to_walk(plan)
     spots = free[(free[:, :2] // UNIT % apart == 0).all(1)]
-    return Survey([step for x, y, _ in spots for step in stand(world, x, y, TURNS, 0)], free)
+    return Survey([step for x, y, _ in spots for step in stand(world, x, y, TURNS, 0)], free, *room_of(plan))
 
 
 def stand(world: World, x: float, y: float, turns: int, still: int) -> list[Step]:
     """Go to a place of the map that was surveyed last, turn for so many ticks, stand still, and return what is seen."""
-    env, steps = simulator_of(Job(world.folder, "test", 0, 0, OPTIONS))[1], list[Step]()
+    env, steps = simulator_of(Job(world.folder, MAPS, 0, 0, OPTIONS))[1], list[Step]()
     env.unwrapped.go_to(x, y)
     around = world.schema.vector(turn=TURN_DEG)
     for number in range(SETTLE + turns + still):
@@ -108,15 +114,26 @@ def inviting(steps: list[Step]) -> NDArray[np.float64]:
     return rate(np.stack([step.frame for step in steps]), np.stack([step.info["distance"] for step in steps]))
 
 
+def room_of(plan: MapPlan) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return where there is room for a body between the walls (n, 3), and what stands there (k, 3): as scenes tell."""
+    windows = [i for i, sector in enumerate(plan.sectors) if sector.window]
+    stand = {prop for theme in THEMES for prop in theme.props}
+    things = [(one.x, one.y, BARREL_WIDE if one.kind == BARREL else WIDE) for one in plan.things if one.kind in stand]
+    walls = (plan.cells == SOLID) | np.isin(plan.cells, windows)
+    return _clear(plan, walls), np.array(things, np.float64).reshape(-1, 3)
+
+
 def room_to_walk(plan: MapPlan) -> NDArray[np.float64]:
     """Return the middles of cells with free ones around them, and the height of the ground there (n, 3)."""
-    windows = [i for i, sector in enumerate(plan.sectors) if sector.window]
-    solid = (plan.cells == SOLID) | np.isin(plan.cells, windows)
-    stand, w, h = {prop for theme in THEMES for prop in theme.props}, *plan.cells.shape
-    for thing in plan.things:  # a player is two cells wide, and what stands there as much
-        if thing.kind in stand:
-            column, row = thing.x // UNIT, thing.y // UNIT
-            solid[max(column - 1, 0) : column + 2, max(row - 1, 0) : row + 2] = True
+    room, things = room_of(plan)
+    # A player is two cells wide, and what stands there as much.
+    near = [(abs(room[:, :2] - (thing[:2] // UNIT + 0.5) * UNIT) < 3 * UNIT).all(1) for thing in things]
+    return room[~np.any(near, 0)] if near else room
+
+
+def _clear(plan: MapPlan, solid: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Return the middles of cells with none that are ``solid`` around them, and the height of the ground there."""
+    w, h = plan.cells.shape
     clear = np.pad(~solid, ROOM)
     near = [clear[i : i + w, j : j + h] for i in range(2 * ROOM + 1) for j in range(2 * ROOM + 1)]
     cells = np.argwhere(np.all(near, 0))
@@ -163,7 +180,7 @@ def hanging(world: World) -> NDArray[np.bool_]:
     """Return where the weapon may be in a picture (h, w): what is another picture without it."""
     shown = []
     for weapon in (True, False):
-        job = Job(world.folder, "test", SEED, BARE, {**OPTIONS, "weapon": weapon})
+        job = Job(world.folder, MAPS, SEED, BARE, {**OPTIONS, "weapon": weapon})
         _, env, explorer = simulator_of(job)
         shown.append(np.stack([step.frame for step in simulate(env, explorer, world.schema.neutral, job)]))
     differs = (np.abs(shown[0].astype(np.int16) - shown[1]) > HANGS[0]).any(-1)
@@ -182,10 +199,10 @@ def write(world: World, folder: Path) -> list[Path]:
         place = survey(world, seed)
         seen = views(place, camera, np.random.default_rng(SEED))
         last = begin(world, place, place.gallery(seen, camera))
-        found.append((place.free, len(seen), [*(place.steps[tick] for tick in seen), *last]))
+        found.append((place.room, place.things, len(seen), [*(place.steps[tick] for tick in seen), *last]))
     overlay = hanging(world)
     paths = []
-    for number, (free, seen_before, steps) in enumerate(found):
+    for number, (room, things, seen_before, steps) in enumerate(found):
         path = folder / f"place-{number + 1:02d}.dream"
         header = {
             "world": world.name,
@@ -193,10 +210,12 @@ def write(world: World, folder: Path) -> list[Path]:
             "schema_fingerprint": world.schema.fingerprint,
             "rate_hz": world.rate_hz,
             "seed": best[number],
+            "place": {"maps": MAPS, "seed": best[number], "options": PLACE},
             "initial_frame": False,
             "views": seen_before,
             "distance_shape": list(steps[0].info["distance"].shape),
-            "ground": np.rint(free).astype("<i2").tobytes(),
+            "ground": np.rint(room).astype("<i2").tobytes(),
+            "things": np.rint(things).astype("<i2").tobytes(),
             "overlay": np.packbits(overlay).tobytes(),
         }
         with RecordingWriter(path, header, frames="jpeg", replace=True) as writer:

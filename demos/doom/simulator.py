@@ -32,6 +32,7 @@ STEP_DEG = 360.0 / 65536  # the finest turn of the engine
 STARTS = 5  # attempts to start an engine, see DoomEnv._start
 NATIVE = (256, 192)
 UNITS_PER_DEPTH = 7.2  # map units for one step of the engine's depth buffer
+SETTLE_TICS = 3  # after which who was put somewhere stands there
 DEAF_TICS = 16  # a new Doom player does not react for 7 tics, and its weapon rises for 14
 
 BUTTONS = (
@@ -99,7 +100,10 @@ def make_env(
 
 
 class DoomEnv(gymnasium.Env[Pixels, NDArray[np.float32]]):
-    """Doom, one tic per step. ``reset(options={"map_seed": n})`` or ``{"map": name}`` picks a map."""
+    """Doom, one tic per step. ``reset(options={"map_seed": n})`` or ``{"map": name}`` picks a map.
+
+    ``{"pose": (x, y, degrees)}`` begins at that place of it, map units, looking that way.
+    """
 
     metadata: dict[str, Any] = {"render_modes": ["rgb_array"], "render_fps": RATE_HZ}  # noqa: RUF012 gymnasium's own
 
@@ -159,6 +163,8 @@ class DoomEnv(gymnasium.Env[Pixels, NDArray[np.float32]]):
         self._game.advance_action(DEAF_TICS)
         self._visited, self._owed_deg = set(), {TURN: 0.0, LOOK: 0.0}
         self._observe()
+        if options and "pose" in options:
+            self._stand(*(float(value) for value in options["pose"][:3]))
         self._explored()
         return self._frame.copy(), self._info()
 
@@ -182,6 +188,17 @@ class DoomEnv(gymnasium.Env[Pixels, NDArray[np.float32]]):
     def go_to(self, x: float, y: float) -> None:
         """Be somewhere else from the next step on, as no player can: for those who survey a map."""
         self._game.send_game_command(f"warp {x:.0f} {y:.0f}")
+
+    def _stand(self, x: float, y: float, degrees: float) -> None:
+        """Be at a place, look a way, and have come to rest there."""
+        self.go_to(x, y)
+        still = [0.0] * len(BUTTONS)
+        turn = list(still)
+        turn[TURN] = self._whole(TURN, (self._values["ANGLE"] - degrees + 180) % 360 - 180)
+        for buttons in (turn, *[still] * SETTLE_TICS):
+            self._game.make_action(buttons, 1)
+        self._owed_deg = {TURN: 0.0, LOOK: 0.0}
+        self._observe()
 
     def close(self) -> None:
         """Stop the engine and remove the temporary map."""

@@ -153,7 +153,8 @@ def measured(views: int = 24) -> Scene:
     poses[:, 2] = 360 / views * np.arange(views)
     frames = np.stack([look(pose, 0.0, 32, 48)[0] for pose in poses])
     far = np.stack([look(pose, 0.0, 16, 24)[1] for pose in poses]).astype(np.float32)
-    idle, walked = np.zeros((views, 3), np.float32), np.zeros((1, 3), np.float32)
+    idle, squares = np.zeros((views, 3), np.float32), 16.0 * np.mgrid[-6:7, -6:7].reshape(2, -1).T
+    walked = np.column_stack([squares, np.zeros(len(squares))]).astype(np.float32)
     return Scene("turn", frames, idle, poses.astype(np.float32), far, walked, heights=np.zeros(views, np.float32))
 
 

@@ -15,7 +15,7 @@ from dreamloop.model.dream_net import DreamNet
 from dreamloop.model.eval_play import Play
 from dreamloop.model.taught import weights_of
 from dreamloop.model.train_config import net_config
-from dreamloop.model.train_walk import TAUGHT, Ticks, step_figures, teach, watch
+from dreamloop.model.train_walk import TAUGHT, Ticks, push, step_figures, teach, watch
 
 TINY: NetConfig = net_config(tiny_card().config)
 PUSH = 0.1  # strides a tick that "forward" adds
@@ -63,6 +63,15 @@ def test_teaching_begins_with_what_is_foreseen_and_finds_the_walls() -> None:
     assert touched == {"ground", "walk"}
 
 
+def test_what_the_keys_push_is_fitted_to_play_whatever_stands_in_the_way() -> None:
+    net = tiny_net()
+    net.pushing.weight.data.normal_()
+    push(net, [corridor(200, 1), corridor(200, 2)])
+    expected = torch.zeros_like(net.pushing.weight)
+    expected[0, 0] = PUSH
+    torch.testing.assert_close(net.pushing.weight.data, expected, atol=1e-3, rtol=0)
+
+
 def test_what_is_foreseen_is_what_a_free_way_shows() -> None:
     seen = watch(tiny_net(), [corridor(200, 1)])
     free = seen.true[:, 0] > 0
@@ -74,7 +83,7 @@ def test_only_the_taught_weights_are_put_in_and_in_the_same_dtype() -> None:
     net = tiny_net()
     like = {name: torch.zeros_like(weight).bfloat16() for name, weight in net.state_dict().items()}
     mixed = weights_of(net, like, TAUGHT)
-    assert {name.split(".")[0] for name, weight in mixed.items() if weight.any()} == {"ground", "walk"}
+    assert {name.split(".")[0] for name, weight in mixed.items() if weight.any()} == {"pushing", "ground", "walk"}
     assert {weight.dtype for weight in mixed.values()} == {torch.bfloat16}
 
 
