@@ -31,7 +31,7 @@ SLACK = 4.0  # map units by which a wall may be farther off than it is seen: els
 MOSTLY = 0.8  # share of a view from which on what pages tell of it is all that is asked
 GROUND = Fall(0.0)
 CHOOSE_EVERY = 3  # ticks between two looks at which pages show most
-CREEP = 0.0039  # strides a tick: who is to go on slower than this by what pushes him stands still
+CREEP = 1 / 16  # map units a tick: who goes slower than this, east or north, and pushes nothing has come to rest
 STILL = 0.0125  # strides a tick: a player whom the net moves by less stands still, or it would creep away while turning
 
 
@@ -246,18 +246,24 @@ class Traveller:
     def _step(self, action: NDArray[np.float32]) -> Step:
         """Return the step that an action leads to, by what pushes and by what stands in the way."""
         foreseen = self._foreseen(action)
-        if self.pushing is not None and float(np.hypot(*foreseen)) < CREEP:
-            return REST
+        yaw = math.radians(self.pose[2] + float((self.turning @ action)[0]))
         if self.room is None or not self._knows_room():
             left = self._held_up(foreseen)
-            return Step(foreseen, left, left)
-        yaw = math.radians(self.pose[2] + float((self.turning @ action)[0]))
-        speed = _turned(foreseen * self.net.stride, yaw)
-        gone, kept = self.room.go((self.pose[0], self.pose[1]), speed, self.fall.height)
-        if gone == speed == kept:
-            return Step(foreseen, foreseen, foreseen)
-        told = (np.array(_turned(np.array(way), yaw)) / self.net.stride for way in (gone, kept))
-        return Step(foreseen, *told)
+            step = Step(foreseen, left, left)
+        else:
+            speed = _turned(foreseen * self.net.stride, yaw)
+            ways = self.room.go((self.pose[0], self.pose[1]), speed, self.fall.height)
+            told = (
+                foreseen if way == speed else np.array(_turned(np.array(way), yaw)) / self.net.stride for way in ways
+            )
+            step = Step(foreseen, *told)
+        return step._replace(kept=np.zeros(2)) if self._comes_to_rest(action, step, yaw) else step
+
+    def _comes_to_rest(self, action: NDArray[np.float32], step: Step, yaw: float) -> bool:
+        """Say whether nothing is left of a step: it was a small one, and nothing pushes."""
+        if self.pushing is None or (pushes(action) @ self.pushing.T).any():
+            return False
+        return max(abs(part) for part in _turned(step.kept * self.net.stride, yaw)) < CREEP
 
     def _knows_room(self) -> bool:
         """Say whether the player is where the room was measured, and what pushes is known."""
