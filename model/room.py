@@ -54,7 +54,7 @@ class Room:
         self.squares, self.girth, self.things = places, girth, things
         steps = np.concatenate([np.diff(np.unique(column)) for column in places[:, :2].T])
         self.side = float(steps.min()) if len(steps) else girth
-        self._corner = places[:, :2].min(0) - self.side / 2
+        self._corner = [float(low) - self.side / 2 for low in places[:, :2].min(0)]
         self._floors = {self._square(x, y): float(height) for x, y, height in places.tolist()}
 
     @property
@@ -111,7 +111,7 @@ class Room:
         None: the way is free.
         """
         at = [(east - self._corner[0]) / self.side, (north - self._corner[1]) / self.side]
-        way = [speed[0] / self.side, speed[1] / self.side]
+        way = [part / self.side if abs(part) > TOUCH**2 else 0.0 for part in speed]
         square = [math.floor(at[0]), math.floor(at[1])]
         ahead = [1 if part > 0 else -1 for part in way]
         # At which share of the way the next edge is met, east or west, and north or south.

@@ -39,7 +39,12 @@ class Ticks(NamedTuple):
 
 
 def push(net: DreamNet, plays: Iterable[Play]) -> None:
-    """Fit what the controls of ``net`` push to the poses of ``plays``, before their ticks are looked at."""
+    """Fit what the controls of ``net`` push to the poses of ``plays``, before their ticks are looked at.
+
+    Raises:
+        DataError: the net foresees no steps.
+    """
+    _check(net)
     walks = [(play.actions, play.poses) for play in plays if _told(play) and play.poses is not None]
     if walks:
         net.pushing.weight.data.copy_(torch.from_numpy(pushing_of(walks, net.config.stride)))
@@ -52,12 +57,16 @@ def watch(net: DreamNet, plays: Iterable[Play], seed: int = 0) -> Ticks:
     Raises:
         DataError: none of them brings poses, or the net foresees no steps.
     """
-    if not net.config.depth:
-        raise DataError("only a net that lays pictures by their depth foresees steps")
+    _check(net)
     parts = [part for number, play in enumerate(plays) if _told(play) for part in _watch(net, play, seed + number)]
     if not parts:
         raise DataError("steps are learnt from poses, and the true play brings none (info['pose'])")
     return Ticks(*(torch.cat(column) for column in zip(*parts, strict=True)))
+
+
+def _check(net: DreamNet) -> None:
+    if not net.config.depth:
+        raise DataError("only a net that lays pictures by their depth foresees steps")
 
 
 def _told(play: Play) -> bool:

@@ -23,6 +23,7 @@ from dreamloop.model.gallery import Camera, Gallery, View
 from dreamloop.model.ground import MEASURED, NOTHING, Eye, Ground, Places, held_up
 from dreamloop.model.memory import DEFAULT_POLICY, MemoryConfig, PageMemory, make_policy, slot_name
 from dreamloop.model.pixels import to_float
+from dreamloop.model.pushing import SLIGHT
 from dreamloop.model.room import Fall, Room, fallen
 from dreamloop.model.wear import PART
 from dreamloop.model.world_model import Frame
@@ -97,6 +98,8 @@ class Traveller:
 
     def __post_init__(self) -> None:
         net, config = self.net, memory_config(self.net)
+        if self.pushing is not None:  # or what a fit has left of nothing would carry off who stands still
+            self.pushing = np.where(np.abs(self.pushing) < SLIGHT, 0, self.pushing).astype(np.float32)
         self.ground = Ground(Eye(net.fov_deg, net.lens, net.reach, net.girth, net.low, net.high))
         self.wear = np.zeros((net.height_px // PART, net.width_px // PART), np.uint8)
         self.memory = PageMemory(make_policy(self.policy, config), config)
@@ -117,7 +120,8 @@ class Traveller:
 
         Args:
             distances: (t, h, w) of what the frames show, map units, where they were measured; NaN: not there.
-            walked: (n, 3) squares with room for a body, and how high the ground is there (model/room.py).
+            walked: (n, 3) squares with room for a body, and how high the ground is there (model/room.py); where
+                distances and heights were measured, too, the player goes by it.
             overlay: (h, w) what hangs on the camera in the frames.
             heights: (t,) of the ground that the frames were taken from.
             things: (k, 3) that stand there: x, y, and from their middle to their sides.
@@ -134,7 +138,8 @@ class Traveller:
                 self.ground.see(pose, np.nan_to_num(self.net.reach / np.maximum(far, 1.0)), sight=MEASURED)
             if walked is not None and len(walked) and heights is not None:
                 self.room = Room(walked, self.net.girth, np.zeros((0, 3)) if things is None else things)
-            self.ground.fix(np.asarray(poses if self.room is None else self.room.places, np.float64)[:, :2])
+            free = poses if walked is None or not len(walked) else walked
+            self.ground.fix(np.asarray(free if self.room is None else self.room.places, np.float64)[:, :2])
             fine = (self.net.height_px // FINE, self.net.width_px // FINE)
             lasts = getattr(self.memory.policy, "lasting", False)
             if self.net.wears and kept and lasts and distances.shape[1:] == fine:
@@ -340,10 +345,7 @@ class Traveller:
     def restore(self, state: dict[str, Any]) -> None:
         """Go back to what ``state()`` returned; one of before there were wear and ground begins without them."""
         self.pose, self.speed = np.array(state["pose"]), np.array(state["speed"])
-        self.kept, self.fall = (
-            np.array(state.get("kept", self.speed)),
-            Fall(*np.array(state.get("fall", GROUND)).tolist()),
-        )
+        self.kept = np.array(state.get("kept", self.speed))
         self.tick = int(state["way"])
         self.wear = np.array(state.get("wear", np.zeros_like(self.wear)))
         self.wears = {int(k.removeprefix("wear/")): v for k, v in state.items() if k.startswith("wear/")}
@@ -353,6 +355,8 @@ class Traveller:
         self.gallery, self.ahead, self.near, self.room = None, None, state.get("near"), None
         if len(state.get("walked", ())):
             self.room = Room(np.array(state["walked"]), self.net.girth, np.array(state.get("things", np.zeros((0, 3)))))
+        self.fall = GROUND
+        self.fall = Fall(*np.array(state["fall"]).tolist()) if "fall" in state else Fall(self._floor(self.pose))
         if near:
             heights = dict(zip(near, np.asarray(state["heights"]).tolist(), strict=True))
             self._hang(near, heights, np.array(state["overlay"]))

@@ -52,7 +52,7 @@ def train(
         bool, typer.Option("--reward", help="Train the net that says what a tick of the dream is worth.")
     ] = False,
     walk: Annotated[
-        bool, typer.Option("--walk", help="Teach the net of --start what stops a player, and nothing else.")
+        bool, typer.Option("--walk", help="Teach the net of --start how its player goes, and nothing else.")
     ] = False,
     ideas: Annotated[
         bool, typer.Option("--ideas", help="Teach the net of --start what windows do, and nothing else.")

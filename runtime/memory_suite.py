@@ -1,7 +1,7 @@
 """The parts of the memory suite: finds places in the simulator, has model/eval_*.py dream them, gathers the figures.
 
 Every part stands alone, is handed over as soon as it is done, and is not done again when it is there already, so that a
-suite of an hour may be stopped. Knows nothing about how a model remembers.
+suite of hours may be stopped. Knows nothing about how a model remembers.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -34,7 +34,7 @@ Progress = Callable[[str, float], None]
 class MemorySize:
     """How much is measured. Ticks are those of each place."""
 
-    places: int = 8  # to come back to by turning, and as many by walking
+    places: int = 8  # to come back to by turning, as many by walking, and scenes to roam
     ticks: int = 8192  # that the memory one plays with is dreamed for
     other_ticks: int = 1024  # that the other policies are: they lose soon, and time is dear
     retraced: int = 12  # ways that are gone back
@@ -220,7 +220,7 @@ class Suite:
 
 
 def _headline(figures: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the figures that are quoted: the memory's curve over turning and walking, its gain, what stays changed."""
+    """Return the figures that are quoted: the memory's curve over all walks and turns, what stays changed."""
     ways = [figures[name] for name in ("turning", "walking", "roaming") if "arms" in figures.get(name, {})]
     headline: dict[str, Any] = {}
     if ways:

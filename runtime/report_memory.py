@@ -25,6 +25,7 @@ ARMS = {  # name in the figures -> what it is called, its colour, and whether it
 WAYS = {
     "turning": "Turned away and back",
     "walking": "Walked away and home",
+    "roaming": "Walked about in a scene",
     "retrieval": "The way back, every action undone",
     "hysteresis": "Out and back, against itself",
 }

@@ -1,7 +1,8 @@
 """Coming back in a world's simulator: by turning, by walking, by undoing every action; and things that were changed.
 
-Everything is played on the maps "test" beside no model at all; model/eval_memory.py and its neighbours dream the same
-actions afterwards. Where a simulator can leave its monsters out, they are left out: what returns must be what was seen.
+Everything is played on the maps "test", or where a scene of the world lies, beside no model at all;
+model/eval_memory.py and its neighbours dream the same actions afterwards. Where a simulator can leave its monsters out,
+they are left out: what returns must be what was seen.
 """
 
 from collections import deque
@@ -115,10 +116,12 @@ def find_in_scenes(
     """Return what :func:`roaming` finds in at most ``count`` scenes of a world that tell where its simulator has them.
 
     Raises:
-        EvaluationError: there is none.
+        EvaluationError: there is none, or nobody came back in any of them.
     """
     told = [(path.stem, Recording.open(path).header.get("place")) for path in world.scenes]
-    plans = [plan.within(name, place) for name, place in told if isinstance(place, Mapping)][:count]
+    plans = [plan.within(name, place) for name, place in told if place is not None and _is_place(place)][:count]
+    if not plans:
+        raise EvaluationError(f"the world '{world.name}' has no scene that tells where its simulator has it")
     found = []
     with Pool(workers) as pool:
         for number, waiting in enumerate([pool.start(roaming, one) for one in plans]):
@@ -126,7 +129,7 @@ def find_in_scenes(
             found += [] if visit is None else [visit]
             progress((number + 1) / len(plans))
     if not found:
-        raise EvaluationError(f"the world '{world.name}' has no scene that tells where its simulator has it")
+        raise EvaluationError(f"in none of {len(plans)} scenes of '{world.name}' somebody came back to a view of it")
     return found
 
 
@@ -156,15 +159,25 @@ def roaming(plan: Plan) -> Revisit | None:
     """Walk about in a scene, and home again, on and on; None where it tells no poses, or nobody gets away."""
     world, env, _ = simulator_of(plan.job)
     scene = world.scene(plan.scene)
-    if scene is None or scene.poses is None:
+    if scene is None or scene.poses is None or "pose" not in env.reset(seed=plan.job.seed)[1]:
         return None
     home = {"pose": [float(value) for value in scene.poses[-1]]}
     stride = max(_longest_step(env, world.schema, plan.job.seed, home, name) for name in world.schema.opposites[0])
     if not stride:
         return None
     _, info = env.reset(seed=plan.job.seed, options=home)
+    off = np.array(info["pose"], np.float64) - scene.poses[-1]
+    if np.hypot(off[0], off[1]) > NEAR_UNITS or abs(turned(off[2])) > NEAR_DEG:  # it goes nowhere when it is asked to
+        return None
     walker = Walker(world.schema, np.array(info["pose"], np.float64), stride, plan.job.seed)
     return _go_on(plan, scene, info, walker, _Returns)
+
+
+def _is_place(told: Any) -> bool:
+    """Say whether a recording's header tells where its simulator has it."""
+    if not isinstance(told, Mapping) or not isinstance(told.get("options"), Mapping):
+        return False
+    return isinstance(told.get("maps"), str) and isinstance(told.get("seed"), int)
 
 
 def _longest_step(env: Any, schema: ActionSchema, seed: int, at: Mapping[str, Any], control: str) -> float:

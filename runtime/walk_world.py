@@ -1,7 +1,7 @@
 """Teaching a world's net how its player goes (model/train_walk.py): play from the simulator in, a checkpoint out."""
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -9,6 +9,7 @@ from typing import Any
 from dreamloop.model.checkpoint import load_for, save_checkpoint
 from dreamloop.model.device import choose_device, choose_dtype
 from dreamloop.model.dream_net import DreamNet
+from dreamloop.model.eval_play import Play
 from dreamloop.model.taught import fill_rest, weights_of
 from dreamloop.model.train_config import net_config, read_tables
 from dreamloop.model.train_walk import TAUGHT, push, step_figures, teach, watch
@@ -71,7 +72,8 @@ def train_walk(
     plays = list(played)
     push(net, plays)
     eyes = copy.deepcopy(net).compute_in(choose_dtype("auto", place)).freeze()
-    seen = watch(eyes, (play for number, play in enumerate(plays) if number < 2 or goes_on(LOOKING)), seed)
+    looked_at = _looked_at(plays, lambda: goes_on(LOOKING), lambda share: progress("looking at play", share))
+    seen = watch(eyes, looked_at, seed)
     left = max(minutes - (clock.now_s() - begun_s) / 60, minutes / 4)
     shown = teach(
         net,
@@ -98,3 +100,12 @@ def train_walk(
     card = replace(card, provenance={**card.provenance, **about}, config=asdict(config))
     card = save_checkpoint(end, weights_of(net, tensors, TAUGHT), card)
     return figures | {"weights_hash": card.weights_hash, "path": str(end)}
+
+
+def _looked_at(plays: list[Play], goes_on: Callable[[], bool], told: Callable[[float], None]) -> Iterator[Play]:
+    """Hand over plays, and keep none of them: at least two, others as long as it ``goes_on``."""
+    count = len(plays)
+    while plays and (count - len(plays) < 2 or goes_on()):
+        yield plays.pop(0)
+        told(1 - len(plays) / count)
+    plays.clear()

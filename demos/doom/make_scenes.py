@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 
 from dreamloop.demos.doom.maps import BARREL, SOLID, THEMES, UNIT, MapPlan
-from dreamloop.demos.doom.simulator import TURN_DEG
+from dreamloop.demos.doom.simulator import SETTLE_TICS, TURN_DEG
 from dreamloop.input.state import InputState
 from dreamloop.model.depth import nearness
 from dreamloop.model.distance_codec import pack_distances
@@ -35,7 +35,6 @@ PLACE = {"monsters": False, "small": True}  # options of the simulator
 OPTIONS = {**PLACE, "distances": True}  # ... that tells how far things are
 APART = 3  # cells between places that are looked around from
 TURNS = 31  # ticks of looking around, a little more than once
-SETTLE = 3  # ticks after which one who was put somewhere stands there
 ROOM = 1  # cells on every side of one that must be free, where there is room to walk
 WIDE, BARREL_WIDE = 16, 10  # map units from the middle of what stands in a room to its sides
 VIEWS = 320  # that are kept
@@ -87,10 +86,10 @@ def stand(world: World, x: float, y: float, turns: int, still: int) -> list[Step
     env, steps = simulator_of(Job(world.folder, MAPS, 0, 0, OPTIONS))[1], list[Step]()
     env.unwrapped.go_to(x, y)
     around = world.schema.vector(turn=TURN_DEG)
-    for number in range(SETTLE + turns + still):
-        action = around if SETTLE <= number < SETTLE + turns else world.schema.neutral
+    for number in range(SETTLE_TICS + turns + still):
+        action = around if SETTLE_TICS <= number < SETTLE_TICS + turns else world.schema.neutral
         frame, reward, *_, info = env.step(action)
-        if number >= SETTLE:
+        if number >= SETTLE_TICS:
             steps.append(Step(frame, action, info, float(reward), ended=False))
     return steps
 

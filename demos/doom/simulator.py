@@ -32,6 +32,7 @@ STEP_DEG = 360.0 / 65536  # the finest turn of the engine
 STARTS = 5  # attempts to start an engine, see DoomEnv._start
 NATIVE = (256, 192)
 UNITS_PER_DEPTH = 7.2  # map units for one step of the engine's depth buffer
+MAP_UNITS = 32_767  # to every side of the middle of any map
 SETTLE_TICS = 3  # after which who was put somewhere stands there
 DEAF_TICS = 16  # a new Doom player does not react for 7 tics, and its weapon rises for 14
 
@@ -102,7 +103,7 @@ def make_env(
 class DoomEnv(gymnasium.Env[Pixels, NDArray[np.float32]]):
     """Doom, one tic per step. ``reset(options={"map_seed": n})`` or ``{"map": name}`` picks a map.
 
-    ``{"pose": (x, y, degrees)}`` begins at that place of it, map units, looking that way.
+    ``{"pose": (x, y, degrees)}`` begins at that place of it, to the whole map unit, looking that way.
     """
 
     metadata: dict[str, Any] = {"render_modes": ["rgb_array"], "render_fps": RATE_HZ}  # noqa: RUF012 gymnasium's own
@@ -164,7 +165,7 @@ class DoomEnv(gymnasium.Env[Pixels, NDArray[np.float32]]):
         self._visited, self._owed_deg = set(), {TURN: 0.0, LOOK: 0.0}
         self._observe()
         if options and "pose" in options:
-            self._stand(*(float(value) for value in options["pose"][:3]))
+            self._stand(*_pose(options["pose"]))
         self._explored()
         return self._frame.copy(), self._info()
 
@@ -394,6 +395,14 @@ class DoomEnv(gymnasium.Env[Pixels, NDArray[np.float32]]):
             room = self.plan.room_at(x, y)
             info["exits"] = self.plan.exits(room) if room is not None else []
         return info
+
+
+def _pose(told: Any) -> tuple[float, float, float]:
+    """Return x, y and degrees of a pose, whose pitch is left out."""
+    values = [float(value) for value in told]
+    if len(values) not in (3, 4) or not np.isfinite(values).all() or max(map(abs, values[:2])) > MAP_UNITS:
+        raise ConfigError(f"pose {told} is not x, y and degrees (allowed: x and y within {MAP_UNITS} map units)")
+    return values[0], values[1], values[2]
 
 
 def _import_vizdoom() -> Any:

@@ -379,3 +379,17 @@ def test_turning_away_and_back_ends_where_it_began() -> None:
         assert info["pose"][2] == pytest.approx(start, abs=0.006)
     finally:
         env.close()
+
+
+def test_an_episode_begins_in_a_pose_that_is_asked_for(env: DoomEnv) -> None:
+    _, info = env.reset(seed=3)
+    x, y, angle, _ = _play(env, 30, forward=1)["pose"]
+    whole = (round(x), round(y))
+    first, info = env.reset(seed=3, options={"pose": (*whole, angle + 90.0)})
+    assert info["pose"][:2] == whole
+    assert _turned(info["pose"], (0, 0, angle + 90.0)) == pytest.approx(0, abs=0.01)
+    again, _ = env.reset(seed=3, options={"pose": (*whole, angle - 270.0, 0.0)})
+    np.testing.assert_array_equal(first, again)
+    for wrong in ((1.0, 2.0), (np.nan, 0, 0), (1e5, 0, 0)):
+        with pytest.raises(ConfigError, match="is not x, y and degrees"):
+            env.reset(seed=3, options={"pose": wrong})

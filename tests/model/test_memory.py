@@ -500,16 +500,20 @@ def test_a_state_of_before_there_was_a_map_begins_without_one() -> None:
     assert not other.wear.any()
 
 
-def room_walker() -> Traveller:
-    """A player who has arrived in a hall of 20 squares of 16 units, the western half of it 16 units higher."""
+def room_walker(noise: float = 0.0) -> Traveller:
+    """A player who has arrived in a hall of 20 squares of 16 units, the western half of it 16 units higher.
+
+    A post stands in the way farther on; ``noise`` is what a fit left of keys that push nobody.
+    """
     net = NetConfig(height_px=32, width_px=48, actions=3, pages=2, depth=True)
     pushing = np.zeros((2, 6), np.float32)
-    pushing[0, 0] = 0.05
-    player = Traveller(net, np.zeros((2, 3), np.float32), pushing)
+    pushing[0, 0], pushing[1, 1], pushing[:, 2] = 0.05, 0.03, noise
+    player = Traveller(net, np.array([[0, 0, 5.0], [0, 0, 0]], np.float32), pushing)
     at = np.mgrid[-10:10, -10:10].reshape(2, -1).T
     walked = np.column_stack([(at + 0.5) * 16, 16.0 * (at[:, 0] < 0)])
     frames, poses = np.zeros((2, 32, 48, 3), np.uint8), np.array([[-40.0, 0, 0, 0]] * 2)
-    player.arrive(frames, poses, np.full((2, 8, 12), 200.0), walked, heights=np.full(2, 16.0))
+    far, things = np.full((2, 8, 12), 200.0), np.array([[130.0, -60.0, 16.0]])
+    player.arrive(frames, poses, far, walked, heights=np.full(2, 16.0), things=things)
     return player
 
 
@@ -533,17 +537,48 @@ def test_who_walks_off_a_step_of_a_measured_room_flies_and_lands() -> None:
     assert player.fall.brakes
 
 
-def test_a_measured_room_ends_where_it_ends_and_a_saved_game_knows_it() -> None:
-    player, other = room_walker(), room_walker()
-    for _ in range(60):
+def test_a_measured_room_ends_where_it_ends() -> None:
+    player = room_walker()
+    for _ in range(100):
         go(player, (1, 0, 0))
-    other.restore(player.state())
-    for _ in range(40):
-        go(player, (1, 0, 0))
-        go(other, (1, 0, 0))
-    np.testing.assert_array_equal(player.pose, other.pose)
     assert 159 < player.pose[0] <= 160
     assert player.speed[0] == pytest.approx(0, abs=0.01)
+
+
+def test_a_saved_game_knows_falls_walls_and_posts() -> None:
+    """Saved at every tick of a way off a step, past a post and along a wall: what goes on is the same."""
+    actions = [(1, 1, 0)] * 20 + [(1, 0, 0.4)] * 8 + [(1, 0, 0)] * 40
+    player, seen = room_walker(), set[str]()
+    for number, action in enumerate(actions):
+        other, state = room_walker(), player.state()
+        other.restore(state)
+        seen |= {"falls"} if player.fall.floats else set()
+        seen |= {"slides"} if not np.array_equal(player.kept, player.speed) else set()
+        whole = player.state()
+        for later in actions[number : number + 3]:
+            go(player, later)
+            go(other, later)
+            for name in ("pose", "speed", "kept", "fall"):
+                np.testing.assert_array_equal(getattr(player, name), getattr(other, name))
+        player.restore(whole)
+        go(player, action)
+    assert seen == {"falls", "slides"}
+
+
+def test_a_saved_game_of_before_there_were_falls_stands_on_the_ground() -> None:
+    player, other = room_walker(), room_walker()
+    other.restore({name: value for name, value in player.state().items() if name not in ("kept", "fall")})
+    assert other.fall.height == 16
+    go(player, (1, 0, 0))
+    go(other, (1, 0, 0))
+    np.testing.assert_array_equal(player.pose, other.pose)
+
+
+def test_what_a_fit_left_of_nothing_carries_nobody_off() -> None:
+    player = room_walker(noise=1e-3)
+    for _ in range(200):
+        go(player, (0, 0, 1))
+    assert player.pose[:2].tolist() == [-40, 0]
 
 
 def test_who_lets_go_coasts_as_long_as_friction_lets_them() -> None:

@@ -231,6 +231,7 @@ def test_distances_come_back_within_two_per_cent(rows: int, columns: int, seed: 
 def test_a_scene_brings_its_views_and_how_far_they_show_things(tmp_path: Path) -> None:
     far, frame = np.full((2, 3), 100.0), np.zeros((4, 6, 3), np.uint8)
     header = {"views": 5, "distance_shape": [2, 3], "ground": np.array([[1, 2, 8], [-3, 4, 0]], "<i2").tobytes()}
+    header |= {"things": np.array([[7, 8, 10]], "<i2").tobytes()}
     for name, shape in (("good", [2, 3]), ("bad", [2, 4]), ("worse", ["a", None])):
         with RecordingWriter(tmp_path / f"{name}.dream", {**header, "distance_shape": shape}) as writer:
             for tick in range(9):
@@ -240,6 +241,8 @@ def test_a_scene_brings_its_views_and_how_far_they_show_things(tmp_path: Path) -
         assert len(scene.frames) == 9, "more than was asked for: the views are remembered"
         assert scene.walked is not None
         assert scene.walked.tolist() == [[1, 2, 8], [-3, 4, 0]]
+        assert scene.things is not None
+        assert scene.things.tolist() == [[7, 8, 10]]
         if name == "good":
             assert scene.distances is not None
             np.testing.assert_allclose(scene.distances, np.full((9, 2, 3), 100.0), rtol=0.02)

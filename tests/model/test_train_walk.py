@@ -92,6 +92,8 @@ def test_play_without_poses_and_a_net_that_foresees_nothing_are_refused() -> Non
     with pytest.raises(DataError, match="brings none"):
         watch(tiny_net(), [dataclasses.replace(play, poses=None)])
     with pytest.raises(DataError, match="foresees"):
+        push(DreamNet(dataclasses.replace(TINY, depth=False)), [play])
+    with pytest.raises(DataError, match="foresees"):
         watch(DreamNet(dataclasses.replace(TINY, depth=False)), [play])
 
 

@@ -240,6 +240,7 @@ MEMORY = {
         "pose_drift": {"64": {"position_units": 3.0, "yaw_deg": 0.1}},
     },
     "walking": {"not_measured": "nobody <walks> here"},
+    "roaming": {"not_measured": "no scene <knows> its place"},
     "changes": {
         "cases": 24,
         "controls": {"use": 20, "attack": 4},

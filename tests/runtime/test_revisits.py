@@ -1,16 +1,21 @@
 """Coming back in a toy world: what counts as a return, what is undone, what a press changed."""
 
+import shutil
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from dreamloop.input.state import InputState
 from dreamloop.model.camera import turned
 from dreamloop.model.eval_control import opposite_pairs
 from dreamloop.model.eval_memory import PERIOD
 from dreamloop.model.eval_play import EvaluationError
+from dreamloop.model.frame_codec import frame_hash
+from dreamloop.model.recording import RecordingWriter
 from dreamloop.runtime import revisits
-from dreamloop.runtime.memory_suite import MemorySize, choose_parts
+from dreamloop.runtime.memory_suite import PARTS, MemorySize, choose_parts
 from dreamloop.runtime.revisits import NEAR_DEG, NEAR_UNITS, plan_of
 from dreamloop.runtime.walker import Walker, can_walk
 from dreamloop.runtime.world import World, load_world
@@ -63,7 +68,7 @@ class Env:
 
     def reset(self, seed=None, options=None):
         self.lamp, self.speed = False, 0.0
-        self.pose = np.array([0.0, 0.0, 90.0, 0.0])
+        self.pose = np.array([*(options or {}).get("pose", (0.0, 0.0, 90.0))[:3], 0.0])
         return self.frame(), self.info()
 
     def step(self, action):
@@ -147,6 +152,37 @@ def test_a_walker_comes_home_and_every_return_is_a_fact(room: World) -> None:
         assert near.any()
 
 
+def test_who_roams_a_scene_begins_where_it_ends_and_comes_back_to_what_it_shows(room: World, tmp_path: Path) -> None:
+    """A scene of single views: where they were taken from is what is met again."""
+    with pytest.raises(EvaluationError, match="no scene that tells"):
+        revisits.find_in_scenes(room, plan_of(room, 40, 64), 3)
+    folder = shutil.copytree(room.folder, tmp_path / "room")
+    poses = [[200.0, 100.0, 0.0, 0.0], [203.0, 100.0, 0.0, 0.0], [40.0, -20.0, 30.0, 0.0]]
+    (folder / "world.toml").write_text(WORLD + 'scenes = "scenes"\n')
+    (folder / "scenes").mkdir()
+    header = {
+        "world": room.name,
+        "schema": room.schema.to_dict(),
+        "schema_fingerprint": room.schema.fingerprint,
+        "rate_hz": room.rate_hz,
+        "place": {"maps": "test", "seed": 4, "options": {"monsters": False}},
+        "views": 2,
+    }
+    with RecordingWriter(folder / "scenes" / "one.dream", header, frames="lossless") as writer:
+        for tick, pose in enumerate(poses):
+            frame = np.zeros((16, 24, 3), np.uint8) + (np.abs(np.array(pose[:3])) % 200).astype(np.uint8)
+            state = InputState(tick=tick, dt_s=1 / room.rate_hz)
+            writer.tick(state, room.schema.neutral, frame, frame_hash(frame), {}, {"pose": pose})
+    world = load_world(folder)
+    [visit] = revisits.find_in_scenes(world, plan_of(world, 40, 512, (64, 128, 256, 512)), 3)
+    assert visit.scene.name == "one"
+    np.testing.assert_allclose(visit.poses[0, :2], poses[-1][:2], atol=4)
+    assert np.hypot(*(visit.poses[:, :2] - poses[-1][:2]).T).max() > 2 * NEAR_UNITS, "it went away"
+    off = visit.poses[visit.ticks - 1] - poses[-1]
+    assert len(visit.ticks)
+    assert (np.hypot(off[:, 0], off[:, 1]) <= NEAR_UNITS).all()
+
+
 def test_a_walker_repeats_itself_and_another_seed_walks_elsewhere(room: World) -> None:
     plan = plan_of(room, 80, 200, (64, 128, 256))
 
@@ -203,7 +239,7 @@ def test_monsters_are_left_out_where_the_simulator_can(room: World, echo: World)
 
 def test_parts_have_names_and_a_quick_suite_is_shorter() -> None:
     assert choose_parts(["changes,turning"]) == ("turning", "changes")
-    assert len(choose_parts([])) == 5
+    assert choose_parts([]) == PARTS
     with pytest.raises(EvaluationError, match=r"'walkin'.*did you mean 'walking'"):
         choose_parts(["walkin"])
     size = MemorySize().shorter(0.1)

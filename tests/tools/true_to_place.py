@@ -17,8 +17,8 @@ import typer
 from numpy.typing import NDArray
 from PIL import Image
 
-from dreamloop.demos.doom.make_scenes import OPTIONS, SETTLE
-from dreamloop.demos.doom.simulator import LOOK_DEG, PITCH_LIMIT_DEG, TURN_DEG
+from dreamloop.demos.doom.make_scenes import OPTIONS
+from dreamloop.demos.doom.simulator import LOOK_DEG, PITCH_LIMIT_DEG, SETTLE_TICS, TURN_DEG
 from dreamloop.model.recording import Recording
 from dreamloop.model.world_model import OpenOptions
 from dreamloop.runtime.collect import Job, simulator_of
@@ -44,7 +44,7 @@ def truth_at(world: World, seed: int, pose: NDArray[np.float64]) -> NDArray[np.u
     """Return what the simulator shows at a pose (4,) of the map of ``seed``, which it is on; None: there is no room."""
     env = simulator_of(Job(world.folder, "test", seed, 0, OPTIONS))[1]
     env.unwrapped.go_to(float(pose[0]), float(pose[1]))
-    for _ in range(SETTLE):
+    for _ in range(SETTLE_TICS):
         frame, *_, info = env.step(world.schema.neutral)
     if np.hypot(info["pose"][0] - pose[0], info["pose"][1] - pose[1]) > 2:
         return None
