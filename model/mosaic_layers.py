@@ -189,7 +189,8 @@ class Layers(Pile):
             moved: as in :meth:`ideas`.
             step: cells (across, down) of it in this tick.
             dreamed: what was believed when the picture was dreamed; None: it is a true one. If no idea was believed,
-                what is seen explains a dream, too, but nothing is torn off and nothing new appears in it.
+                what is seen explains a dream, too, but nothing is torn off and nothing new appears in it. If one was,
+                what else a dream has drawn is nothing that is known: torn pieces once brought back what was hidden.
         """
         shown = self._signs_of(cells)
         if (shown == self.now).all():
@@ -215,8 +216,10 @@ class Layers(Pile):
             if ideas[true].kind == HIDE and dreamed is not None:
                 self._mend(ideas[true].layer)
         lay, came = self.rects.copy(), self.since.copy()
-        if many:
+        if many and believed is None:
             self._recognise(cells, shown, changed, tick, true < 0 or ideas[true].kind == APPEAR)
+        for k in np.flatnonzero(self.sure) if many else ():
+            self._imagine(int(k))
         tears = step if true < 0 and dreamed is None else np.zeros_like(step)
         self._rest(cells, shown, moved, tears, tick, may_appear)
         self._grasp(moved, (self.rects != lay).any(1) | (self.since != came))
@@ -313,8 +316,6 @@ class Layers(Pile):
         new += self._recognise_parts(cells, shown, tick)
         for number in new:
             self._unknow_hidden(number)
-        for k in np.flatnonzero(self.sure):
-            self._imagine(int(k))
 
     def _begun(self, shown: NDArray[np.int64]) -> list[tuple[int, int, int, int]]:
         """Return row, column, height and width of what begins in a picture, where a layer may lie."""

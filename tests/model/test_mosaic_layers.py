@@ -447,6 +447,26 @@ def test_a_title_that_a_dream_spoilt_is_mended_where_it_is_hidden() -> None:
         assert np.array_equal(layers.contents[k, 0, :6], desktop.contents[0][0]) == mended
 
 
+def test_what_a_dream_has_torn_brings_nothing_back_beside_what_was_believed() -> None:
+    """After an hour a torn title was once taken for what had been written first, and the text was overwritten."""
+    desktop, known = Desktop(), Known.nothing((ROWS, COLUMNS), PIXELS, NONE)
+    known.grows = True
+    for _ in range(VOTES):
+        known.learn_size(signs(desktop.contents[0], NONE)[0, :MARKS], *SIZES[0])
+    desktop.open(1)
+    layers = layers_of(Desktop(), known)
+    layers.show(desktop.cells(), REST, REST, 2)
+    before, (y, x), (h, w) = layers.state(), PLACES[0], SIZES[0]
+    (goes,) = (idea for idea in layers.ideas(REST) if idea.kind == HIDE)
+    torn = layers.compose(goes)
+    torn[y : y + h, x : x + w] = desktop.contents[0]
+    for believed, seen in ((None, True), (goes, False)):
+        again = Layers((ROWS, COLUMNS), PIXELS, NONE, known, leap=2)
+        again.restore(before)
+        again.show(torn, REST, REST, 3, Dreamed(believed))
+        assert bool(((again.rects[1:] == (y, x, h, w)).all(1) & (again.level[1:] > 0)).any()) == seen
+
+
 def test_the_state_is_all_there_is() -> None:
     desktop = Desktop()
     layers = layers_of(desktop)
