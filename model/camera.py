@@ -6,6 +6,7 @@ exactly; from another spot it is off by the parallax, for which the distance of 
 """
 
 import math
+from typing import Any
 
 import numpy as np
 import torch
@@ -121,11 +122,17 @@ def pushes(actions: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.concatenate([actions, actions[..., first] * actions[..., second]], -1)
 
 
-def coasting(speed: Poses, turn_deg: Poses) -> Poses:
+def mirrored(way: Any, yaw_rad: Any) -> tuple[Any, Any]:
+    """Turn a way, or ways, from east and north into ahead and right of a heading, and back: one mirror does both."""
+    (one, other), cos, sin = way, np.cos(yaw_rad), np.sin(yaw_rad)
+    return one * cos + other * sin, one * sin - other * cos
+
+
+def coasting(speed: Poses, turn_deg: Poses, fading: float = FADING) -> Poses:
     """Return what is left of the last step (..., 2), ahead and to the right, after a turn, in the new heading."""
     cos, sin = np.cos(np.radians(turn_deg)), np.sin(np.radians(turn_deg))
     ahead, right = speed[..., 0], speed[..., 1]
-    return FADING * np.stack([ahead * cos - right * sin, ahead * sin + right * cos], -1)
+    return fading * np.stack([ahead * cos - right * sin, ahead * sin + right * cos], -1)
 
 
 def foreseen_step(

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
-from dreamloop.model.camera import coasting, pushes
+from dreamloop.model.camera import coasting, mirrored, pushes
 
 ROUNDS = 40  # of weighing rows anew
 EXACT = 5e-5  # strides within which a row is explained
@@ -31,8 +31,7 @@ def pushing_of(
     actions, gained = [], []
     for acted, told in walks:
         poses = np.asarray(told, np.float64)
-        yaw, (east, north) = np.radians(poses[1:, 2]), np.diff(poses[:, :2], axis=0).T / stride
-        steps = np.stack([east * np.cos(yaw) + north * np.sin(yaw), east * np.sin(yaw) - north * np.cos(yaw)], 1)
+        steps = np.stack(mirrored(np.diff(poses[:, :2], axis=0).T / stride, np.radians(poses[1:, 2])), 1)
         more = steps[1:] - coasting(steps[:-1], np.diff(poses[1:, 2]))
         goes = np.abs(steps[1:]).max(1) > EXACT  # who stands before a wall would teach that some keys push back
         known = goes & np.isfinite(more).all(1) & (np.abs(more) < WRONG).all(1)

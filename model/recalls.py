@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from dreamloop.model.camera import foreseen_step, moved, place
+from dreamloop.model.camera import foreseen_step, mirrored, moved, place
 from dreamloop.model.dataset import DataError, FramePool
 from dreamloop.model.dream_config import NetConfig
 from dreamloop.model.dream_sources import Recall
@@ -155,9 +155,7 @@ class Recalls:
     def steps(self, positions: NDArray[np.int64]) -> NDArray[np.float64]:
         """Return the true steps (b, 2) that led to ``positions``, ahead and to the right, in strides; NaN: not told."""
         now, before = self._pose(positions), self._pose(positions - 1)
-        yaw = np.radians(now[:, 2])
-        east, north = (now - before)[:, :2].T / self.net.stride
-        steps = np.stack([east * np.cos(yaw) + north * np.sin(yaw), east * np.sin(yaw) - north * np.cos(yaw)], 1)
+        steps = np.stack(mirrored((now - before)[:, :2].T / self.net.stride, np.radians(now[:, 2])), 1)
         return np.asarray(np.where(np.abs(steps) > STRIDE_LIMIT, 0.0, steps))
 
     def _pose(self, positions: NDArray[np.int64]) -> NDArray[np.float64]:

@@ -18,7 +18,6 @@ TOUCH = 1e-3  # map units by which what a body only touches is not beneath it
 CLEAR = 1 / 32  # of a tick's way that a body stays away from what stops it
 WALLS = 3  # that a body slides along in one tick
 NO_ROOM = -math.inf
-NOTHING = np.zeros((0, 3))
 Way = tuple[float, float]  # east and north, map units
 
 
@@ -50,8 +49,8 @@ class Room:
         things: (k, 3) that stand there: x, y, and from their middle to their sides.
     """
 
-    def __init__(self, places: NDArray[np.floating], girth: float, things: NDArray[np.floating] = NOTHING) -> None:
-        self.squares, self.girth, self.things = places, girth, things
+    def __init__(self, places: NDArray[np.floating], girth: float, things: NDArray[np.floating] | None = None) -> None:
+        self.squares, self.girth, self.things = places, girth, np.zeros((0, 3)) if things is None else np.array(things)
         steps = np.concatenate([np.diff(np.unique(column)) for column in places[:, :2].T])
         self.side = float(steps.min()) if len(steps) else girth
         self._corner = [float(low) - self.side / 2 for low in places[:, :2].min(0)]
@@ -64,7 +63,7 @@ class Room:
 
     def has(self, x: float, y: float) -> bool:
         """Say whether the middle of a body can be at a place."""
-        return self._square(x, y) in self._floors and not self._touches(x, y)
+        return self._fits(x, y, math.inf)
 
     def floor(self, x: float, y: float) -> float:
         """Return how high a body stands at a place: as high as the highest ground beneath it that is known."""

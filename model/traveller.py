@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from dreamloop.model.camera import FADING, Poses, coasting, moved, place, pushes
+from dreamloop.model.camera import FADING, Poses, coasting, mirrored, moved, place, pushes
 from dreamloop.model.depth import FINE, nearness
 from dreamloop.model.dream_config import NetConfig
 from dreamloop.model.dream_sources import RESTING, Recall
@@ -137,7 +137,7 @@ class Traveller:
             for far, pose in zip(distances, np.asarray(poses, np.float64), strict=True):
                 self.ground.see(pose, np.nan_to_num(self.net.reach / np.maximum(far, 1.0)), sight=MEASURED)
             if walked is not None and len(walked) and heights is not None:
-                self.room = Room(walked, self.net.girth, np.zeros((0, 3)) if things is None else things)
+                self.room = Room(walked, self.net.girth, things)
             free = poses if walked is None or not len(walked) else walked
             self.ground.fix(np.asarray(free if self.room is None else self.room.places, np.float64)[:, :2])
             fine = (self.net.height_px // FINE, self.net.width_px // FINE)
@@ -150,9 +150,8 @@ class Traveller:
                 self._hang({slot: near[back] for slot, back in kept.items()}, up, hangs)
         self.pose = np.array(poses[-1], np.float64)
         if len(poses) > 1:
-            step, yaw = np.asarray(poses[-1], np.float64) - poses[-2], np.radians(self.pose[2])
-            ahead, right = step[0] * np.cos(yaw) + step[1] * np.sin(yaw), step[0] * np.sin(yaw) - step[1] * np.cos(yaw)
-            self.speed = np.array([ahead, right]) / self.net.stride
+            step = np.asarray(poses[-1], np.float64) - poses[-2]
+            self.speed = np.array(mirrored(step[:2], np.radians(self.pose[2]))) / self.net.stride
             if np.abs(self.speed).max() > 2:
                 self.speed = np.zeros(2)
         self.kept, self.fall = self.speed, Fall(self._floor(self.pose))
@@ -256,11 +255,9 @@ class Traveller:
             left = self._held_up(foreseen)
             step = Step(foreseen, left, left)
         else:
-            speed = _turned(foreseen * self.net.stride, yaw)
+            speed = mirrored(foreseen * self.net.stride, yaw)
             ways = self.room.go((self.pose[0], self.pose[1]), speed, self.fall.height)
-            told = (
-                foreseen if way == speed else np.array(_turned(np.array(way), yaw)) / self.net.stride for way in ways
-            )
+            told = (foreseen if way == speed else np.array(mirrored(way, yaw)) / self.net.stride for way in ways)
             step = Step(foreseen, *told)
         return step._replace(kept=np.zeros(2)) if self._comes_to_rest(action, step, yaw) else step
 
@@ -268,7 +265,7 @@ class Traveller:
         """Say whether nothing is left of a step: it was a small one, and nothing pushes."""
         if self.pushing is None or (pushes(action) @ self.pushing.T).any():
             return False
-        return max(abs(part) for part in _turned(step.kept * self.net.stride, yaw)) < CREEP
+        return bool(np.abs(mirrored(step.kept * self.net.stride, yaw)).max() < CREEP)
 
     def _knows_room(self) -> bool:
         """Say whether the player is where the room was measured, and what pushes is known."""
@@ -327,9 +324,7 @@ class Traveller:
         if self.pushing is None:
             return FADING * self.speed
         turn, _ = self.turning @ action
-        left = coasting(self.kept, np.asarray(float(turn)))
-        if not self.fall.brakes:
-            left /= FADING
+        left = coasting(self.kept, np.asarray(float(turn)), FADING if self.fall.brakes else 1.0)
         return left if self.fall.floats else np.asarray(left + pushes(action) @ self.pushing.T)
 
     def state(self) -> dict[str, Any]:
@@ -354,7 +349,7 @@ class Traveller:
         near = {int(k.removeprefix("near/")): v for k, v in state.items() if k.startswith("near/")}
         self.gallery, self.ahead, self.near, self.room = None, None, state.get("near"), None
         if len(state.get("walked", ())):
-            self.room = Room(np.array(state["walked"]), self.net.girth, np.array(state.get("things", np.zeros((0, 3)))))
+            self.room = Room(np.array(state["walked"]), self.net.girth, state.get("things"))
         self.fall = GROUND
         self.fall = Fall(*np.array(state["fall"]).tolist()) if "fall" in state else Fall(self._floor(self.pose))
         if near:
@@ -368,12 +363,6 @@ def held_share(step: Step) -> float:
     """Return the share of a foreseen step that something in the way takes."""
     whole = float(np.hypot(*step.foreseen))
     return 1 - min(float(np.hypot(*step.gone)) / whole, 1.0) if whole > RESTING else 0.0
-
-
-def _turned(way: NDArray[np.float64], yaw: float) -> tuple[float, float]:
-    """Turn a way (2,) from ahead and right in a heading into east and north, and back: the same mirror does both."""
-    cos, sin = math.cos(yaw), math.sin(yaw)
-    return float(way[0] * cos + way[1] * sin), float(way[0] * sin - way[1] * cos)
 
 
 def stack_recall(remembered: list[Remembered], device: torch.device) -> Recall:
