@@ -22,7 +22,8 @@ from dreamloop.model.memory import greedy, slot_name
 from dreamloop.model.world_model import Frame
 
 MOST = 10  # pages that a view is put together from
-GUESSES, FIRST_GUESSES = 5, 4  # how often distances are guessed anew; for the first look at all pages
+GUESSES = (3, 2)  # how often distances are guessed anew: at every other pixel down and across, then at all of them
+FIRST_GUESSES = (0, 4)  # for the first look at all pages
 COARSE = 4  # of the pixels of a map of nearness one in so many is looked at first, down and across
 LOOKS = (6, 8)  # directions, down and across, in which all pages are looked at
 FAR = 6.0  # times ``reach``: pages from farther away are not looked at
@@ -204,7 +205,7 @@ class Gallery:
         maps: tuple[Tensor, Tensor],
         here: tuple[Tensor, Tensor],
         grid: Tensor,
-        guesses: int,
+        guesses: tuple[int, int],
         off: float,
     ) -> Found:
         """Look for what is seen in directions (2, h, w) in pages (k, 4).
@@ -214,6 +215,7 @@ class Gallery:
         Args:
             maps: nearness (k, 1, h', w'), and 1 where it is told.
             here: the pose (4,) that is looked from, and how much higher (k,) that is than the pages', map units.
+            guesses: coarse ones, fine ones.
             off: by how much it may be missed, of half a view.
         """
         (near, solid), (pose, up) = maps, here
@@ -225,18 +227,29 @@ class Gallery:
         own_tilt = camera.lens * torch.tan(torch.deg2rad(pose[3]))
         up = up * camera.lens / camera.reach
         cos, sin, ahead, right, tilt, up = (x[:, None, None] for x in (turn.cos(), turn.sin(), ahead, right, tilt, up))
-        across, down = grid[0], grid[1] - own_tilt
         ahead_there, aside_there = ahead * cos - right * sin, (ahead * sin + right * cos) / half
-        toward, aside = cos - across * (half * sin), sin / half + across * cos
-        at, told, there = toward.new_empty(*toward.shape, 2), torch.zeros_like(toward), toward
-        for _ in range(guesses):
-            depth = torch.addcmul(toward, ahead_there, told, value=-1).clamp_min_(CLOSE)
-            torch.div(torch.addcmul(aside, aside_there, told, value=-1), depth, out=at[..., 0])
-            torch.div(torch.addcmul(down, up, told, value=-1), depth, out=at[..., 1])
-            at[..., 1] += tilt
-            there = F.grid_sample(near, at, padding_mode="border", align_corners=False)[:, 0]
-            told = torch.addcmul(cos, at[..., 0], half * sin).addcmul_(ahead, there).clamp_min_(0.1)
-            torch.div(there, told, out=told)
+
+        def guess(grid: Tensor, told: Tensor | None, times: int) -> tuple[Tensor, Tensor, Tensor]:
+            across, down = grid[0], grid[1] - own_tilt
+            toward, aside = cos - across * (half * sin), sin / half + across * cos
+            told = torch.zeros_like(toward) if told is None else told
+            at, there = toward.new_empty(*toward.shape, 2), toward
+            for _ in range(times):
+                depth = torch.addcmul(toward, ahead_there, told, value=-1).clamp_min_(CLOSE)
+                torch.div(torch.addcmul(aside, aside_there, told, value=-1), depth, out=at[..., 0])
+                torch.div(torch.addcmul(down, up, told, value=-1), depth, out=at[..., 1])
+                at[..., 1] += tilt
+                there = F.grid_sample(near, at, padding_mode="border", align_corners=False)[:, 0]
+                told = torch.addcmul(cos, at[..., 0], half * sin).addcmul_(ahead, there).clamp_min_(0.1)
+                torch.div(there, told, out=told)
+            return at, told, there
+
+        told = None
+        if guesses[0]:
+            _, told, _ = guess(F.avg_pool2d(grid, 2), None, guesses[0])
+            told = F.interpolate(told[:, None], scale_factor=2, mode="bilinear", align_corners=False)[:, 0]
+        at, told, there = guess(grid, told, guesses[1])
+        across, down = grid[0], grid[1] - own_tilt
         sure = F.grid_sample(solid, at, align_corners=False)[:, 0]  # none beyond the picture
         far = 1 / there.clamp_min(0.02)
         ahead_here = torch.addcmul(ahead, torch.addcmul(cos, at[..., 0], half * sin), far)
