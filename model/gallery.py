@@ -2,7 +2,8 @@
 
 Image-based rendering (McMillan and Bishop, 1995): every pixel of the present view is looked for in the pages that may
 show it, each as far away as was measured, and taken from the one that shows it best. What is in front hides what is
-behind, also where it is seen from the back. What no page shows stays open: a net has to draw it. Nothing is learnt.
+behind, also where it is seen from the back; a page taken from near here is believed about that before one from afar.
+What no page shows stays open: a net has to draw it. Nothing is learnt.
 """
 
 import math
@@ -27,9 +28,11 @@ FIRST_GUESSES = (0, 4)  # for the first look at all pages
 COARSE = 4  # of the pixels of a map of nearness one in so many is looked at first, down and across
 LOOKS = (6, 8)  # directions, down and across, in which all pages are looked at
 FAR = 6.0  # times ``reach``: pages from farther away are not looked at
-OFF = 1.0  # pixels of a map of nearness by which a place may be missed
-SAME = 0.12  # share of nearness within which two things may be one
+OFF = 1.5  # pixels of a map of nearness by which a place may be missed
+SAME = 0.2  # share of nearness within which two things may be one
 BENT = 0.12  # share of nearness by which it may be off the plane of its neighbours: beyond, a pixel shows two things
+UNSURE = 0.03  # share of nearness by which what was measured may be off
+RIVALS = (2.0, 0.1)  # a page hides what is in those from so many times as near as itself, and ``reach`` as much nearer
 LEAST = 0.05  # share of a view that pages must show, or it is left to the net
 WORTH = 0.005  # share of the view that a page must add
 GAPS = 4  # times that a picture is halved to fill its gaps
@@ -60,7 +63,7 @@ class Found(NamedTuple):
     at: Tensor  # (k, h, w, 2) where in the page, -1..1
     told: Tensor  # (k, h, w) how near it is from here
     front: Tensor  # (k, h, w) which of them show something, seen from its front, that no other page hides
-    worth: Tensor  # (k, h, w) 0..1 how well
+    worth: Tensor  # (k, h, w) 0..1 how well: as large as it is here, and where it is looked for
 
 
 class Gallery:
@@ -96,10 +99,10 @@ class Gallery:
         h, w = self.near.shape[1:]
         self.step = size[0] // h  # pixels of one side that share a nearness
         hidden = self.rim[self.step // 2 :: self.step, self.step // 2 :: self.step]
-        solid = (~told.isnan() & ~_bent(self.near) & ~hidden).float()
+        sure = torch.stack([(~told.isnan() & ~hidden).float(), _doubt(self.near)], 1)
         small = slice(COARSE // 2, None, COARSE)
-        self.maps = self.near[:, None], solid[:, None]
-        self.first = self.near[:, None, small, small].contiguous(), solid[:, None, small, small].contiguous()
+        self.maps = self.near[:, None], sure
+        self.first = self.near[:, None, small, small].contiguous(), sure[:, :, small, small].contiguous()
         self.fine, self.few = coordinates(h, w), coordinates(*LOOKS)
         self.live = torch.ones(len(self.slots), dtype=torch.bool)
         self.chosen = torch.zeros(0, dtype=torch.long)  # rows that views are put together from
@@ -213,12 +216,12 @@ class Gallery:
         As in ``camera.lay``; and what was found is looked at from here, to see whether it is what was looked for.
 
         Args:
-            maps: nearness (k, 1, h', w'), and 1 where it is told.
+            maps: nearness (k, 1, h', w'), and (k, 2, h', w') 1 where it is told, and by how much it may be off.
             here: the pose (4,) that is looked from, and how much higher (k,) that is than the pages', map units.
             guesses: coarse ones, fine ones.
             off: by how much it may be missed, of half a view.
         """
-        (near, solid), (pose, up) = maps, here
+        (near, sure), (pose, up) = maps, here
         camera, half = self.camera, math.tan(math.radians(self.camera.fov_deg / 2))
         yaw, turn = torch.deg2rad(pose[2]), torch.deg2rad(pages[:, 2] - pose[2])
         east, north = ((pages[:, :2] - pose[:2]) / camera.reach).unbind(-1)
@@ -250,19 +253,21 @@ class Gallery:
             told = F.interpolate(told[:, None], scale_factor=2, mode="bilinear", align_corners=False)[:, 0]
         at, told, there = guess(grid, told, guesses[1])
         across, down = grid[0], grid[1] - own_tilt
-        sure = F.grid_sample(solid, at, align_corners=False)[:, 0]  # none beyond the picture
+        told_there, doubt = F.grid_sample(sure, at, align_corners=False).unbind(1)  # nothing beyond the picture
         far = 1 / there.clamp_min(0.02)
         ahead_here = torch.addcmul(ahead, torch.addcmul(cos, at[..., 0], half * sin), far)
         told = 1 / ahead_here.clamp_min(0.02)
         x = torch.addcmul(right / half, torch.addcmul(sin / half, at[..., 0], cos, value=-1), far, value=-1) * told
         y = torch.addcmul(up, at[..., 1] - tilt, far) * told
         missed = torch.maximum((x - across).abs_(), (y - down).abs_())
-        seen = (ahead_here > 0.05) & (sure > 0.6) & (missed < off)
-        nearest = torch.where(seen, told, -1.0).amax(0) if len(pages) else told
+        seen = (ahead_here > 0.05) & (told_there > 0.6) & (missed < off)
+        apart = (ahead.square() + right.square() + up.square()).sqrt()
+        nearest = _nearest(torch.where(seen, told, -1.0), apart.flatten())
         back = at[..., 1:, 0] < at[..., :-1, 0]  # a mirrored picture is of a wall's other side
         faces = ~(F.pad(back, (0, 1)) | F.pad(back, (1, 0)))
         front = seen & faces & (told >= nearest * (1 - SAME) - 0.02)
         worth = torch.minimum(there / told, told * far) * (1 - 0.3 / off * missed)
+        worth /= 1 + 0.3 / off * doubt * apart / half
         return Found(at, told, front, torch.where(front, worth, 0.0))
 
 
@@ -292,6 +297,24 @@ def widened(mask: NDArray[np.bool_], by: int) -> NDArray[np.bool_]:
     """Return a mask (h, w) with a rim."""
     wide = F.max_pool2d(torch.from_numpy(mask)[None, None].float(), 2 * by + 1, 1, by)
     return np.asarray(wide[0, 0].numpy() > 0.5)
+
+
+def _nearest(told: Tensor, apart: Tensor) -> Tensor:
+    """Return the largest of what pages (k, ...) tell, for each page that of its rivals, and of itself.
+
+    Args:
+        apart: (k,) how far away they were taken.
+    """
+    sorted_apart, order = apart.sort()
+    rivals = torch.searchsorted(sorted_apart, RIVALS[0] * apart + RIVALS[1], right=True)
+    return told[order].cummax(0).values[rivals - 1] if len(told) else told
+
+
+def _doubt(near: Tensor) -> Tensor:
+    """Return by how much nearness (n, h, w) may be off: where a pixel shows two things, as far as those are apart."""
+    wide = F.pad(near[:, None], (1, 1, 1, 1), mode="replicate")
+    spread = (F.max_pool2d(wide, 3, 1) + F.max_pool2d(-wide, 3, 1))[:, 0]
+    return torch.where(_bent(near), spread, UNSURE * near)
 
 
 def _bent(near: Tensor) -> Tensor:
