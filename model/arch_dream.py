@@ -102,9 +102,8 @@ class DreamModel:
                 if scene.poses is None:
                     self.travellers[player].arrive(scene.frames[-1:], np.zeros((1, 4)))
                 else:
-                    self.travellers[player].arrive(
-                        scene.frames, scene.poses, distances, scene.walked, scene.overlay, scene.heights, scene.things
-                    )
+                    measured = scene.walked, scene.overlay, scene.heights, scene.things, scene.clock
+                    self.travellers[player].arrive(scene.frames, scene.poses, distances, *measured)
                 if self.config.depth and distances is None:  # nothing was measured
                     self.travellers[player].look_around(self._near_page)
                 elif self.config.depth:

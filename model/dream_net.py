@@ -186,7 +186,7 @@ class DreamNet(nn.Module):
         if self.config.setting_out:
             found = prefer_moving(found, self.config.setting_out, recall.speed, foreseen, step)
         found = prefer_unworn(found, recall, self.grid, self.config.wearing)
-        found = prefer_measured(found, recall)
+        found = prefer_measured(found, recall, self.grid)
         return features, under, found, step
 
     def condition(self, actions: Tensor, level: Tensor) -> Tensor:

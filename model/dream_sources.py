@@ -144,18 +144,21 @@ def prefer_unworn(found: Sources, recall: Recall, grid: Tensor, strength: float)
     return found._replace(logits=torch.cat([found.logits[:, :2], found.logits[:, 2:] + liked], 1), worn=each)
 
 
-def prefer_measured(found: Sources, recall: Recall) -> Sources:
+def prefer_measured(found: Sources, recall: Recall, grid: Tensor) -> Sources:
     """Prefer a first page that was put together of measured ones, the more the oftener the last frame was fetched.
 
     It was fetched once and is right, but for what has changed: that is new in the last frame, as long as it stands.
+    And it is right where it is: to fetch it from a little aside would only blur it.
     """
     if found.worn is None or recall.shows is None or recall.made is None:
         return found
     liked = F.interpolate((TRUSTED * found.worn[:, :1]).clamp(max=TRUSTED_LIMIT), scale_factor=PART, mode="bilinear")
     first = 1 + found.of_last
-    logits = found.logits.clone()
+    logits, where = found.logits.clone(), found.where.clone()
     logits[:, first] += liked * (recall.shows * recall.made[:, None, None])[:, None]
-    return found._replace(logits=logits)
+    made = (recall.made > 0)[:, None, None, None]
+    where[:, found.of_last] = torch.where(made, grid.permute(1, 2, 0), where[:, found.of_last])
+    return found._replace(logits=logits, where=where)
 
 
 def mix(found: Sources, mode: str) -> Drawn:

@@ -24,6 +24,7 @@ from dreamloop.model.world_model import Frame
 
 MOST = 10  # pages that a view is put together from
 GUESSES = (3, 2)  # how often distances are guessed anew: at every other pixel down and across, then at all of them
+FIRST = 2.0  # nearness that is guessed first: from too near a guess finds its way, from afar it misses what is close
 FIRST_GUESSES = (0, 4)  # for the first look at all pages
 COARSE = 4  # of the pixels of a map of nearness one in so many is looked at first, down and across
 LOOKS = (6, 8)  # directions, down and across, in which all pages are looked at
@@ -235,7 +236,7 @@ class Gallery:
         def guess(grid: Tensor, told: Tensor | None, times: int) -> tuple[Tensor, Tensor, Tensor]:
             across, down = grid[0], grid[1] - own_tilt
             toward, aside = cos - across * (half * sin), sin / half + across * cos
-            told = torch.zeros_like(toward) if told is None else told
+            told = torch.full_like(toward, FIRST) if told is None else told
             at, there = toward.new_empty(*toward.shape, 2), toward
             for _ in range(times):
                 depth = torch.addcmul(toward, ahead_there, told, value=-1).clamp_min_(CLOSE)

@@ -204,6 +204,7 @@ class Recording:
         if poses is not None and (poses.shape != (len(ticks), 4) or not np.isfinite(poses).all()):
             poses = None  # the simulator did not know
         distances, heights = self._distances(ticks), [tick.extra.get("height") for tick in ticks]
+        clock = ticks[-1].extra.get("clock") if ticks else None
         known = all(isinstance(one, int | float) and math.isfinite(one) for one in heights)
         return Scene(
             f"{self.path.stem}@{end}",
@@ -215,6 +216,7 @@ class Recording:
             self._overlay(frames.shape[1:3]),
             np.array(heights, np.float32) if known else None,
             self._places("things"),
+            clock if isinstance(clock, int) and not isinstance(clock, bool) else None,
         )
 
     def _distances(self, ticks: Sequence[Tick]) -> NDArray[np.float32] | None:

@@ -19,6 +19,7 @@ from dreamloop.model.camera import FADING, Poses, coasting, mirrored, moved, pla
 from dreamloop.model.depth import FINE, nearness
 from dreamloop.model.dream_config import NetConfig
 from dreamloop.model.dream_sources import RESTING, Recall
+from dreamloop.model.gait import Gait, rise, stepped, sway
 from dreamloop.model.gallery import Camera, Gallery, View
 from dreamloop.model.ground import MEASURED, NOTHING, Eye, Ground, Places, held_up
 from dreamloop.model.memory import DEFAULT_POLICY, MemoryConfig, PageMemory, make_policy, slot_name
@@ -30,7 +31,7 @@ from dreamloop.model.world_model import Frame
 
 SLACK = 4.0  # map units by which a wall may be farther off than it is seen: else free ways would be closed
 MOSTLY = 0.8  # share of a view from which on what pages tell of it is all that is asked
-GROUND = Fall(0.0)
+GROUND, STANDING = Fall(0.0), Gait()
 CHOOSE_EVERY = 3  # ticks between two looks at which pages show most
 CREEP = 1 / 16  # map units a tick: who goes slower than this, east or north, and pushes nothing has come to rest
 STILL = 0.0125  # strides a tick: a player whom the net moves by less stands still, or it would creep away while turning
@@ -89,11 +90,13 @@ class Traveller:
     things: Places = field(init=False, default_factory=lambda: NOTHING)  # in the way of this tick's step
     step: Step = field(init=False, default_factory=lambda: REST)
     fall: Fall = GROUND
+    gait: Gait = STANDING
+    clock: int | None = None  # ticks since the world began; None: not known, and nothing sways
     room: Room | None = None  # where it was measured
     wear: NDArray[np.uint8] = field(init=False)  # (h, w) of the last frame (model/wear.py)
     wears: dict[int, NDArray[np.uint8]] = field(default_factory=dict)  # of pages, by slot; true ones have none
     gallery: Gallery | None = None  # of pages that were measured, where there are any
-    ahead: tuple[Poses, View | None] | None = None  # the view from where the next step would lead, if it is as the last
+    ahead: tuple[Poses, float, View | None] | None = None  # where the next step would lead, if it is as the last
     near: NDArray[np.float32] | None = None  # (h, w) nearness of what the last frame shows, if pages tell most of it
 
     def __post_init__(self) -> None:
@@ -113,6 +116,7 @@ class Traveller:
         overlay: NDArray[np.bool_] | None = None,
         heights: NDArray[Any] | None = None,
         things: NDArray[Any] | None = None,
+        clock: int | None = None,
     ) -> None:
         """Begin at the end of a true walk (t frames and their poses (t, 4)), which is remembered.
 
@@ -125,6 +129,7 @@ class Traveller:
             overlay: (h, w) what hangs on the camera in the frames.
             heights: (t,) of the ground that the frames were taken from.
             things: (k, 3) that stand there: x, y, and from their middle to their sides.
+            clock: ticks since the world began, where eyes sway by it.
         """
         kept = dict[int, int]()
         for back in range(len(frames) - 1, -1, -1):
@@ -154,7 +159,7 @@ class Traveller:
             self.speed = np.array(mirrored(step[:2], np.radians(self.pose[2]))) / self.net.stride
             if np.abs(self.speed).max() > 2:
                 self.speed = np.zeros(2)
-        self.kept, self.fall = self.speed, Fall(self._floor(self.pose))
+        self.kept, self.fall, self.clock = self.speed, Fall(self._floor(self.pose)), clock
 
     def remember(self, action: NDArray[np.float32], near: NDArray[np.float32] | None = None) -> Remembered:
         """Say what is remembered of the view that ``action`` will lead to, as far as it is known before it is drawn.
@@ -168,7 +173,7 @@ class Traveller:
             self.things = self._in_the_way(action)
         self.step = self._step(action)
         pose = self._moved(action, self.step.gone)
-        k, view = self.net.pages, self._view(pose)
+        k, view = self.net.pages, self._view(pose, self._level(self.step))
         made = int(view is not None)
         self.near = view.near if view is not None and view.known.mean() > MOSTLY else None
         shown = self.gallery.reading if made and self.gallery is not None else []
@@ -213,7 +218,9 @@ class Traveller:
         else:  # keys and what was seen in the way are surer than what the net tells of them, tick by tick
             self.speed, self.kept = self.step.gone, self.step.kept
         self.pose = self._moved(action, self.speed)
-        self.fall = self._fallen(self.pose)
+        before, self.fall = self.fall, fallen(self.fall, self._floor(self.pose))
+        if self.clock is not None:
+            self.gait, self.clock = stepped(rise(self.gait), before, self.fall), self.clock + 1
         slot = self.memory.write(self.tick, self.pose, frame)
         if wear is not None:
             self.wear = np.rint(wear).astype(np.uint8)
@@ -236,16 +243,31 @@ class Traveller:
             self.gallery.choose(self.pose, self.fall.height)
         action = latest[-1]
         if np.array_equal(latest[0], action):
-            pose = self._moved(action, self._step(action).gone)
-            self.ahead = pose, self.gallery.show(pose, self._fallen(pose).height)
+            step = self._step(action)
+            pose, level = self._moved(action, step.gone), self._level(step)
+            self.ahead = pose, level, self.gallery.show(pose, level)
 
-    def _view(self, pose: Poses) -> View | None:
-        """Return the view from a pose (4,) that is put together: most often it was already, for keys stay down."""
+    def _view(self, pose: Poses, level: float) -> View | None:
+        """Return the view from a pose (4,) that is put together: most often it was already, for keys stay down.
+
+        Args:
+            level: of the ground, if who stands on it sees as much.
+        """
         if self.gallery is None:
             return None
-        if self.ahead is not None and np.array_equal(self.ahead[0], pose):
-            return self.ahead[1]
-        return self.gallery.show(pose, self._fallen(pose).height)
+        if self.ahead is not None and np.array_equal(self.ahead[0], pose) and self.ahead[1] == level:
+            return self.ahead[2]
+        return self.gallery.show(pose, level)
+
+    def _level(self, step: Step) -> float:
+        """Return how high the eyes are in this tick, map units above those of who stands on ground of height 0.
+
+        They look from where the feet were before the step.
+        """
+        if self.clock is None:
+            return self.fall.height
+        speed = float(np.hypot(*step.foreseen)) * self.net.stride
+        return self.fall.height - rise(self.gait).low + sway(speed, self.clock)
 
     def _step(self, action: NDArray[np.float32]) -> Step:
         """Return the step that an action leads to, by what pushes and by what stands in the way."""
@@ -275,10 +297,6 @@ class Traveller:
         """Return how high the ground is at a pose (4,), as far as it was measured."""
         floor = 0.0 if self.room is None else self.room.floor(pose[0], pose[1])
         return floor if math.isfinite(floor) else self.fall.height
-
-    def _fallen(self, pose: Poses) -> Fall:
-        """Return how high who comes to a pose (4,) in this tick is there."""
-        return fallen(self.fall, self._floor(pose))
 
     def _hang(
         self, near: dict[int, NDArray[np.float16]], heights: dict[int, float], overlay: NDArray[np.bool_] | None
@@ -330,7 +348,8 @@ class Traveller:
     def state(self) -> dict[str, Any]:
         """Return everything that decides the future; pictures are shared, not copied."""
         own = {"pose": self.pose.copy(), "speed": self.speed.copy(), "way": self.tick}
-        own |= {"kept": self.kept.copy(), "fall": np.array(self.fall)}
+        own |= {"kept": self.kept.copy(), "fall": np.array(self.fall), "gait": np.array(self.gait)}
+        own |= {} if self.clock is None else {"clock": self.clock}
         own |= {} if self.room is None else {"walked": self.room.squares, "things": self.room.things}
         worn = {slot_name("wear", slot): wear for slot, wear in self.wears.items()} | {"wear": self.wear}
         hung = {} if self.gallery is None else self.gallery.state()
@@ -352,6 +371,8 @@ class Traveller:
             self.room = Room(np.array(state["walked"]), self.net.girth, state.get("things"))
         self.fall = GROUND
         self.fall = Fall(*np.array(state["fall"]).tolist()) if "fall" in state else Fall(self._floor(self.pose))
+        self.gait = Gait(*np.array(state.get("gait", STANDING)).tolist())
+        self.clock = int(state["clock"]) if "clock" in state else None
         if near:
             heights = dict(zip(near, np.asarray(state["heights"]).tolist(), strict=True))
             self._hang(near, heights, np.array(state["overlay"]))

@@ -161,7 +161,8 @@ def roaming(plan: Plan) -> Revisit | None:
     scene = world.scene(plan.scene)
     if scene is None or scene.poses is None or "pose" not in env.reset(seed=plan.job.seed)[1]:
         return None
-    home = {"pose": [float(value) for value in scene.poses[-1]]}
+    home: dict[str, Any] = {"pose": [float(value) for value in scene.poses[-1]]}
+    home |= {} if scene.clock is None else {"clock": scene.clock}
     stride = max(_longest_step(env, world.schema, plan.job.seed, home, name) for name in world.schema.opposites[0])
     if not stride:
         return None

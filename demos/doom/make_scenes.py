@@ -221,7 +221,7 @@ def write(world: World, folder: Path) -> list[Path]:
             for tick, step in enumerate(steps):
                 state = InputState(tick=tick, dt_s=1 / world.rate_hz)
                 pose, distance = [float(value) for value in step.info["pose"]], pack_distances(step.info["distance"])
-                extra = {"pose": pose, "height": step.info["height"], "distance": distance}
+                extra = {"pose": pose, "distance": distance} | {name: step.info[name] for name in ("height", "clock")}
                 writer.tick(state, step.action, step.frame, frame_hash(step.frame), {}, extra)
         paths.append(path)
     return paths

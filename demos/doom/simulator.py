@@ -34,6 +34,7 @@ NATIVE = (256, 192)
 UNITS_PER_DEPTH = 7.2  # map units for one step of the engine's depth buffer
 MAP_UNITS = 32_767  # to every side of the middle of any map
 SETTLE_TICS = 3  # after which who was put somewhere stands there
+SWAY_TICS = 20  # in which the eyes of who walks sway once up and down, by the engine's clock
 DEAF_TICS = 16  # a new Doom player does not react for 7 tics, and its weapon rises for 14
 
 BUTTONS = (
@@ -48,7 +49,17 @@ BUTTONS = (
     "USE",
 )  # the order of schema.toml
 TURN, LOOK = 5, 6
-VARIABLES = ("POSITION_X", "POSITION_Y", "ANGLE", "PITCH", "POSITION_Z", "HEALTH", "KILLCOUNT", "ITEMCOUNT")
+VARIABLES = (
+    "POSITION_X",
+    "POSITION_Y",
+    "ANGLE",
+    "PITCH",
+    "POSITION_Z",
+    "CAMERA_POSITION_Z",
+    "HEALTH",
+    "KILLCOUNT",
+    "ITEMCOUNT",
+)
 
 STOCK = {
     "my_way_home": "map01",
@@ -103,7 +114,8 @@ def make_env(
 class DoomEnv(gymnasium.Env[Pixels, NDArray[np.float32]]):
     """Doom, one tic per step. ``reset(options={"map_seed": n})`` or ``{"map": name}`` picks a map.
 
-    ``{"pose": (x, y, degrees)}`` begins at that place of it, to the whole map unit, looking that way.
+    ``{"pose": (x, y, degrees)}`` begins at that place of it, to the whole map unit, looking that way; with
+    ``{"clock": tic}`` when the eyes of who sets out sway as they do after so many tics.
     """
 
     metadata: dict[str, Any] = {"render_modes": ["rgb_array"], "render_fps": RATE_HZ}  # noqa: RUF012 gymnasium's own
@@ -165,7 +177,7 @@ class DoomEnv(gymnasium.Env[Pixels, NDArray[np.float32]]):
         self._visited, self._owed_deg = set(), {TURN: 0.0, LOOK: 0.0}
         self._observe()
         if options and "pose" in options:
-            self._stand(*_pose(options["pose"]))
+            self._stand(*_pose(options["pose"]), clock=options.get("clock"))
         self._explored()
         return self._frame.copy(), self._info()
 
@@ -190,14 +202,17 @@ class DoomEnv(gymnasium.Env[Pixels, NDArray[np.float32]]):
         """Be somewhere else from the next step on, as no player can: for those who survey a map."""
         self._game.send_game_command(f"warp {x:.0f} {y:.0f}")
 
-    def _stand(self, x: float, y: float, degrees: float) -> None:
-        """Be at a place, look a way, and have come to rest there."""
+    def _stand(self, x: float, y: float, degrees: float, clock: int | None) -> None:
+        """Be at a place, look a way, and have come to rest there, when eyes sway as at ``clock``."""
         self.go_to(x, y)
         still = [0.0] * len(BUTTONS)
         turn = list(still)
         turn[TURN] = self._whole(TURN, (self._values["ANGLE"] - degrees + 180) % 360 - 180)
         for buttons in (turn, *[still] * SETTLE_TICS):
             self._game.make_action(buttons, 1)
+        if clock is not None:
+            for _ in range((clock - self._clock) % SWAY_TICS):
+                self._game.make_action(still, 1)
         self._owed_deg = {TURN: 0.0, LOOK: 0.0}
         self._observe()
 
@@ -347,6 +362,10 @@ class DoomEnv(gymnasium.Env[Pixels, NDArray[np.float32]]):
         return self._engine[0]
 
     @property
+    def _clock(self) -> int:
+        return int(self._game.get_episode_time())
+
+    @property
     def _pitch(self) -> float:
         """Degrees above the horizon; the engine counts them downward."""
         down = self._values["PITCH"]
@@ -380,6 +399,8 @@ class DoomEnv(gymnasium.Env[Pixels, NDArray[np.float32]]):
         info: Info = {
             "pose": (x, y, angle, self._pitch),
             "height": values["POSITION_Z"],
+            "eyes": values["CAMERA_POSITION_Z"],
+            "clock": self._clock,
             "map": self._choice.name if self._choice else "",
             "health": values["HEALTH"],
             "kills": int(values["KILLCOUNT"]),
