@@ -18,7 +18,8 @@ REST_PX, SLIGHT = 0.5, 0.08  # what would move by less stays, and is mended only
 SLIGHT_OF_MEASURED = 0.25  # ... and what was measured, only by more than this
 RESTING = 0.02  # strides a tick: who is to go on slower than this, and holds no key, stands
 TRUSTED = 4.0  # logits per resampling that speak for a page put together of measured ones ...
-TRUSTED_LIMIT = 24.0  # ... and at most
+TRUSTED_LIMIT = 24.0  # ... and at most, or where anybody moves
+STOOD = 1e-3  # map units, and degrees, from one tick to the next: who moves by less stands
 SLOW = 0.2  # strides a tick: who is slower than this and goes on has just set out
 
 
@@ -145,14 +146,16 @@ def prefer_unworn(found: Sources, recall: Recall, grid: Tensor, strength: float)
 
 
 def prefer_measured(found: Sources, recall: Recall, grid: Tensor) -> Sources:
-    """Prefer a first page that was put together of measured ones, the more the oftener the last frame was fetched.
+    """Prefer a first page that was put together of measured ones.
 
-    It was fetched once and is right, but for what has changed: that is new in the last frame, as long as it stands.
-    And it is right where it is: to fetch it from a little aside would only blur it.
+    To who goes or turns, however slowly; to who stands, the more the oftener the last frame was fetched: what has
+    changed is new in that. The page is right where it is: to fetch it from a little aside would only blur it.
     """
     if found.worn is None or recall.shows is None or recall.made is None:
         return found
     liked = F.interpolate((TRUSTED * found.worn[:, :1]).clamp(max=TRUSTED_LIMIT), scale_factor=PART, mode="bilinear")
+    moves = (recall.pose - recall.poses[:, 0]).abs().amax(1) > STOOD
+    liked = torch.where(moves[:, None, None, None], TRUSTED_LIMIT, liked)
     first = 1 + found.of_last
     logits, where = found.logits.clone(), found.where.clone()
     logits[:, first] += liked * (recall.shows * recall.made[:, None, None])[:, None]

@@ -38,6 +38,7 @@ LEAST = 0.05  # share of a view that pages must show, or it is left to the net
 WORTH = 0.005  # share of the view that a page must add
 GAPS = 4  # times that a picture is halved to fill its gaps
 RIM = 3  # pixels around what hangs on the camera that are left open, too
+STEADY = 10  # levels by which what is in the same place in all pages differs among most of them
 
 
 class Camera(NamedTuple):
@@ -97,6 +98,7 @@ class Gallery:
         told = torch.from_numpy(np.stack(list(near.values()))).float()
         self.near = told.nan_to_num(0.0)
         self.rim = torch.from_numpy(widened(self.overlay, RIM))
+        self.hanging = _cut_out(self.frames, self.overlay)
         h, w = self.near.shape[1:]
         self.step = size[0] // h  # pixels of one side that share a nearness
         hidden = self.rim[self.step // 2 :: self.step, self.step // 2 :: self.step]
@@ -163,8 +165,13 @@ class Gallery:
         return found.flatten(1)
 
     @torch.inference_mode()
-    def show(self, pose: Poses, height: float) -> View | None:
-        """Put the view from ``pose`` (4,), ``height`` map units up, together; None where hardly any of it is shown."""
+    def show(self, pose: Poses, height: float, hangs: tuple[float, float] | None = None) -> View | None:
+        """Put the view from ``pose`` (4,), ``height`` map units up, together; None where hardly any of it is shown.
+
+        Args:
+            hangs: how far to the right and down what hangs on the camera is, of the picture's width and height; None:
+                it does something of its own, and is left open.
+        """
         if not len(self.chosen):
             return None
         h, w = self.near.shape[1:]
@@ -196,12 +203,24 @@ class Gallery:
         frame = F.grid_sample(self.atlas, torch.stack([x, y], -1)[None], padding_mode="border", align_corners=False)
         known = known.repeat_interleave(step, 0).repeat_interleave(step, 1)
         picture, known = _filled(frame, known[None, None].float(), GAPS)
+        if hangs is None:
+            known[0, 0, self.rim] = 0
+        else:
+            picture, known = self._hang(picture, known, hangs)
         picture = picture[0].round().clamp(0, 255).to(torch.uint8).permute(1, 2, 0).contiguous()
         near, _ = _filled(near[None, None], found.front.any(0)[None, None].float(), GAPS - 1)
-        known = (known[0, 0] > 0) & ~self.rim
+        known = known[0, 0] > 0
         if not known.float().mean() > LEAST:
             return None
         return View(picture.numpy(), known.numpy(), near[0, 0].clamp(0, CLOSEST).numpy())
+
+    def _hang(self, picture: Tensor, known: Tensor, aside: tuple[float, float]) -> tuple[Tensor, Tensor]:
+        """Lay what hangs on the camera over a picture (1, 3, h, w)."""
+        h, w = self.camera.height_px, self.camera.width_px
+        grid = coordinates(h, w) - 2 * torch.tensor(aside)[:, None, None]
+        laid = F.grid_sample(self.hanging, grid.permute(1, 2, 0)[None], padding_mode="border", align_corners=False)
+        cover = laid[:, 3:]
+        return picture * (1 - cover) + laid[:, :3], torch.maximum(known, (cover > 0.5).float())
 
     def _find(
         self,
@@ -298,6 +317,20 @@ def widened(mask: NDArray[np.bool_], by: int) -> NDArray[np.bool_]:
     """Return a mask (h, w) with a rim."""
     wide = F.max_pool2d(torch.from_numpy(mask)[None, None].float(), 2 * by + 1, 1, by)
     return np.asarray(wide[0, 0].numpy() > 0.5)
+
+
+def _cut_out(frames: list[Frame], overlay: NDArray[np.bool_]) -> Tensor:
+    """Cut out of pages (h, w, 3) what hangs on the camera in the same place in all of them.
+
+    Returns:
+        (1, 4, h, w) its colours, 0 where it is not, and 1 where it is.
+    """
+    found = np.zeros((*overlay.shape, 4), np.float32)
+    shown = np.stack([frame[overlay] for frame in frames]).astype(np.float32)
+    middle = np.median(shown, 0)
+    steady = np.median(np.abs(shown - middle).max(-1), 0) < STEADY
+    found[overlay] = np.concatenate([middle, np.ones((len(middle), 1))], 1) * steady[:, None]
+    return torch.from_numpy(found).permute(2, 0, 1)[None]
 
 
 def _nearest(told: Tensor, apart: Tensor) -> Tensor:

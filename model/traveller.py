@@ -19,7 +19,7 @@ from dreamloop.model.camera import FADING, Poses, coasting, mirrored, moved, pla
 from dreamloop.model.depth import FINE, nearness
 from dreamloop.model.dream_config import NetConfig
 from dreamloop.model.dream_sources import RESTING, Recall
-from dreamloop.model.gait import Gait, rise, stepped, sway
+from dreamloop.model.gait import Gait, rise, stepped, sway, swing
 from dreamloop.model.gallery import Camera, Gallery, View
 from dreamloop.model.ground import MEASURED, NOTHING, Eye, Ground, Places, held_up
 from dreamloop.model.memory import DEFAULT_POLICY, MemoryConfig, PageMemory, make_policy, slot_name
@@ -34,6 +34,7 @@ MOSTLY = 0.8  # share of a view from which on what pages tell of it is all that 
 GROUND, STANDING = Fall(0.0), Gait()
 CHOOSE_EVERY = 3  # ticks between two looks at which pages show most
 CREEP = 1 / 16  # map units a tick: who goes slower than this, east or north, and pushes nothing has come to rest
+HANDS_TICKS = 20  # in which hands go on with what was asked of them
 STILL = 0.0125  # strides a tick: a player whom the net moves by less stands still, or it would creep away while turning
 
 
@@ -70,6 +71,13 @@ class Step(NamedTuple):
     kept: NDArray[np.float64]  # the speed after it
 
 
+class Looks(NamedTuple):
+    """From how high it is looked in a tick, and what hangs on the camera."""
+
+    level: float  # map units above the eyes of who stands on ground of height 0
+    hangs: tuple[float, float] | None  # how far to the right and down; None: it does something of its own
+
+
 REST = Step(np.zeros(2), np.zeros(2), np.zeros(2))
 
 
@@ -91,18 +99,21 @@ class Traveller:
     step: Step = field(init=False, default_factory=lambda: REST)
     fall: Fall = GROUND
     gait: Gait = STANDING
+    busy: int = 0  # ticks for which hands still do what was asked of them
     clock: int | None = None  # ticks since the world began; None: not known, and nothing sways
     room: Room | None = None  # where it was measured
+    handy: NDArray[np.bool_] = field(init=False)  # (a,) controls that neither turn nor push the player
     wear: NDArray[np.uint8] = field(init=False)  # (h, w) of the last frame (model/wear.py)
     wears: dict[int, NDArray[np.uint8]] = field(default_factory=dict)  # of pages, by slot; true ones have none
     gallery: Gallery | None = None  # of pages that were measured, where there are any
-    ahead: tuple[Poses, float, View | None] | None = None  # where the next step would lead, if it is as the last
+    ahead: tuple[Poses, Looks, View | None] | None = None  # where the next step would lead, if it is as the last
     near: NDArray[np.float32] | None = None  # (h, w) nearness of what the last frame shows, if pages tell most of it
 
     def __post_init__(self) -> None:
         net, config = self.net, memory_config(self.net)
         if self.pushing is not None:  # or what a fit has left of nothing would carry off who stands still
             self.pushing = np.where(np.abs(self.pushing) < SLIGHT, 0, self.pushing).astype(np.float32)
+        self.handy = _asks_of_hands(self.turning, self.pushing)
         self.ground = Ground(Eye(net.fov_deg, net.lens, net.reach, net.girth, net.low, net.high))
         self.wear = np.zeros((net.height_px // PART, net.width_px // PART), np.uint8)
         self.memory = PageMemory(make_policy(self.policy, config), config)
@@ -173,7 +184,7 @@ class Traveller:
             self.things = self._in_the_way(action)
         self.step = self._step(action)
         pose = self._moved(action, self.step.gone)
-        k, view = self.net.pages, self._view(pose, self._level(self.step))
+        k, view = self.net.pages, self._view(pose, self._looks(action, self.step))
         made = int(view is not None)
         self.near = view.near if view is not None and view.known.mean() > MOSTLY else None
         shown = self.gallery.reading if made and self.gallery is not None else []
@@ -221,6 +232,7 @@ class Traveller:
         before, self.fall = self.fall, fallen(self.fall, self._floor(self.pose))
         if self.clock is not None:
             self.gait, self.clock = stepped(rise(self.gait), before, self.fall), self.clock + 1
+        self.busy = self._busy(action)
         slot = self.memory.write(self.tick, self.pose, frame)
         if wear is not None:
             self.wear = np.rint(wear).astype(np.uint8)
@@ -244,30 +256,28 @@ class Traveller:
         action = latest[-1]
         if np.array_equal(latest[0], action):
             step = self._step(action)
-            pose, level = self._moved(action, step.gone), self._level(step)
-            self.ahead = pose, level, self.gallery.show(pose, level)
+            pose, looks = self._moved(action, step.gone), self._looks(action, step)
+            self.ahead = pose, looks, self.gallery.show(pose, *looks)
 
-    def _view(self, pose: Poses, level: float) -> View | None:
-        """Return the view from a pose (4,) that is put together: most often it was already, for keys stay down.
-
-        Args:
-            level: of the ground, if who stands on it sees as much.
-        """
+    def _view(self, pose: Poses, looks: Looks) -> View | None:
+        """Return the view from a pose (4,) that is put together: most often it was already, for keys stay down."""
         if self.gallery is None:
             return None
-        if self.ahead is not None and np.array_equal(self.ahead[0], pose) and self.ahead[1] == level:
+        if self.ahead is not None and np.array_equal(self.ahead[0], pose) and self.ahead[1] == looks:
             return self.ahead[2]
-        return self.gallery.show(pose, level)
+        return self.gallery.show(pose, *looks)
 
-    def _level(self, step: Step) -> float:
-        """Return how high the eyes are in this tick, map units above those of who stands on ground of height 0.
-
-        They look from where the feet were before the step.
-        """
+    def _looks(self, action: NDArray[np.float32], step: Step) -> Looks:
+        """Return from how high it is looked in this tick: eyes are over where the feet were before the step."""
         if self.clock is None:
-            return self.fall.height
+            return Looks(self.fall.height, None)
         speed = float(np.hypot(*step.foreseen)) * self.net.stride
-        return self.fall.height - rise(self.gait).low + sway(speed, self.clock)
+        level = self.fall.height - rise(self.gait).low + sway(speed, self.clock)
+        return Looks(level, None if self._busy(action) else swing(speed, self.clock + 1))
+
+    def _busy(self, action: NDArray[np.float32]) -> int:
+        """Return for how many ticks hands have something to do, after an action; none where it is not known."""
+        return HANDS_TICKS if action[self.handy].any() else max(self.busy - 1, 0)
 
     def _step(self, action: NDArray[np.float32]) -> Step:
         """Return the step that an action leads to, by what pushes and by what stands in the way."""
@@ -349,6 +359,7 @@ class Traveller:
         """Return everything that decides the future; pictures are shared, not copied."""
         own = {"pose": self.pose.copy(), "speed": self.speed.copy(), "way": self.tick}
         own |= {"kept": self.kept.copy(), "fall": np.array(self.fall), "gait": np.array(self.gait)}
+        own |= {"busy": self.busy}
         own |= {} if self.clock is None else {"clock": self.clock}
         own |= {} if self.room is None else {"walked": self.room.squares, "things": self.room.things}
         worn = {slot_name("wear", slot): wear for slot, wear in self.wears.items()} | {"wear": self.wear}
@@ -373,11 +384,25 @@ class Traveller:
         self.fall = Fall(*np.array(state["fall"]).tolist()) if "fall" in state else Fall(self._floor(self.pose))
         self.gait = Gait(*np.array(state.get("gait", STANDING)).tolist())
         self.clock = int(state["clock"]) if "clock" in state else None
+        self.busy = int(state.get("busy", 0))
         if near:
             heights = dict(zip(near, np.asarray(state["heights"]).tolist(), strict=True))
             self._hang(near, heights, np.array(state["overlay"]))
             assert self.gallery is not None
             self.gallery.take(np.asarray(state["chosen"]).tolist())
+
+
+def _asks_of_hands(turning: NDArray[np.float32], pushing: NDArray[np.float32] | None) -> NDArray[np.bool_]:
+    """Return which controls (a,) move nobody, alone or with another: what else could they ask for."""
+    moves = np.asarray(np.abs(turning).max(0) > 0)
+    if pushing is not None:
+        counts = len(moves)
+        pairs = np.triu_indices(counts, 1)
+        pushed = np.abs(pushing).max(0) > 0
+        moves |= pushed[:counts]
+        for one in pairs:
+            np.logical_or.at(moves, one, pushed[counts:])
+    return ~moves
 
 
 def held_share(step: Step) -> float:

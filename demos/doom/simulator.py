@@ -34,7 +34,7 @@ NATIVE = (256, 192)
 UNITS_PER_DEPTH = 7.2  # map units for one step of the engine's depth buffer
 MAP_UNITS = 32_767  # to every side of the middle of any map
 SETTLE_TICS = 3  # after which who was put somewhere stands there
-SWAY_TICS = 20  # in which the eyes of who walks sway once up and down, by the engine's clock
+CLOCK_TICS = 320  # after which eyes and hands of who walks sway and swing as before, by the engine's clock
 DEAF_TICS = 16  # a new Doom player does not react for 7 tics, and its weapon rises for 14
 
 BUTTONS = (
@@ -115,7 +115,7 @@ class DoomEnv(gymnasium.Env[Pixels, NDArray[np.float32]]):
     """Doom, one tic per step. ``reset(options={"map_seed": n})`` or ``{"map": name}`` picks a map.
 
     ``{"pose": (x, y, degrees)}`` begins at that place of it, to the whole map unit, looking that way; with
-    ``{"clock": tic}`` when the eyes of who sets out sway as they do after so many tics.
+    ``{"clock": tic}`` when eyes and hands of who sets out sway and swing as they do after so many tics.
     """
 
     metadata: dict[str, Any] = {"render_modes": ["rgb_array"], "render_fps": RATE_HZ}  # noqa: RUF012 gymnasium's own
@@ -203,7 +203,7 @@ class DoomEnv(gymnasium.Env[Pixels, NDArray[np.float32]]):
         self._game.send_game_command(f"warp {x:.0f} {y:.0f}")
 
     def _stand(self, x: float, y: float, degrees: float, clock: int | None) -> None:
-        """Be at a place, look a way, and have come to rest there, when eyes sway as at ``clock``."""
+        """Be at a place, look a way, and have come to rest there, when eyes and hands sway as at ``clock``."""
         self.go_to(x, y)
         still = [0.0] * len(BUTTONS)
         turn = list(still)
@@ -211,7 +211,7 @@ class DoomEnv(gymnasium.Env[Pixels, NDArray[np.float32]]):
         for buttons in (turn, *[still] * SETTLE_TICS):
             self._game.make_action(buttons, 1)
         if clock is not None:
-            for _ in range((clock - self._clock) % SWAY_TICS):
+            for _ in range((clock - self._clock) % CLOCK_TICS):
                 self._game.make_action(still, 1)
         self._owed_deg = {TURN: 0.0, LOOK: 0.0}
         self._observe()

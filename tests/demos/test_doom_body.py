@@ -7,7 +7,8 @@ import pytest
 
 pytest.importorskip("vizdoom", reason="the Doom simulator is not installed")
 
-from dreamloop.model.gait import EYES, SWAY_TICKS
+from dreamloop.demos.doom.simulator import CLOCK_TICS
+from dreamloop.model.gait import EYES
 from dreamloop.model.recording import Recording
 from dreamloop.model.world_model import OpenOptions
 from dreamloop.runtime import revisits
@@ -51,7 +52,7 @@ def test_eyes_sway_as_those_of_the_simulator(number: int) -> None:
     assert scene.clock is not None
     home = [float(value) for value in scene.poses[-1]]
     _, info = env.reset(seed=job.seed, options={"pose": home, "clock": scene.clock})
-    assert (info["clock"] - scene.clock) % SWAY_TICKS == 0
+    assert (info["clock"] - scene.clock) % CLOCK_TICS == 0
     model: Any = world.open_model(OpenOptions(threads=1))
     model.reset(0, scene, 0)
     player, off, up = model.travellers[0], [], []
@@ -61,7 +62,7 @@ def test_eyes_sway_as_those_of_the_simulator(number: int) -> None:
             action = world.schema.vector(**held) if tick % 50 == 0 else world.schema.neutral
         *_, info = env.step(action)
         player.remember(action)
-        up.append(player._level(player.step))
+        up.append(player._looks(action, player.step).level)
         off.append(up[-1] - (info["eyes"] - EYES))
         player.settle(action, np.zeros(2, np.float32), scene.frames[-1])
     assert np.ptp(up) > 4, "they do sway"
