@@ -102,7 +102,7 @@ class DreamModel:
                 if scene.poses is None:
                     self.travellers[player].arrive(scene.frames[-1:], np.zeros((1, 4)))
                 else:
-                    measured = scene.walked, scene.overlay, scene.heights, scene.things, scene.clock
+                    measured = scene.walked, scene.overlay, scene.heights, scene.things, scene.clock, scene.gesture
                     self.travellers[player].arrive(scene.frames, scene.poses, distances, *measured)
                 if self.config.depth and distances is None:  # nothing was measured
                     self.travellers[player].look_around(self._near_page)

@@ -56,7 +56,7 @@ class Recall(NamedTuple):
     near: Tensor | None = None  # (b, laid, h / FINE, w / FINE) how near the things in them are, where it is known
     wear: Tensor | None = None  # (b, 1 + k, h / PART, w / PART) how worn the last frame and the pages are
     held: Tensor | None = None  # (b,) share of the step that something in the way takes; it comes with the wear
-    shows: Tensor | None = None  # (b, h, w) 1 where the first page shows anything: it may be put together of many
+    shows: Tensor | None = None  # (b, h, w) 1 where the first page shows anything, 2 what is surely so: of many pages
     made: Tensor | None = None  # (b,) 1 where it was put together of measured ones
 
     def each(self, change: Callable[[Tensor], Tensor]) -> "Recall":
@@ -155,10 +155,10 @@ def prefer_measured(found: Sources, recall: Recall, grid: Tensor) -> Sources:
         return found
     liked = F.interpolate((TRUSTED * found.worn[:, :1]).clamp(max=TRUSTED_LIMIT), scale_factor=PART, mode="bilinear")
     moves = (recall.pose - recall.poses[:, 0]).abs().amax(1) > STOOD
-    liked = torch.where(moves[:, None, None, None], TRUSTED_LIMIT, liked)
+    liked = torch.where(moves[:, None, None, None] | (recall.shows > 1)[:, None], TRUSTED_LIMIT, liked)
     first = 1 + found.of_last
     logits, where = found.logits.clone(), found.where.clone()
-    logits[:, first] += liked * (recall.shows * recall.made[:, None, None])[:, None]
+    logits[:, first] += liked * ((recall.shows > 0) * recall.made[:, None, None])[:, None]
     made = (recall.made > 0)[:, None, None, None]
     where[:, found.of_last] = torch.where(made, grid.permute(1, 2, 0), where[:, found.of_last])
     return found._replace(logits=logits, where=where)

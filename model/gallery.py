@@ -57,6 +57,15 @@ class View(NamedTuple):
     frame: Frame  # (h, w, 3)
     known: NDArray[np.bool_]  # (h, w) what pages show of it
     near: NDArray[np.float32]  # (h', w') nearness of what it shows, what is not known as what is beside it
+    hangs: NDArray[np.bool_]  # (h, w) where what hangs on the camera is, or may have been
+
+
+class Hangs(NamedTuple):
+    """What hangs on the camera."""
+
+    right: float  # of the picture's width
+    down: float  # of its height
+    doing: int = 0  # 0: rests; else the tick of its gesture
 
 
 class Found(NamedTuple):
@@ -77,6 +86,7 @@ class Gallery:
         near: (h', w') nearness of what they show; NaN: not known.
         heights: of the ground that the pages were taken from, map units.
         overlay: (h, w) what hangs on the camera, in pages as in views; None: nothing does.
+        gesture: (t, h, w, 4) what hangs on the camera at rest, and in the ticks of its gesture.
     """
 
     def __init__(
@@ -87,6 +97,7 @@ class Gallery:
         near: Mapping[int, NDArray[np.float16]],
         heights: Mapping[int, float],
         overlay: NDArray[np.bool_] | None = None,
+        gesture: NDArray[np.uint8] | None = None,
     ) -> None:
         size = (camera.height_px, camera.width_px)
         self.camera, self.measured, self.measured_from = camera, dict(near), dict(heights)
@@ -99,6 +110,8 @@ class Gallery:
         self.near = told.nan_to_num(0.0)
         self.rim = torch.from_numpy(widened(self.overlay, RIM))
         self.hanging = _cut_out(self.frames, self.overlay)
+        if gesture is not None:
+            self.hanging = torch.cat([self.hanging, _lit_as(self.hanging, gesture)])
         h, w = self.near.shape[1:]
         self.step = size[0] // h  # pixels of one side that share a nearness
         hidden = self.rim[self.step // 2 :: self.step, self.step // 2 :: self.step]
@@ -165,12 +178,11 @@ class Gallery:
         return found.flatten(1)
 
     @torch.inference_mode()
-    def show(self, pose: Poses, height: float, hangs: tuple[float, float] | None = None) -> View | None:
+    def show(self, pose: Poses, height: float, hangs: Hangs | None = None) -> View | None:
         """Put the view from ``pose`` (4,), ``height`` map units up, together; None where hardly any of it is shown.
 
         Args:
-            hangs: how far to the right and down what hangs on the camera is, of the picture's width and height; None:
-                it does something of its own, and is left open.
+            hangs: what hangs on the camera; None: that is not known, and left open.
         """
         if not len(self.chosen):
             return None
@@ -203,24 +215,28 @@ class Gallery:
         frame = F.grid_sample(self.atlas, torch.stack([x, y], -1)[None], padding_mode="border", align_corners=False)
         known = known.repeat_interleave(step, 0).repeat_interleave(step, 1)
         picture, known = _filled(frame, known[None, None].float(), GAPS)
+        hung = torch.zeros_like(self.rim)
         if hangs is None:
             known[0, 0, self.rim] = 0
         else:
-            picture, known = self._hang(picture, known, hangs)
+            picture, cover = self._hang(picture, hangs)
+            known = torch.maximum(known, cover)
+            hung = self.rim | (cover[0, 0] > 0)
         picture = picture[0].round().clamp(0, 255).to(torch.uint8).permute(1, 2, 0).contiguous()
         near, _ = _filled(near[None, None], found.front.any(0)[None, None].float(), GAPS - 1)
         known = known[0, 0] > 0
         if not known.float().mean() > LEAST:
             return None
-        return View(picture.numpy(), known.numpy(), near[0, 0].clamp(0, CLOSEST).numpy())
+        return View(picture.numpy(), known.numpy(), near[0, 0].clamp(0, CLOSEST).numpy(), hung.numpy())
 
-    def _hang(self, picture: Tensor, known: Tensor, aside: tuple[float, float]) -> tuple[Tensor, Tensor]:
-        """Lay what hangs on the camera over a picture (1, 3, h, w)."""
+    def _hang(self, picture: Tensor, hangs: Hangs) -> tuple[Tensor, Tensor]:
+        """Lay what hangs on the camera over a picture (1, 3, h, w), and return where: (1, 1, h, w)."""
         h, w = self.camera.height_px, self.camera.width_px
-        grid = coordinates(h, w) - 2 * torch.tensor(aside)[:, None, None]
-        laid = F.grid_sample(self.hanging, grid.permute(1, 2, 0)[None], padding_mode="border", align_corners=False)
+        grid = coordinates(h, w) - 2 * torch.tensor(hangs[:2])[:, None, None]
+        one = self.hanging[hangs.doing, None]
+        laid = F.grid_sample(one, grid.permute(1, 2, 0)[None], padding_mode="border", align_corners=False)
         cover = laid[:, 3:]
-        return picture * (1 - cover) + laid[:, :3], torch.maximum(known, (cover > 0.5).float())
+        return picture * (1 - cover) + laid[:, :3], (cover > 0.5).float()
 
     def _find(
         self,
@@ -331,6 +347,21 @@ def _cut_out(frames: list[Frame], overlay: NDArray[np.bool_]) -> Tensor:
     steady = np.median(np.abs(shown - middle).max(-1), 0) < STEADY
     found[overlay] = np.concatenate([middle, np.ones((len(middle), 1))], 1) * steady[:, None]
     return torch.from_numpy(found).permute(2, 0, 1)[None]
+
+
+def _lit_as(hanging: Tensor, gesture: NDArray[np.uint8]) -> Tensor:
+    """Return the ticks of a gesture (t, h, w, 4), the first of which is at rest, in the light of ``hanging``.
+
+    Returns:
+        (t - 1, 4, h, w), without the one at rest.
+    """
+    shown = torch.from_numpy(np.array(gesture)).permute(0, 3, 1, 2).float()
+    cover = (shown[:, 3:] > 0).float()
+    both = cover[:1] * hanging[:, 3:]
+    light = (hanging[:, :3] * both).sum() / (shown[:1, :3] * both).sum().clamp_min(1)
+    lit = torch.cat([(shown[:, :3] * light).clamp(0, 255) * cover, cover], 1)[1:]
+    rests = (shown[1:] == shown[:1]).flatten(1).all(1)
+    return torch.where(rests[:, None, None, None], hanging, lit)
 
 
 def _nearest(told: Tensor, apart: Tensor) -> Tensor:

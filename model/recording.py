@@ -11,6 +11,7 @@ the frame of the reset, with an action of zeros.
 """
 
 import math
+import zlib
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -39,11 +40,12 @@ from dreamloop.model.recording_layout import (
 )
 from dreamloop.model.recording_writer import RecordingWriter
 from dreamloop.model.tick_codec import TICK, TickData, TickDecoder
-from dreamloop.model.world_model import Action, Frame, Scene
+from dreamloop.model.world_model import Action, Frame, Gesture, Scene
 
 __all__ = ["SUFFIX", "Gap", "Mark", "Recording", "RecordingError", "RecordingWriter", "Tick", "frame_hash"]
 
 SUFFIX = ".dream"
+MOST_OF_A_GESTURE = 64  # ticks
 BREAKS = frozenset({"reset", "branch", "load", "gap"})  # marks behind which the world does not go on as before
 
 
@@ -217,6 +219,7 @@ class Recording:
             np.array(heights, np.float32) if known else None,
             self._places("things"),
             clock if isinstance(clock, int) and not isinstance(clock, bool) else None,
+            self._gesture((*frames.shape[1:3], 4), actions.shape[1]),
         )
 
     def _distances(self, ticks: Sequence[Tick]) -> NDArray[np.float32] | None:
@@ -237,6 +240,22 @@ class Recording:
         if not isinstance(told, bytes) or len(told) % 6:
             return None
         return np.frombuffer(told, "<i2").reshape(-1, 3).astype(np.float32)
+
+    def _gesture(self, size: tuple[int, ...], columns: int) -> Gesture | None:
+        """Return what hangs on the camera does when an action asks for it, where the header tells: (t, *size)."""
+        told = self.header.get("gesture")
+        if not isinstance(told, Mapping):
+            return None
+        column, ticks, packed = told.get("column"), told.get("ticks"), told.get("shown")
+        if not (isinstance(column, int) and isinstance(ticks, int) and isinstance(packed, bytes)):
+            return None
+        if not (0 <= column < columns and 1 < ticks <= MOST_OF_A_GESTURE):
+            return None
+        try:
+            shown = np.frombuffer(zlib.decompressobj().decompress(packed, ticks * prod(size)), np.uint8)
+        except zlib.error:
+            return None
+        return Gesture(column, shown.reshape(ticks, *size)) if len(shown) == ticks * prod(size) else None
 
     def _overlay(self, size: tuple[int, int]) -> NDArray[np.bool_] | None:
         """Return what hangs on the camera (h, w), where it tells that, a bit a pixel."""

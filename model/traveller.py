@@ -20,21 +20,21 @@ from dreamloop.model.depth import FINE, nearness
 from dreamloop.model.dream_config import NetConfig
 from dreamloop.model.dream_sources import RESTING, Recall
 from dreamloop.model.gait import Gait, rise, stepped, sway, swing
-from dreamloop.model.gallery import Camera, Gallery, View
+from dreamloop.model.gallery import Camera, Gallery, Hangs, View
 from dreamloop.model.ground import MEASURED, NOTHING, Eye, Ground, Places, held_up
 from dreamloop.model.memory import DEFAULT_POLICY, MemoryConfig, PageMemory, make_policy, slot_name
 from dreamloop.model.pixels import to_float
 from dreamloop.model.pushing import SLIGHT
 from dreamloop.model.room import Fall, Room, fallen
 from dreamloop.model.wear import PART
-from dreamloop.model.world_model import Frame
+from dreamloop.model.world_model import Frame, Gesture
 
 SLACK = 4.0  # map units by which a wall may be farther off than it is seen: else free ways would be closed
 MOSTLY = 0.8  # share of a view from which on what pages tell of it is all that is asked
 GROUND, STANDING = Fall(0.0), Gait()
 CHOOSE_EVERY = 3  # ticks between two looks at which pages show most
+PRESSED = 0.5
 CREEP = 1 / 16  # map units a tick: who goes slower than this, east or north, and pushes nothing has come to rest
-HANDS_TICKS = 20  # in which hands go on with what was asked of them
 STILL = 0.0125  # strides a tick: a player whom the net moves by less stands still, or it would creep away while turning
 
 
@@ -75,7 +75,7 @@ class Looks(NamedTuple):
     """From how high it is looked in a tick, and what hangs on the camera."""
 
     level: float  # map units above the eyes of who stands on ground of height 0
-    hangs: tuple[float, float] | None  # how far to the right and down; None: it does something of its own
+    hangs: Hangs | None  # None: not known
 
 
 REST = Step(np.zeros(2), np.zeros(2), np.zeros(2))
@@ -99,10 +99,10 @@ class Traveller:
     step: Step = field(init=False, default_factory=lambda: REST)
     fall: Fall = GROUND
     gait: Gait = STANDING
-    busy: int = 0  # ticks for which hands still do what was asked of them
+    gesture: Gesture | None = None  # what hangs on the camera can do
+    doing: int = 0  # ... the tick of it that showed last; 0: it rests
     clock: int | None = None  # ticks since the world began; None: not known, and nothing sways
     room: Room | None = None  # where it was measured
-    handy: NDArray[np.bool_] = field(init=False)  # (a,) controls that neither turn nor push the player
     wear: NDArray[np.uint8] = field(init=False)  # (h, w) of the last frame (model/wear.py)
     wears: dict[int, NDArray[np.uint8]] = field(default_factory=dict)  # of pages, by slot; true ones have none
     gallery: Gallery | None = None  # of pages that were measured, where there are any
@@ -113,7 +113,6 @@ class Traveller:
         net, config = self.net, memory_config(self.net)
         if self.pushing is not None:  # or what a fit has left of nothing would carry off who stands still
             self.pushing = np.where(np.abs(self.pushing) < SLIGHT, 0, self.pushing).astype(np.float32)
-        self.handy = _asks_of_hands(self.turning, self.pushing)
         self.ground = Ground(Eye(net.fov_deg, net.lens, net.reach, net.girth, net.low, net.high))
         self.wear = np.zeros((net.height_px // PART, net.width_px // PART), np.uint8)
         self.memory = PageMemory(make_policy(self.policy, config), config)
@@ -128,6 +127,7 @@ class Traveller:
         heights: NDArray[Any] | None = None,
         things: NDArray[Any] | None = None,
         clock: int | None = None,
+        gesture: Gesture | None = None,
     ) -> None:
         """Begin at the end of a true walk (t frames and their poses (t, 4)), which is remembered.
 
@@ -141,6 +141,7 @@ class Traveller:
             heights: (t,) of the ground that the frames were taken from.
             things: (k, 3) that stand there: x, y, and from their middle to their sides.
             clock: ticks since the world began, where eyes sway by it.
+            gesture: what hangs on the camera can do.
         """
         kept = dict[int, int]()
         for back in range(len(frames) - 1, -1, -1):
@@ -148,6 +149,7 @@ class Traveller:
             if slot is not None:
                 kept[slot] = back
         self.tick += len(frames)
+        self.clock, self.gesture = clock, gesture
         self.memory.policy.arrive(self.tick)
         if distances is not None:
             for far, pose in zip(distances, np.asarray(poses, np.float64), strict=True):
@@ -170,7 +172,7 @@ class Traveller:
             self.speed = np.array(mirrored(step[:2], np.radians(self.pose[2]))) / self.net.stride
             if np.abs(self.speed).max() > 2:
                 self.speed = np.zeros(2)
-        self.kept, self.fall, self.clock = self.speed, Fall(self._floor(self.pose)), clock
+        self.kept, self.fall = self.speed, Fall(self._floor(self.pose))
 
     def remember(self, action: NDArray[np.float32], near: NDArray[np.float32] | None = None) -> Remembered:
         """Say what is remembered of the view that ``action`` will lead to, as far as it is known before it is drawn.
@@ -232,7 +234,7 @@ class Traveller:
         before, self.fall = self.fall, fallen(self.fall, self._floor(self.pose))
         if self.clock is not None:
             self.gait, self.clock = stepped(rise(self.gait), before, self.fall), self.clock + 1
-        self.busy = self._busy(action)
+        self.doing = self._does(action)
         slot = self.memory.write(self.tick, self.pose, frame)
         if wear is not None:
             self.wear = np.rint(wear).astype(np.uint8)
@@ -273,11 +275,15 @@ class Traveller:
             return Looks(self.fall.height, None)
         speed = float(np.hypot(*step.foreseen)) * self.net.stride
         level = self.fall.height - rise(self.gait).low + sway(speed, self.clock)
-        return Looks(level, None if self._busy(action) else swing(speed, self.clock + 1))
+        doing = self._does(action)
+        return Looks(level, Hangs(0.0, 0.0, doing) if doing else Hangs(*swing(speed, self.clock + 1)))
 
-    def _busy(self, action: NDArray[np.float32]) -> int:
-        """Return for how many ticks hands have something to do, after an action; none where it is not known."""
-        return HANDS_TICKS if action[self.handy].any() else max(self.busy - 1, 0)
+    def _does(self, action: NDArray[np.float32]) -> int:
+        """Return which tick of its gesture what hangs on the camera is in after an action."""
+        if self.gesture is None:
+            return 0
+        goes_on = 0 < self.doing < len(self.gesture.shown) - 1
+        return self.doing + 1 if goes_on else int(action[self.gesture.column] > PRESSED)
 
     def _step(self, action: NDArray[np.float32]) -> Step:
         """Return the step that an action leads to, by what pushes and by what stands in the way."""
@@ -314,7 +320,10 @@ class Traveller:
         """Keep the nearness (h, w) of what pages show, and from how high, by slots."""
         frames = {slot: self.memory.frames[slot] for slot in near}
         poses = {slot: self.memory.policy.pose_of(slot) for slot in near}
-        self.gallery = Gallery(camera_of(self.net), frames, poses, near, heights, overlay)
+        shown = None if self.gesture is None else self.gesture.shown
+        fits = shown is not None and shown.shape[1:3] == (self.net.height_px, self.net.width_px)
+        self.gesture = self.gesture if fits else None
+        self.gallery = Gallery(camera_of(self.net), frames, poses, near, heights, overlay, shown if fits else None)
 
     def look_around(self, near_of: Callable[[Frame], NDArray[np.float32]]) -> None:
         """See from the pages what stands in the way, for a player who has just arrived.
@@ -359,7 +368,9 @@ class Traveller:
         """Return everything that decides the future; pictures are shared, not copied."""
         own = {"pose": self.pose.copy(), "speed": self.speed.copy(), "way": self.tick}
         own |= {"kept": self.kept.copy(), "fall": np.array(self.fall), "gait": np.array(self.gait)}
-        own |= {"busy": self.busy}
+        own |= {"doing": self.doing}
+        if self.gesture is not None:
+            own |= {"gesture": self.gesture.shown, "asks": self.gesture.column}
         own |= {} if self.clock is None else {"clock": self.clock}
         own |= {} if self.room is None else {"walked": self.room.squares, "things": self.room.things}
         worn = {slot_name("wear", slot): wear for slot, wear in self.wears.items()} | {"wear": self.wear}
@@ -384,25 +395,13 @@ class Traveller:
         self.fall = Fall(*np.array(state["fall"]).tolist()) if "fall" in state else Fall(self._floor(self.pose))
         self.gait = Gait(*np.array(state.get("gait", STANDING)).tolist())
         self.clock = int(state["clock"]) if "clock" in state else None
-        self.busy = int(state.get("busy", 0))
+        self.doing = int(state.get("doing", 0))
+        self.gesture = Gesture(int(state["asks"]), np.array(state["gesture"])) if "gesture" in state else None
         if near:
             heights = dict(zip(near, np.asarray(state["heights"]).tolist(), strict=True))
             self._hang(near, heights, np.array(state["overlay"]))
             assert self.gallery is not None
             self.gallery.take(np.asarray(state["chosen"]).tolist())
-
-
-def _asks_of_hands(turning: NDArray[np.float32], pushing: NDArray[np.float32] | None) -> NDArray[np.bool_]:
-    """Return which controls (a,) move nobody, alone or with another: what else could they ask for."""
-    moves = np.asarray(np.abs(turning).max(0) > 0)
-    if pushing is not None:
-        counts = len(moves)
-        pairs = np.triu_indices(counts, 1)
-        pushed = np.abs(pushing).max(0) > 0
-        moves |= pushed[:counts]
-        for one in pairs:
-            np.logical_or.at(moves, one, pushed[counts:])
-    return ~moves
 
 
 def held_share(step: Step) -> float:
@@ -425,7 +424,7 @@ def stack_recall(remembered: list[Remembered], device: torch.device) -> Recall:
     shows = np.ones((len(remembered), *remembered[0].frames.shape[1:3]), np.float32)
     for row, one in enumerate(remembered):
         if one.view is not None:
-            shows[row] = one.view.known
+            shows[row] = one.view.known * (1.0 + one.view.hangs)
     made = torch.tensor([float(one.view is not None) for one in remembered], device=device)
     wear = torch.from_numpy(np.stack(worn)).to(device).float()
     held = torch.tensor([one.held for one in remembered], device=device)

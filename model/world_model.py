@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,6 +45,15 @@ class Card:
     weights_hash: str = ""  # sha256 of the tensors, "" for a model without weights
 
 
+class Gesture(NamedTuple):
+    """What hangs on the camera does when it is asked to."""
+
+    column: int  # of the actions that ask for it
+    shown: NDArray[
+        np.uint8
+    ]  # (t, h, w, 4) it at rest, then in the ticks from the asking on; 0 where it is not, and 255
+
+
 @dataclass(frozen=True, slots=True)
 class Scene:
     """A place to start from: true frames and the actions that led from one to the next."""
@@ -59,6 +68,7 @@ class Scene:
     heights: NDArray[np.float32] | None = None  # (t,) of the ground that they were taken from, map units
     things: NDArray[np.float32] | None = None  # (k, 3) that stand there: x, y, and from their middle to their sides
     clock: int | None = None  # ticks since the world began, where eyes sway by it (model/gait.py)
+    gesture: Gesture | None = None  # where it is known
 
 
 @dataclass(frozen=True, slots=True)

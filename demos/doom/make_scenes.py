@@ -7,6 +7,7 @@ Run ``python -m dreamloop.demos.doom.make_scenes`` to write them anew; the same 
 """
 
 import heapq
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,6 +41,7 @@ WIDE, BARREL_WIDE = 16, 10  # map units from the middle of what stands in a room
 VIEWS = 320  # that are kept
 ASKED = 600  # places, seen in any direction, from which the place should be known
 BARE, HANGS = 700, (8, 0.03)  # ticks also seen without a weapon; levels off, and share of them in which it is there
+FIRES = 40  # ticks in which a weapon has surely fired once
 BEST = 40  # most inviting views of a place
 TRIED, SPARSE = 32, 8  # maps of which the most inviting are taken, and how closely they are looked at for that
 SEED = 7  # of the maps, which are test maps
@@ -186,6 +188,20 @@ def hanging(world: World) -> NDArray[np.bool_]:
     return np.asarray(differs.mean(0) > HANGS[1])
 
 
+def firing(world: World) -> NDArray[np.uint8]:
+    """Return the weapon (t, h, w, 4) before it is fired, and from then on until it is at rest again."""
+    shown = []
+    for weapon in (True, False):
+        env = simulator_of(Job(world.folder, MAPS, SEED, 0, {**OPTIONS, "weapon": weapon}))[1]
+        env.reset(seed=SEED)
+        presses = [world.schema.vector(attack=float(tick == SETTLE_TICS)) for tick in range(SETTLE_TICS + FIRES)]
+        shown.append(np.stack([env.step(press)[0] for press in presses])[SETTLE_TICS - 1 :])
+    covers = (np.abs(shown[0].astype(np.int16) - shown[1]) > HANGS[0]).any(-1)
+    found = np.concatenate([shown[0], np.full((*covers.shape, 1), 255, np.uint8)], -1) * covers[..., None]
+    rests = [bool((one == found[0]).all()) for one in found]
+    return np.asarray(found[: len(rests) - rests[::-1].index(False)])
+
+
 def write(world: World, folder: Path) -> list[Path]:
     """Write the scenes of ``world`` into ``folder`` and return their paths."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -199,7 +215,8 @@ def write(world: World, folder: Path) -> list[Path]:
         seen = views(place, camera, np.random.default_rng(SEED))
         last = begin(world, place, place.gallery(seen, camera))
         found.append((place.room, place.things, len(seen), [*(place.steps[tick] for tick in seen), *last]))
-    overlay = hanging(world)
+    overlay, fired = hanging(world), firing(world)
+    gesture = {"column": list(world.schema.columns).index("attack"), "ticks": len(fired)}
     paths = []
     for number, (room, things, seen_before, steps) in enumerate(found):
         path = folder / f"place-{number + 1:02d}.dream"
@@ -216,6 +233,7 @@ def write(world: World, folder: Path) -> list[Path]:
             "ground": np.rint(room).astype("<i2").tobytes(),
             "things": np.rint(things).astype("<i2").tobytes(),
             "overlay": np.packbits(overlay).tobytes(),
+            "gesture": gesture | {"shown": zlib.compress(fired.tobytes(), 9)},
         }
         with RecordingWriter(path, header, frames="jpeg", replace=True) as writer:
             for tick, step in enumerate(steps):

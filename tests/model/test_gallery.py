@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from dreamloop.model.arch_dream import DreamModel, tiny_card, tiny_weights
 from dreamloop.model.camera import Poses
 from dreamloop.model.dream_net import DreamNet
-from dreamloop.model.gallery import RIM, Camera, Gallery, View
+from dreamloop.model.gallery import RIM, Camera, Gallery, Hangs, View
 from dreamloop.model.train_config import net_config
 from dreamloop.model.world_model import Frame, OpenOptions, Scene
 
@@ -123,6 +123,55 @@ def test_what_hangs_on_the_camera_is_neither_shown_nor_laid_into_other_views() -
     assert np.percentile(np.abs(view.frame.astype(float) - look(here)[0])[view.known], 99) < 60
 
 
+def armed() -> tuple[Gallery, NDArray[np.bool_], Poses]:
+    """A gallery with a magenta block in all of its pages, which turns yellow in the second tick of its gesture."""
+    overlay = np.zeros((96, 128), np.bool_)
+    overlay[70:, 50:78] = True  # it may be anywhere in this
+    block = np.zeros_like(overlay)
+    block[74:, 54:74] = True
+    gesture = np.zeros((3, 96, 128, 4), np.uint8)
+    gesture[:2, block] = (127, 0, 127, 255)  # where it was taken there is half as much light
+    gesture[2, block] = (127, 127, 0, 255)
+    poses, here = around(), np.array([0.0, 20.0, 30.0, 0.0])
+    frames = {slot: look(pose)[0] for slot, pose in enumerate(poses)}
+    for frame in frames.values():
+        frame[block] = (254, 0, 254)
+    near = {slot: (CAMERA.reach / look(pose, 0.0, 48, 64)[1]).astype(np.float16) for slot, pose in enumerate(poses)}
+    gallery = Gallery(CAMERA, frames, dict(enumerate(poses)), near, dict.fromkeys(frames, 0.0), overlay, gesture)
+    gallery.choose(here, 0.0)
+    return gallery, block, here
+
+
+def test_what_hangs_on_the_camera_is_cut_out_of_the_pages_and_laid_over_views() -> None:
+    gallery, block, here = armed()
+    view = gallery.show(here, 0.0, Hangs(0.0, 0.0))
+    assert view is not None
+    assert (np.abs(view.frame[block].astype(int) - (254, 0, 254)) <= 1).all()
+    assert view.known[block].all()
+    assert view.hangs[block].all()
+    beside = view.known & ~block
+    assert np.percentile(np.abs(view.frame.astype(float) - look(here)[0])[beside], 99) < 60
+    assert beside[70:, 50:54].any(), "what is behind its rim is known from other pages"
+
+
+def test_what_hangs_on_the_camera_swings() -> None:
+    gallery, block, here = armed()
+    view = gallery.show(here, 0.0, Hangs(4 / 128, 3 / 96))
+    assert view is not None
+    aside = np.roll(block, (3, 4), (0, 1)) & (np.arange(96) >= 77)[:, None]
+    assert (np.abs(view.frame[aside].astype(int) - (254, 0, 254)) <= 1).all()
+
+
+def test_a_gesture_shows_in_the_light_of_the_pages() -> None:
+    gallery, block, here = armed()
+    at_rest, first, second = (gallery.show(here, 0.0, Hangs(0.0, 0.0, doing)) for doing in range(3))
+    assert at_rest is not None
+    assert first is not None
+    assert second is not None
+    assert np.array_equal(first.frame, at_rest.frame)
+    assert (np.abs(second.frame[block].astype(int) - (254, 254, 0)) <= 2).all()
+
+
 def test_a_page_that_was_dropped_is_read_no_more() -> None:
     gallery, here = gallery_of([np.array([0.0, 0.0, 0.0, 0.0])]), np.array([5.0, 0.0, 0.0, 0.0])
     gallery.choose(here, 0.0)
@@ -193,9 +242,9 @@ def test_a_view_that_was_put_together_ahead_is_the_one_that_is_shown(monkeypatch
     one, other, third = dreams(3)
     put_together, show = [0], Gallery.show
 
-    def counted(self: Gallery, pose: Poses, height: float) -> View | None:
+    def counted(self: Gallery, pose: Poses, height: float, hangs: Hangs | None) -> View | None:
         put_together[0] += 1
-        return show(self, pose, height)
+        return show(self, pose, height, hangs)
 
     monkeypatch.setattr(Gallery, "show", counted)
     for model in (one, other, third):

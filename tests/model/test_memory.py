@@ -36,6 +36,7 @@ from dreamloop.model.memory import (
 from dreamloop.model.recalls import Recalls
 from dreamloop.model.train import adopt
 from dreamloop.model.traveller import STILL, Traveller
+from dreamloop.model.world_model import Gesture
 
 SMALL = MemoryConfig(pages=12)
 
@@ -563,6 +564,34 @@ def test_a_saved_game_knows_falls_walls_and_posts() -> None:
         player.restore(whole)
         go(player, action)
     assert seen == {"falls", "slides"}
+
+
+def test_a_gesture_runs_to_its_end_and_begins_again_while_it_is_asked_for() -> None:
+    """And a saved game knows how far it is."""
+    player = room_walker()
+    player.gesture = Gesture(2, np.zeros((4, 32, 48, 4), np.uint8))
+    seen = []
+    for asks in (0, 1, 0, 0, 0, 1, 1, 1, 1, 1, 0, 0, 0):
+        go(player, (0, 0, asks))
+        seen.append(player.doing)
+        other = room_walker()
+        other.restore(player.state())
+        assert (other.doing, other.gesture is None) == (player.doing, False)
+    assert seen == [0, 1, 2, 3, 0, 1, 2, 3, 1, 2, 3, 0, 0]
+
+
+def test_a_saved_game_knows_how_the_eyes_are() -> None:
+    player = room_walker()
+    player.clock = 12345
+    for _ in range(12):
+        go(player, (-1, 0.2, 0))
+    for _ in range(30):
+        go(player, (1, 0, 0))
+        other = room_walker()
+        other.restore(player.state())
+        assert (other.gait, other.clock) == (player.gait, player.clock)
+        action = np.array((1, 0, 0), np.float32)
+        assert other._looks(action, other._step(action)) == player._looks(action, player._step(action))
 
 
 def test_a_saved_game_of_before_there_were_falls_stands_on_the_ground() -> None:

@@ -250,6 +250,25 @@ def test_a_scene_brings_its_views_and_how_far_they_show_things(tmp_path: Path) -
             assert scene.distances is None
 
 
+def test_a_scene_brings_its_clock_and_what_hands_can_do(tmp_path: Path) -> None:
+    shown = np.arange(3 * 4 * 6 * 4, dtype=np.uint8).reshape(3, 4, 6, 4)
+    good = {"column": 1, "ticks": 3, "shown": zlib.compress(shown.tobytes())}
+    bad = [None, 7, good | {"column": 2}, good | {"ticks": 4}, good | {"ticks": 10**9}, good | {"shown": b"no"}]
+    for number, told in enumerate([good, *bad]):
+        with RecordingWriter(tmp_path / f"{number}.dream", {"gesture": told}) as writer:
+            for tick in range(5):
+                extra = {"clock": 100 + tick if number != 3 else "noon"}
+                writer.tick(
+                    InputState(tick, 1 / 35), np.zeros(2, np.float32), np.zeros((4, 6, 3), np.uint8), b"", {}, extra
+                )
+        scene = Recording.open(tmp_path / f"{number}.dream").scene(4, 2)
+        assert scene.clock == (103 if number != 3 else None)
+        assert (scene.gesture is not None) == (number == 0)
+        if scene.gesture is not None:
+            assert scene.gesture.column == 1
+            np.testing.assert_array_equal(scene.gesture.shown, shown)
+
+
 def test_missing_pictures_are_named(tmp_path: Path) -> None:
     recording = Recording.open(small(tmp_path / "a.dream", frames="none"))
     assert recording.tick(3).frame is None
