@@ -87,6 +87,7 @@ class Gallery:
         heights: of the ground that the pages were taken from, map units.
         overlay: (h, w) what hangs on the camera, in pages as in views; None: nothing does.
         gesture: (t, h, w, 4) what hangs on the camera at rest, and in the ticks of its gesture.
+        hanging: (4, h, w) what was cut out of the pages, as ``state`` has it; None: it is to be.
     """
 
     def __init__(
@@ -98,6 +99,7 @@ class Gallery:
         heights: Mapping[int, float],
         overlay: NDArray[np.bool_] | None = None,
         gesture: NDArray[np.uint8] | None = None,
+        hanging: NDArray[np.float32] | None = None,
     ) -> None:
         size = (camera.height_px, camera.width_px)
         self.camera, self.measured, self.measured_from = camera, dict(near), dict(heights)
@@ -109,7 +111,8 @@ class Gallery:
         told = torch.from_numpy(np.stack(list(near.values()))).float()
         self.near = told.nan_to_num(0.0)
         self.rim = torch.from_numpy(widened(self.overlay, RIM))
-        self.hanging = _cut_out(self.frames, self.overlay)
+        cut = _cut_out(self.frames, self.overlay) if hanging is None else hanging
+        self.hanging = torch.from_numpy(cut)[None]  # (t, 4, h, w), at rest first
         if gesture is not None:
             self.hanging = torch.cat([self.hanging, _lit_as(self.hanging, gesture)])
         h, w = self.near.shape[1:]
@@ -145,7 +148,8 @@ class Gallery:
         near = {slot_name("near", slot): one for slot, one in self.measured.items()}
         heights = np.array([self.measured_from[slot] for slot in self.measured])
         chosen = np.array(self.reading, np.int64)
-        return {**near, "overlay": self.overlay, "heights": heights, "chosen": chosen}
+        cut = {"hanging": self.hanging[0].numpy()}  # for pages it was cut out of may have been dropped
+        return {**near, **cut, "overlay": self.overlay, "heights": heights, "chosen": chosen}
 
     @torch.inference_mode()
     def choose(self, pose: Poses, height: float) -> None:
@@ -335,18 +339,18 @@ def widened(mask: NDArray[np.bool_], by: int) -> NDArray[np.bool_]:
     return np.asarray(wide[0, 0].numpy() > 0.5)
 
 
-def _cut_out(frames: list[Frame], overlay: NDArray[np.bool_]) -> Tensor:
+def _cut_out(frames: list[Frame], overlay: NDArray[np.bool_]) -> NDArray[np.float32]:
     """Cut out of pages (h, w, 3) what hangs on the camera in the same place in all of them.
 
     Returns:
-        (1, 4, h, w) its colours, 0 where it is not, and 1 where it is.
+        (4, h, w) its colours, 0 where it is not, and 1 where it is.
     """
     found = np.zeros((*overlay.shape, 4), np.float32)
     shown = np.stack([frame[overlay] for frame in frames]).astype(np.float32)
     middle = np.median(shown, 0)
     steady = np.median(np.abs(shown - middle).max(-1), 0) < STEADY
     found[overlay] = np.concatenate([middle, np.ones((len(middle), 1))], 1) * steady[:, None]
-    return torch.from_numpy(found).permute(2, 0, 1)[None]
+    return np.ascontiguousarray(found.transpose(2, 0, 1))
 
 
 def _lit_as(hanging: Tensor, gesture: NDArray[np.uint8]) -> Tensor:

@@ -148,6 +148,7 @@ class Traveller:
             slot = self.memory.write(self.tick + back, np.asarray(poses[back], np.float64), frames[back])
             if slot is not None:
                 kept[slot] = back
+        self.memory.newest = None  # what was written last is the oldest
         self.tick += len(frames)
         self.clock, self.gesture = clock, gesture
         self.memory.policy.arrive(self.tick)
@@ -315,15 +316,19 @@ class Traveller:
         return floor if math.isfinite(floor) else self.fall.height
 
     def _hang(
-        self, near: dict[int, NDArray[np.float16]], heights: dict[int, float], overlay: NDArray[np.bool_] | None
+        self,
+        near: dict[int, NDArray[np.float16]],
+        heights: dict[int, float],
+        overlay: NDArray[np.bool_] | None,
+        cut: NDArray[np.float32] | None = None,
     ) -> None:
-        """Keep the nearness (h, w) of what pages show, and from how high, by slots."""
+        """Keep the nearness (h, w) of what pages show, from how high, and what was cut out of them, if it was."""
         frames = {slot: self.memory.frames[slot] for slot in near}
         poses = {slot: self.memory.policy.pose_of(slot) for slot in near}
         shown = None if self.gesture is None else self.gesture.shown
         fits = shown is not None and shown.shape[1:3] == (self.net.height_px, self.net.width_px)
         self.gesture = self.gesture if fits else None
-        self.gallery = Gallery(camera_of(self.net), frames, poses, near, heights, overlay, shown if fits else None)
+        self.gallery = Gallery(camera_of(self.net), frames, poses, near, heights, overlay, shown if fits else None, cut)
 
     def look_around(self, near_of: Callable[[Frame], NDArray[np.float32]]) -> None:
         """See from the pages what stands in the way, for a player who has just arrived.
@@ -399,7 +404,8 @@ class Traveller:
         self.gesture = Gesture(int(state["asks"]), np.array(state["gesture"])) if "gesture" in state else None
         if near:
             heights = dict(zip(near, np.asarray(state["heights"]).tolist(), strict=True))
-            self._hang(near, heights, np.array(state["overlay"]))
+            cut = np.array(state["hanging"]) if "hanging" in state else None
+            self._hang(near, heights, np.array(state["overlay"]), cut)
             assert self.gallery is not None
             self.gallery.take(np.asarray(state["chosen"]).tolist())
 

@@ -14,7 +14,7 @@ from dreamloop.model.camera import Poses
 from dreamloop.model.dream_net import DreamNet
 from dreamloop.model.gallery import RIM, Camera, Gallery, Hangs, View
 from dreamloop.model.train_config import net_config
-from dreamloop.model.world_model import Frame, OpenOptions, Scene
+from dreamloop.model.world_model import Frame, Gesture, OpenOptions, Scene
 
 CAMERA = Camera(fov_deg=90.0, lens=4 / 3, reach=128.0, height_px=96, width_px=128)
 HALF, FLOOR, CEILING = (
@@ -263,6 +263,46 @@ def test_a_view_that_was_put_together_ahead_is_the_one_that_is_shown(monkeypatch
             third.load(0, third.save(0))
         assert np.array_equal(third.step(action), shown)
     assert ahead.count(1) > ahead.count(2) > 0, "what goes on is foreseen, what begins is not"
+
+
+def test_who_moves_sees_what_was_measured_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However slowly: not what was there a tick before, and not from a hair aside."""
+    (model,), views, show = dreams(1), list[View | None](), Gallery.show
+
+    def kept(self: Gallery, pose: Poses, height: float, hangs: Hangs | None) -> View | None:
+        views.append(show(self, pose, height, hangs))
+        return views[-1]
+
+    monkeypatch.setattr(Gallery, "show", kept)
+    model.reset(0, measured(), 5)
+    for turn in (0.02, -0.04, 1.0, 0.3):
+        shown = model.step(np.array([[0.0, turn, 0.0]], np.float32))[0]
+        view = views[-1]
+        assert view is not None
+        assert (shown == view.frame).all(-1)[view.known].mean() > 0.95
+
+
+def test_a_gesture_shows_to_who_stands_and_is_over_when_it_is_over() -> None:
+    """And a game that is saved in the middle of it goes on to the byte."""
+    one, other = dreams(2)
+    block, scene = np.zeros((32, 48), np.bool_), measured()
+    block[24:, 20:28] = True
+    frames = scene.frames.copy()
+    frames[:, block] = (200, 0, 0)
+    gesture = np.zeros((4, 32, 48, 4), np.uint8)
+    gesture[:, block] = (200, 0, 0, 255)
+    gesture[2, block] = (0, 200, 0, 255)
+    one.reset(0, replace(scene, frames=frames, overlay=block, clock=7, gesture=Gesture(2, gesture)), 5)
+    greens = []
+    for asks in (0, 1, 0, 0, 0, 0):
+        shown = one.step(np.array([[0.0, 0.0, asks]], np.float32))[0]
+        greens.append(float((shown[block, 1] > 150).mean()))
+        other.load(0, one.save(0))
+    assert [round(green) for green in greens] == [0, 0, 1, 0, 0, 0]
+    for asks in (1, 0, 0):
+        action = np.array([[1.0, 0.0, asks]], np.float32)
+        assert np.array_equal(one.step(action), other.step(action))
+        other.load(0, one.save(0))
 
 
 def test_a_net_without_pages_can_be_prepared_and_steps() -> None:

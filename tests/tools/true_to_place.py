@@ -19,6 +19,7 @@ from PIL import Image
 
 from dreamloop.demos.doom.make_scenes import OPTIONS
 from dreamloop.demos.doom.simulator import LOOK_DEG, PITCH_LIMIT_DEG, SETTLE_TICS, TURN_DEG
+from dreamloop.model import gait
 from dreamloop.model.recording import Recording
 from dreamloop.model.world_model import OpenOptions
 from dreamloop.runtime.collect import Job, simulator_of
@@ -67,6 +68,7 @@ def main() -> None:
     args = asked.parse_args()
     world = find_world("doom").with_weights(args.weights) if args.weights else find_world("doom")
     model: Any = world.open_model(OpenOptions(threads=1))
+    gait.LIVELY = 0.0  # the simulator stands where it is put: eyes do not sway there, so they do not here
     ticks = round(args.minutes * 60 * world.rate_hz)
     names = ("put together", "not put together")
     told: dict[str, list[list[float]]] = {name: [] for name in names}
