@@ -125,6 +125,7 @@ class Gallery:
         self.fine, self.few = coordinates(h, w), coordinates(*LOOKS)
         self.live = torch.ones(len(self.slots), dtype=torch.bool)
         self.chosen = torch.zeros(0, dtype=torch.long)  # rows that views are put together from
+        self.taken = _rows(self.maps, self.chosen)
         self.atlas = torch.zeros(0)  # (1, 3, h * chosen, w)
 
     @property
@@ -169,7 +170,7 @@ class Gallery:
         """Put views together from these pages."""
         chosen = torch.tensor(sorted(self.slots.index(slot) for slot in slots), dtype=torch.long)
         if not torch.equal(chosen, self.chosen) or not len(self.atlas):
-            self.chosen = chosen
+            self.chosen, self.taken = chosen, _rows(self.maps, chosen)
             tall = [torch.from_numpy(np.array(self.frames[row])) for row in chosen.tolist()]
             self.atlas = torch.cat(tall).permute(2, 0, 1)[None].float() if tall else torch.zeros(0)
 
@@ -193,10 +194,8 @@ class Gallery:
         h, w = self.near.shape[1:]
         here = torch.from_numpy(pose).float()
         up = height - self.heights[self.chosen]
-        found = self._find(
-            self.poses[self.chosen], _rows(self.maps, self.chosen), (here, up), self.fine, GUESSES, OFF * 2 / w
-        )
-        best, known = torch.where(found.front, found.worth, -1.0).argmax(0), found.front.any(0)
+        found = self._find(self.poses[self.chosen], self.taken, (here, up), self.fine, GUESSES, OFF * 2 / w)
+        best, known = _best(found.worth), found.front.any(0)
         near = found.told.gather(0, best[None])[0]
         at = found.at.permute(0, 3, 1, 2)
         one = best[None, None].expand(1, 2, -1, -1)
@@ -368,6 +367,15 @@ def _lit_as(hanging: Tensor, gesture: NDArray[np.uint8]) -> Tensor:
     return torch.where(rests[:, None, None, None], hanging, lit)
 
 
+def _best(worth: Tensor) -> Tensor:
+    """Return which of pages (k, h, w) is worth most, the first of equals: an argmax over so few takes longer."""
+    most, best = worth[0], torch.zeros_like(worth[0], dtype=torch.long)
+    for row in range(1, len(worth)):
+        better = worth[row] > most
+        most, best = torch.where(better, worth[row], most), best.masked_fill_(better, row)
+    return best
+
+
 def _nearest(told: Tensor, apart: Tensor) -> Tensor:
     """Return the largest of what pages (k, ...) tell, for each page that of its rivals, and of itself.
 
@@ -376,7 +384,12 @@ def _nearest(told: Tensor, apart: Tensor) -> Tensor:
     """
     sorted_apart, order = apart.sort()
     rivals = torch.searchsorted(sorted_apart, RIVALS[0] * apart + RIVALS[1], right=True)
-    return told[order].cummax(0).values[rivals - 1] if len(told) else told
+    if len(told) > MOST:
+        return told[order].cummax(0).values[rivals - 1]
+    largest = list[Tensor]()
+    for row in order.tolist():  # a cummax over so few takes three times as long
+        largest.append(torch.maximum(told[row], largest[-1]) if largest else told[row])
+    return torch.stack([largest[count - 1] for count in rivals.tolist()]) if largest else told
 
 
 def _doubt(near: Tensor) -> Tensor:
