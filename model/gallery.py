@@ -111,8 +111,8 @@ class Gallery:
         told = torch.from_numpy(np.stack(list(near.values()))).float()
         self.near = told.nan_to_num(0.0)
         self.rim = torch.from_numpy(widened(self.overlay, RIM))
-        cut = _cut_out(self.frames, self.overlay) if hanging is None else hanging
-        self.hanging = torch.from_numpy(cut)[None]  # (t, 4, h, w), at rest first
+        self.cut = _cut_out(self.frames, self.overlay) if hanging is None else hanging
+        self.hanging = torch.tensor(self.cut)[None]  # (t, 4, h, w), at rest first
         if gesture is not None:
             self.hanging = torch.cat([self.hanging, _lit_as(self.hanging, gesture)])
         h, w = self.near.shape[1:]
@@ -149,8 +149,8 @@ class Gallery:
         near = {slot_name("near", slot): one for slot, one in self.measured.items()}
         heights = np.array([self.measured_from[slot] for slot in self.measured])
         chosen = np.array(self.reading, np.int64)
-        cut = {"hanging": self.hanging[0].numpy()}  # for pages it was cut out of may have been dropped
-        return {**near, **cut, "overlay": self.overlay, "heights": heights, "chosen": chosen}
+        own = {"overlay": self.overlay, "heights": heights, "chosen": chosen}
+        return {**near, **own, "hanging": self.cut}  # for pages it was cut out of may have been dropped
 
     @torch.inference_mode()
     def choose(self, pose: Poses, height: float) -> None:

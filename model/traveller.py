@@ -401,11 +401,10 @@ class Traveller:
         self.gait = Gait(*np.array(state.get("gait", STANDING)).tolist())
         self.clock = int(state["clock"]) if "clock" in state else None
         self.doing = int(state.get("doing", 0))
-        self.gesture = Gesture(int(state["asks"]), np.array(state["gesture"])) if "gesture" in state else None
+        self.gesture = Gesture(int(state["asks"]), state["gesture"]) if "gesture" in state else None
         if near:
             heights = dict(zip(near, np.asarray(state["heights"]).tolist(), strict=True))
-            cut = np.array(state["hanging"]) if "hanging" in state else None
-            self._hang(near, heights, np.array(state["overlay"]), cut)
+            self._hang(near, heights, np.array(state["overlay"]), state.get("hanging"))
             assert self.gallery is not None
             self.gallery.take(np.asarray(state["chosen"]).tolist())
 
