@@ -27,6 +27,7 @@ from dreamloop.model.dream_sources import (
     prefer_moving,
     prefer_unworn,
     rest,
+    take_measured,
     wear_of,
 )
 from dreamloop.model.layers import (
@@ -185,8 +186,9 @@ class DreamNet(nn.Module):
         step = self.tell_step(coarse, self.about_step(cond, recall), foreseen)
         if self.config.setting_out:
             found = prefer_moving(found, self.config.setting_out, recall.speed, foreseen, step)
+        found = take_measured(found, recall, self.grid)
         found = prefer_unworn(found, recall, self.grid, self.config.wearing)
-        found = prefer_measured(found, recall, self.grid)
+        found = prefer_measured(found, recall)
         return features, under, found, step
 
     def condition(self, actions: Tensor, level: Tensor) -> Tensor:

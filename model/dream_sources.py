@@ -56,7 +56,7 @@ class Recall(NamedTuple):
     near: Tensor | None = None  # (b, laid, h / FINE, w / FINE) how near the things in them are, where it is known
     wear: Tensor | None = None  # (b, 1 + k, h / PART, w / PART) how worn the last frame and the pages are
     held: Tensor | None = None  # (b,) share of the step that something in the way takes; it comes with the wear
-    shows: Tensor | None = None  # (b, h, w) 1 where the first page shows anything, 2 what is surely so: of many pages
+    shows: Tensor | None = None  # (b, h, w) 1 where the first page shows anything, 2 where that is so now, whatever was
     made: Tensor | None = None  # (b,) 1 where it was put together of measured ones
 
     def each(self, change: Callable[[Tensor], Tensor]) -> "Recall":
@@ -145,23 +145,34 @@ def prefer_unworn(found: Sources, recall: Recall, grid: Tensor, strength: float)
     return found._replace(logits=torch.cat([found.logits[:, :2], found.logits[:, 2:] + liked], 1), worn=each)
 
 
-def prefer_measured(found: Sources, recall: Recall, grid: Tensor) -> Sources:
+def take_measured(found: Sources, recall: Recall, grid: Tensor) -> Sources:
+    """Take a first page that was put together of measured ones from where it is: from a hair aside it would blur."""
+    if recall.wear is None or recall.shows is None or recall.made is None:
+        return found
+    first, made = found.of_last, recall.made[:, None, None] * (recall.shows > 0) > 0
+    where, inside, logits = found.where.clone(), found.inside.clone(), found.logits.clone()
+    where[:, first] = torch.where(made[..., None], grid.permute(1, 2, 0), where[:, first])
+    row = first - found.where.shape[1]  # of those that may be pages, which are the last ones
+    shut = made & (inside[:, row, 0] == 0)  # by where the net would have fetched it
+    logits[:, row, 0] = torch.where(shut, 0.0, logits[:, row, 0])
+    inside[:, row, 0] = torch.where(made, 1.0, inside[:, row, 0])
+    return found._replace(where=where, inside=inside, logits=logits)
+
+
+def prefer_measured(found: Sources, recall: Recall) -> Sources:
     """Prefer a first page that was put together of measured ones.
 
-    To who goes or turns, however slowly; to who stands, the more the oftener the last frame was fetched: what has
-    changed is new in that. The page is right where it is: to fetch it from a little aside would only blur it.
+    To who goes, turns or rises, however slowly, and where anything hangs on the camera; else the more the oftener the
+    last frame was fetched: what has changed is new in that.
     """
     if found.worn is None or recall.shows is None or recall.made is None:
         return found
     liked = F.interpolate((TRUSTED * found.worn[:, :1]).clamp(max=TRUSTED_LIMIT), scale_factor=PART, mode="bilinear")
     moves = (recall.pose - recall.poses[:, 0]).abs().amax(1) > STOOD
     liked = torch.where(moves[:, None, None, None] | (recall.shows > 1)[:, None], TRUSTED_LIMIT, liked)
-    first = 1 + found.of_last
-    logits, where = found.logits.clone(), found.where.clone()
+    first, logits = 1 + found.of_last, found.logits.clone()
     logits[:, first] += liked * ((recall.shows > 0) * recall.made[:, None, None])[:, None]
-    made = (recall.made > 0)[:, None, None, None]
-    where[:, found.of_last] = torch.where(made, grid.permute(1, 2, 0), where[:, found.of_last])
-    return found._replace(logits=logits, where=where)
+    return found._replace(logits=logits)
 
 
 def mix(found: Sources, mode: str) -> Drawn:

@@ -33,7 +33,7 @@ OFF = 1.5  # pixels of a map of nearness by which a place may be missed
 SAME = 0.2  # share of nearness within which two things may be one
 BENT = 0.12  # share of nearness by which it may be off the plane of its neighbours: beyond, a pixel shows two things
 UNSURE = 0.03  # share of nearness by which what was measured may be off
-RIVALS = (2.0, 0.1)  # a page hides what is in those from so many times as near as itself, and ``reach`` as much nearer
+RIVALS = (2.0, 0.1)  # a page is hidden by those from up to so many times as far as itself, and so much of ``reach``
 LEAST = 0.05  # share of a view that pages must show, or it is left to the net
 WORTH = 0.005  # share of the view that a page must add
 GAPS = 4  # times that a picture is halved to fill its gaps
@@ -55,7 +55,7 @@ class View(NamedTuple):
     """A view that was put together."""
 
     frame: Frame  # (h, w, 3)
-    known: NDArray[np.bool_]  # (h, w) what pages show of it
+    known: NDArray[np.bool_]  # (h, w) what pages show of it, and what hangs on the camera
     near: NDArray[np.float32]  # (h', w') nearness of what it shows, what is not known as what is beside it
     hangs: NDArray[np.bool_]  # (h, w) where what hangs on the camera is, or may have been
 
@@ -63,8 +63,8 @@ class View(NamedTuple):
 class Hangs(NamedTuple):
     """What hangs on the camera."""
 
-    right: float  # of the picture's width
-    down: float  # of its height
+    right: float  # how far it has swung, of the picture's width
+    down: float  # ... and of its height
     doing: int = 0  # 0: rests; else the tick of its gesture
 
 
@@ -122,7 +122,7 @@ class Gallery:
         small = slice(COARSE // 2, None, COARSE)
         self.maps = self.near[:, None], sure
         self.first = self.near[:, None, small, small].contiguous(), sure[:, :, small, small].contiguous()
-        self.fine, self.few = coordinates(h, w), coordinates(*LOOKS)
+        self.whole, self.fine, self.few = coordinates(*size), coordinates(h, w), coordinates(*LOOKS)
         self.live = torch.ones(len(self.slots), dtype=torch.bool)
         self.chosen = torch.zeros(0, dtype=torch.long)  # rows that views are put together from
         self.taken = _rows(self.maps, self.chosen)
@@ -218,6 +218,8 @@ class Gallery:
         frame = F.grid_sample(self.atlas, torch.stack([x, y], -1)[None], padding_mode="border", align_corners=False)
         known = known.repeat_interleave(step, 0).repeat_interleave(step, 1)
         picture, known = _filled(frame, known[None, None].float(), GAPS)
+        if not (known[0, 0] * ~self.rim > 0).float().mean() > LEAST:
+            return None
         hung = torch.zeros_like(self.rim)
         if hangs is None:
             known[0, 0, self.rim] = 0
@@ -228,14 +230,11 @@ class Gallery:
         picture = picture[0].round().clamp(0, 255).to(torch.uint8).permute(1, 2, 0).contiguous()
         near, _ = _filled(near[None, None], found.front.any(0)[None, None].float(), GAPS - 1)
         known = known[0, 0] > 0
-        if not known.float().mean() > LEAST:
-            return None
         return View(picture.numpy(), known.numpy(), near[0, 0].clamp(0, CLOSEST).numpy(), hung.numpy())
 
     def _hang(self, picture: Tensor, hangs: Hangs) -> tuple[Tensor, Tensor]:
         """Lay what hangs on the camera over a picture (1, 3, h, w), and return where: (1, 1, h, w)."""
-        h, w = self.camera.height_px, self.camera.width_px
-        grid = coordinates(h, w) - 2 * torch.tensor(hangs[:2])[:, None, None]
+        grid = self.whole - 2 * torch.tensor(hangs[:2])[:, None, None]
         one = self.hanging[hangs.doing, None]
         laid = F.grid_sample(one, grid.permute(1, 2, 0)[None], padding_mode="border", align_corners=False)
         cover = laid[:, 3:]
@@ -361,7 +360,7 @@ def _lit_as(hanging: Tensor, gesture: NDArray[np.uint8]) -> Tensor:
     shown = torch.from_numpy(np.array(gesture)).permute(0, 3, 1, 2).float()
     cover = (shown[:, 3:] > 0).float()
     both = cover[:1] * hanging[:, 3:]
-    light = (hanging[:, :3] * both).sum() / (shown[:1, :3] * both).sum().clamp_min(1)
+    light = (hanging[:, :3] * both).sum() / (shown[:1, :3] * both).sum() if both.any() else 1.0
     lit = torch.cat([(shown[:, :3] * light).clamp(0, 255) * cover, cover], 1)[1:]
     rests = (shown[1:] == shown[:1]).flatten(1).all(1)
     return torch.where(rests[:, None, None, None], hanging, lit)

@@ -61,6 +61,7 @@ class Remembered:
     wear: NDArray[np.uint8] | None = None  # (1 + k, h, w) of the last frame and the pages
     held: float = 0.0  # share of the step that something in the way takes
     view: View | None = None  # the first page, where it was put together
+    rises: bool = False  # whether the eyes are higher or lower than a tick before
 
 
 class Step(NamedTuple):
@@ -99,6 +100,7 @@ class Traveller:
     step: Step = field(init=False, default_factory=lambda: REST)
     fall: Fall = GROUND
     gait: Gait = STANDING
+    level: float = 0.0  # that was looked from last
     gesture: Gesture | None = None  # what hangs on the camera can do
     doing: int = 0  # ... the tick of it that showed last; 0: it rests
     clock: int | None = None  # ticks since the world began; None: not known, and nothing sways
@@ -174,6 +176,7 @@ class Traveller:
             if np.abs(self.speed).max() > 2:
                 self.speed = np.zeros(2)
         self.kept, self.fall = self.speed, Fall(self._floor(self.pose))
+        self.level = self.fall.height
 
     def remember(self, action: NDArray[np.float32], near: NDArray[np.float32] | None = None) -> Remembered:
         """Say what is remembered of the view that ``action`` will lead to, as far as it is known before it is drawn.
@@ -187,9 +190,11 @@ class Traveller:
             self.things = self._in_the_way(action)
         self.step = self._step(action)
         pose = self._moved(action, self.step.gone)
-        k, view = self.net.pages, self._view(pose, self._looks(action, self.step))
+        looks = self._looks(action, self.step)
+        k, view = self.net.pages, self._view(pose, looks)
+        rises, self.level = looks.level != self.level, looks.level
         made = int(view is not None)
-        self.near = view.near if view is not None and view.known.mean() > MOSTLY else None
+        self.near = view.near if view is not None and view.known[~view.hangs].mean() > MOSTLY else None
         shown = self.gallery.reading if made and self.gallery is not None else []
         slots = [slot for slot in self.memory.read(self.tick, pose, k) if slot not in shown][: k - made]
         first = self.net.laid - k
@@ -210,7 +215,7 @@ class Traveller:
             worn = [*[new] * made, *(self.wears.get(slot, new) for slot in slots), *[new] * (k - made - len(slots))]
             wear = np.stack([self.wear, *worn])
         return Remembered(
-            frames, pages, poses, pose, where, self.speed.astype(np.float32), wear, held_share(self.step), view
+            frames, pages, poses, pose, where, self.speed.astype(np.float32), wear, held_share(self.step), view, rises
         )
 
     def settle(
@@ -373,7 +378,7 @@ class Traveller:
         """Return everything that decides the future; pictures are shared, not copied."""
         own = {"pose": self.pose.copy(), "speed": self.speed.copy(), "way": self.tick}
         own |= {"kept": self.kept.copy(), "fall": np.array(self.fall), "gait": np.array(self.gait)}
-        own |= {"doing": self.doing}
+        own |= {"doing": self.doing, "level": self.level}
         if self.gesture is not None:
             own |= {"gesture": self.gesture.shown, "asks": self.gesture.column}
         own |= {} if self.clock is None else {"clock": self.clock}
@@ -400,7 +405,7 @@ class Traveller:
         self.fall = Fall(*np.array(state["fall"]).tolist()) if "fall" in state else Fall(self._floor(self.pose))
         self.gait = Gait(*np.array(state.get("gait", STANDING)).tolist())
         self.clock = int(state["clock"]) if "clock" in state else None
-        self.doing = int(state.get("doing", 0))
+        self.doing, self.level = int(state.get("doing", 0)), float(state.get("level", self.fall.height))
         self.gesture = Gesture(int(state["asks"]), state["gesture"]) if "gesture" in state else None
         if near:
             heights = dict(zip(near, np.asarray(state["heights"]).tolist(), strict=True))
@@ -429,7 +434,7 @@ def stack_recall(remembered: list[Remembered], device: torch.device) -> Recall:
     shows = np.ones((len(remembered), *remembered[0].frames.shape[1:3]), np.float32)
     for row, one in enumerate(remembered):
         if one.view is not None:
-            shows[row] = one.view.known * (1.0 + one.view.hangs)
+            shows[row] = one.view.known * (1.0 + (one.view.hangs | one.rises))
     made = torch.tensor([float(one.view is not None) for one in remembered], device=device)
     wear = torch.from_numpy(np.stack(worn)).to(device).float()
     held = torch.tensor([one.held for one in remembered], device=device)

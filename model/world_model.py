@@ -49,9 +49,7 @@ class Gesture(NamedTuple):
     """What hangs on the camera does when it is asked to."""
 
     column: int  # of the actions that ask for it
-    shown: NDArray[
-        np.uint8
-    ]  # (t, h, w, 4) it at rest, then in the ticks from the asking on; 0 where it is not, and 255
+    shown: NDArray[np.uint8]  # (t, h, w, 4) at rest, then in every tick from the asking on; 0 where it is not
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +66,7 @@ class Scene:
     heights: NDArray[np.float32] | None = None  # (t,) of the ground that they were taken from, map units
     things: NDArray[np.float32] | None = None  # (k, 3) that stand there: x, y, and from their middle to their sides
     clock: int | None = None  # ticks since the world began, where eyes sway by it (model/gait.py)
-    gesture: Gesture | None = None  # where it is known
+    gesture: Gesture | None = None  # shows where overlay and clock are known, too
 
 
 @dataclass(frozen=True, slots=True)

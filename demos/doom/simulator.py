@@ -115,7 +115,7 @@ class DoomEnv(gymnasium.Env[Pixels, NDArray[np.float32]]):
     """Doom, one tic per step. ``reset(options={"map_seed": n})`` or ``{"map": name}`` picks a map.
 
     ``{"pose": (x, y, degrees)}`` begins at that place of it, to the whole map unit, looking that way; with
-    ``{"clock": tic}`` when eyes and hands of who sets out sway and swing as they do after so many tics.
+    ``{"clock": tic}`` it waits there until eyes and hands of who sets out sway and swing as they do after so many tics.
     """
 
     metadata: dict[str, Any] = {"render_modes": ["rgb_array"], "render_fps": RATE_HZ}  # noqa: RUF012 gymnasium's own
@@ -177,7 +177,7 @@ class DoomEnv(gymnasium.Env[Pixels, NDArray[np.float32]]):
         self._visited, self._owed_deg = set(), {TURN: 0.0, LOOK: 0.0}
         self._observe()
         if options and "pose" in options:
-            self._stand(*_pose(options["pose"]), clock=options.get("clock"))
+            self._stand(*_pose(options["pose"]), _tic(options.get("clock")))
         self._explored()
         return self._frame.copy(), self._info()
 
@@ -424,6 +424,13 @@ def _pose(told: Any) -> tuple[float, float, float]:
     if len(values) not in (3, 4) or not np.isfinite(values).all() or max(map(abs, values[:2])) > MAP_UNITS:
         raise ConfigError(f"pose {told} is not x, y and degrees (allowed: x and y within {MAP_UNITS} map units)")
     return values[0], values[1], values[2]
+
+
+def _tic(told: Any) -> int | None:
+    """Return the tic that a clock tells; None: any."""
+    if told is not None and (not isinstance(told, int) or isinstance(told, bool)):
+        raise ConfigError(f"clock {told!r} is not a number of tics (allowed: a whole number)")
+    return told
 
 
 def _import_vizdoom() -> Any:

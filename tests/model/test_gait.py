@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dreamloop.model.gait import EYES, SWAY, SWAY_TICKS, Gait, rise, stepped, sway
+from dreamloop.model.gait import EYES, SWAY, SWAY_TICKS, SWING, SWING_TICKS, Gait, rise, stepped, sway, swing
 from dreamloop.model.room import Fall
 
 
@@ -21,6 +21,16 @@ def test_it_comes_and_goes_by_the_clock_and_has_a_limit(speed: float, clock: int
     assert abs(sway(speed, clock)) <= SWAY
     assert sway(speed, clock) == pytest.approx(-sway(speed, clock + SWAY_TICKS // 2), abs=1e-9)
     assert sway(speed, clock) == pytest.approx(sway(speed, clock + SWAY_TICKS), abs=1e-9)
+
+
+def test_hands_swing_from_side_to_side_and_are_lowest_in_the_middle() -> None:
+    """As far as the weapon of the engine was found to go; who stands holds it still."""
+    right, low, left = (swing(8.33, SWING_TICKS * part // 4) for part in (0, 1, 2))
+    assert right == pytest.approx((SWING[0], 0.0), abs=1e-9)
+    assert low == pytest.approx((0.0, SWING[1]), abs=1e-9)
+    assert left == pytest.approx((-SWING[0], 0.0), abs=1e-9)
+    assert swing(4.0, 0)[0] == pytest.approx(SWING[0] / 4)
+    assert swing(0.0, 5) == (0.0, 0.0)
 
 
 def test_eyes_follow_a_step_up() -> None:

@@ -17,6 +17,7 @@ from dreamloop.model.dataset import DataError, FramePool
 from dreamloop.model.dream_config import NetConfig
 from dreamloop.model.dream_net import DreamNet
 from dreamloop.model.found_again import Camera, laid
+from dreamloop.model.gait import Gait
 from dreamloop.model.layers import coordinates
 from dreamloop.model.memory import (
     BEARINGS,
@@ -582,16 +583,18 @@ def test_a_gesture_runs_to_its_end_and_begins_again_while_it_is_asked_for() -> N
 
 def test_a_saved_game_knows_how_the_eyes_are() -> None:
     player = room_walker()
-    player.clock = 12345
-    for _ in range(12):
-        go(player, (-1, 0.2, 0))
+    player.clock, player.gait = 12345, Gait(16.0, 2.0)
+    lows = []
     for _ in range(30):
         go(player, (1, 0, 0))
+        lows.append(player.gait.low)
         other = room_walker()
         other.restore(player.state())
-        assert (other.gait, other.clock) == (player.gait, player.clock)
+        assert (other.gait, other.clock, other.level) == (player.gait, player.clock, player.level)
         action = np.array((1, 0, 0), np.float32)
         assert other._looks(action, other._step(action)) == player._looks(action, player._step(action))
+    assert lows[0] == 14.0
+    assert lows[-1] == 0.0
 
 
 def test_a_saved_game_of_before_there_were_falls_stands_on_the_ground() -> None:
