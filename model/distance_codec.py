@@ -18,11 +18,17 @@ def pack_distances(distances: NDArray[np.floating[Any]]) -> bytes:
 
 def unpack_distances(packed: bytes, shape: tuple[int, int]) -> NDArray[np.float32] | None:
     """Return the distances (h, w) that were packed; None where these are not so many."""
+    steps = inflated(packed, shape)
+    if steps is None:
+        return None
+    told = NEAREST * 2 ** ((steps.astype(np.float32) - 1) / STEPS)
+    return np.where(steps == 0, np.nan, told).astype(np.float32)
+
+
+def inflated(packed: bytes, shape: tuple[int, ...]) -> NDArray[np.uint8] | None:
+    """Return deflated bytes as an array; None where these are not so many. Never reads more than asked for."""
     try:
-        steps = np.frombuffer(zlib.decompressobj().decompress(packed, prod(shape)), np.uint8)
+        found = np.frombuffer(zlib.decompressobj().decompress(packed, prod(shape)), np.uint8)
     except zlib.error:
         return None
-    if len(steps) != prod(shape):
-        return None
-    told = NEAREST * 2 ** ((steps.reshape(shape).astype(np.float32) - 1) / STEPS)
-    return np.where(steps.reshape(shape) == 0, np.nan, told).astype(np.float32)
+    return found.reshape(shape) if len(found) == prod(shape) else None

@@ -11,7 +11,6 @@ the frame of the reset, with an action of zeros.
 """
 
 import math
-import zlib
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -24,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dreamloop.input.state import InputState
-from dreamloop.model.distance_codec import unpack_distances
+from dreamloop.model.distance_codec import inflated, unpack_distances
 from dreamloop.model.frame_codec import MAX_FRAME_PX, decode_frame, frame_hash
 from dreamloop.model.framing import PREAMBLE, FramedFile, RecordingError, read_preamble, unpack_payload
 from dreamloop.model.recording_layout import (
@@ -251,11 +250,8 @@ class Recording:
             return None
         if not (0 <= column < columns and 1 < ticks <= MOST_OF_A_GESTURE):
             return None
-        try:
-            shown = np.frombuffer(zlib.decompressobj().decompress(packed, ticks * prod(size)), np.uint8)
-        except zlib.error:
-            return None
-        return Gesture(column, shown.reshape(ticks, *size)) if len(shown) == ticks * prod(size) else None
+        shown = inflated(packed, (ticks, *size))
+        return None if shown is None else Gesture(column, shown)
 
     def _overlay(self, size: tuple[int, int]) -> NDArray[np.bool_] | None:
         """Return what hangs on the camera (h, w), where it tells that, a bit a pixel."""

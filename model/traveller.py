@@ -330,10 +330,10 @@ class Traveller:
         """Keep the nearness (h, w) of what pages show, from how high, and what was cut out of them, if it was."""
         frames = {slot: self.memory.frames[slot] for slot in near}
         poses = {slot: self.memory.policy.pose_of(slot) for slot in near}
+        if self.gesture is not None and self.gesture.shown.shape[1:3] != (self.net.height_px, self.net.width_px):
+            self.gesture = None
         shown = None if self.gesture is None else self.gesture.shown
-        fits = shown is not None and shown.shape[1:3] == (self.net.height_px, self.net.width_px)
-        self.gesture = self.gesture if fits else None
-        self.gallery = Gallery(camera_of(self.net), frames, poses, near, heights, overlay, shown if fits else None, cut)
+        self.gallery = Gallery(camera_of(self.net), frames, poses, near, heights, overlay, shown, cut)
 
     def look_around(self, near_of: Callable[[Frame], NDArray[np.float32]]) -> None:
         """See from the pages what stands in the way, for a player who has just arrived.

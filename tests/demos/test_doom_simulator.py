@@ -19,7 +19,7 @@ pytest.importorskip("vizdoom", reason="the simulator needs vizdoom: pip install 
 import vizdoom
 
 from dreamloop.demos.doom import simulator
-from dreamloop.demos.doom.simulator import DoomEnv, halve, make_env
+from dreamloop.demos.doom.simulator import CLOCK_TICS, DoomEnv, halve, make_env
 
 SCHEMA = ActionSchema.load(Path(simulator.__file__).parent / "schema.toml")
 Action = NDArray[np.float32]
@@ -393,3 +393,14 @@ def test_an_episode_begins_in_a_pose_that_is_asked_for(env: DoomEnv) -> None:
     for wrong in ((1.0, 2.0), (np.nan, 0, 0), (1e5, 0, 0)):
         with pytest.raises(ConfigError, match="is not x, y and degrees"):
             env.reset(seed=3, options={"pose": wrong})
+
+
+def test_an_episode_begins_by_a_clock_that_is_asked_for(env: DoomEnv) -> None:
+    _, info = env.reset(seed=3, options={"pose": (0, 0, 0)})
+    _, later = env.reset(seed=3, options={"pose": (0, 0, 0), "clock": info["clock"] + 7})
+    assert later["clock"] == info["clock"] + 7
+    _, round_ = env.reset(seed=3, options={"pose": (0, 0, 0), "clock": info["clock"] - CLOCK_TICS})
+    assert round_["clock"] == info["clock"]
+    for wrong in (3.0, "noon", True):
+        with pytest.raises(ConfigError, match="is not a number of tics"):
+            env.reset(seed=3, options={"pose": (0, 0, 0), "clock": wrong})
