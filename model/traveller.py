@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from dreamloop.model.camera import FADING, Poses, coasting, mirrored, moved, place, pushes
+from dreamloop.model.camera import FADING, Poses, mirrored, moved, place, pushes
 from dreamloop.model.depth import FINE, nearness
 from dreamloop.model.dream_config import NetConfig
 from dreamloop.model.dream_sources import RESTING, Recall
@@ -23,6 +23,7 @@ from dreamloop.model.gait import Gait, rise, stepped, sway, swing
 from dreamloop.model.gallery import Camera, Gallery, Hangs, View
 from dreamloop.model.ground import MEASURED, NOTHING, Eye, Ground, Places, held_up
 from dreamloop.model.memory import DEFAULT_POLICY, MemoryConfig, PageMemory, make_policy, slot_name
+from dreamloop.model.momentum import ONE, STEERS, Parts, braked, creeps, parts_of, pushed, whole_yaw
 from dreamloop.model.pixels import to_float
 from dreamloop.model.pushing import SLIGHT
 from dreamloop.model.room import Fall, Room, fallen
@@ -34,7 +35,6 @@ MOSTLY = 0.8  # share of a view from which on what pages tell of it is all that 
 GROUND, STANDING = Fall(0.0), Gait()
 CHOOSE_EVERY = 3  # ticks between two looks at which pages show most
 PRESSED = 0.5
-CREEP = 1 / 16  # map units a tick: who goes slower than this, east or north, and pushes nothing has come to rest
 STILL = 0.0125  # strides a tick: a player whom the net moves by less stands still, or it would creep away while turning
 
 
@@ -87,7 +87,7 @@ class Traveller:
     """Starts at the origin. ``turning`` (2, a) are degrees of turn and tilt per unit of every control."""
 
     net: NetConfig
-    turning: NDArray[np.float32]
+    turning: NDArray[np.floating]
     pushing: NDArray[np.float32] | None = None  # strides per unit of what ``pushes`` gives; None: keys push nobody
     policy: str = DEFAULT_POLICY
     pose: Poses = field(default_factory=lambda: np.zeros(4))
@@ -113,6 +113,7 @@ class Traveller:
 
     def __post_init__(self) -> None:
         net, config = self.net, memory_config(self.net)
+        self.turning = self.turning.astype(np.float64)  # or what is lost of a turn adds up in a long game
         if self.pushing is not None:  # or what a fit has left of nothing would carry off who stands still
             self.pushing = np.where(np.abs(self.pushing) < SLIGHT, 0, self.pushing).astype(np.float32)
         self.ground = Ground(Eye(net.fov_deg, net.lens, net.reach, net.girth, net.low, net.high))
@@ -170,6 +171,7 @@ class Traveller:
                 hangs = overlay if overlay is not None and overlay.shape == frames.shape[1:3] else None
                 self._hang({slot: near[back] for slot, back in kept.items()}, up, hangs)
         self.pose = np.array(poses[-1], np.float64)
+        self.pose[2] = whole_yaw(self.pose[2])
         if len(poses) > 1:
             step = np.asarray(poses[-1], np.float64) - poses[-2]
             self.speed = np.array(mirrored(step[:2], np.radians(self.pose[2]))) / self.net.stride
@@ -294,22 +296,25 @@ class Traveller:
     def _step(self, action: NDArray[np.float32]) -> Step:
         """Return the step that an action leads to, by what pushes and by what stands in the way."""
         foreseen = self._foreseen(action)
-        yaw = math.radians(self.pose[2] + float((self.turning @ action)[0]))
+        yaw = float(self.pose[2] + (self.turning @ action)[0])
         if self.room is None or not self._knows_room():
             left = self._held_up(foreseen)
             step = Step(foreseen, left, left)
         else:
-            speed = mirrored(foreseen * self.net.stride, yaw)
+            speed = mirrored(foreseen * self.net.stride, math.radians(yaw))
             ways = self.room.go((self.pose[0], self.pose[1]), speed, self.fall.height)
-            told = (foreseen if way == speed else np.array(mirrored(way, yaw)) / self.net.stride for way in ways)
-            step = Step(foreseen, *told)
+            step = Step(foreseen, *(np.array(mirrored(way, math.radians(yaw))) / self.net.stride for way in ways))
         return step._replace(kept=np.zeros(2)) if self._comes_to_rest(action, step, yaw) else step
 
     def _comes_to_rest(self, action: NDArray[np.float32], step: Step, yaw: float) -> bool:
         """Say whether nothing is left of a step: it was a small one, and nothing pushes."""
         if self.pushing is None or (pushes(action) @ self.pushing.T).any():
             return False
-        return bool(np.abs(mirrored(step.kept * self.net.stride, yaw)).max() < CREEP)
+        return creeps(self._parts(step.kept, yaw))
+
+    def _parts(self, step: NDArray[np.float64], yaw: float) -> Parts:
+        """Return a step (2,) in strides along a heading, in parts of a map unit east and north."""
+        return parts_of(mirrored(step * self.net.stride, math.radians(yaw)))
 
     def _knows_room(self) -> bool:
         """Say whether the player is where the room was measured, and what pushes is known."""
@@ -370,9 +375,15 @@ class Traveller:
         """Return the step (2,) that follows from the last one and the keys, in strides."""
         if self.pushing is None:
             return FADING * self.speed
-        turn, _ = self.turning @ action
-        left = coasting(self.kept, np.asarray(float(turn)), FADING if self.fall.brakes else 1.0)
-        return left if self.fall.floats else np.asarray(left + pushes(action) @ self.pushing.T)
+        yaw = float(self.pose[2])
+        left = self._parts(self.kept, yaw)
+        if self.fall.brakes:
+            left = braked(left)
+        yaw += float((self.turning @ action)[0])
+        more = pushes(action) @ self.pushing.T * self.net.stride * (STEERS if self.fall.floats else 1.0)
+        gained = pushed(parts_of((float(more[0]), float(more[1]))), yaw)
+        way = (left[0] + gained[0]) / ONE, (left[1] + gained[1]) / ONE
+        return np.array(mirrored(way, math.radians(yaw))) / self.net.stride
 
     def state(self) -> dict[str, Any]:
         """Return everything that decides the future; pictures are shared, not copied."""
