@@ -98,13 +98,8 @@ class DreamModel:
         if self.travellers:
             self.travellers[player] = self._traveller()
             if scene is not None:
-                distances = None if scene.poses is None else scene.distances
-                if scene.poses is None:
-                    self.travellers[player].arrive(scene.frames[-1:], np.zeros((1, 4)))
-                else:
-                    measured = scene.walked, scene.overlay, scene.heights, scene.things, scene.clock, scene.gesture
-                    self.travellers[player].arrive(scene.frames, scene.poses, distances, *measured)
-                if self.config.depth and distances is None:  # nothing was measured
+                self.travellers[player].arrive(scene)
+                if self.config.depth and (scene.poses is None or scene.distances is None):  # nothing was measured
                     self.travellers[player].look_around(self._near_page)
                 elif self.config.depth:
                     self._look_at_pages(self.travellers[player].memory)

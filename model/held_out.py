@@ -13,6 +13,7 @@ from dreamloop.model.dream_net import DreamNet, draw_noise, pick_context
 from dreamloop.model.memory import DEFAULT_POLICY
 from dreamloop.model.pixels import quantise, to_float, to_uint8
 from dreamloop.model.traveller import Traveller, stack_recall
+from dreamloop.model.world_model import Scene
 
 
 @torch.no_grad()
@@ -62,10 +63,8 @@ def _travellers(net: DreamNet, history: Tensor, poses: Tensor | None, policy: st
     pushing = net.pushing.weight.detach().float().cpu().numpy() if net.config.depth else None
     travellers = [Traveller(net.config, turning, pushing, policy) for _ in history]
     for row, one in enumerate(travellers):
-        if poses is None:
-            one.arrive(history[row, -1:].numpy(), np.zeros((1, 4)))
-        else:
-            one.arrive(history[row].numpy(), poses[row].numpy())
+        still = np.zeros((len(history[row]), net.config.actions), np.float32)
+        one.arrive(Scene("", history[row].numpy(), still, None if poses is None else poses[row].numpy()))
     return travellers
 
 

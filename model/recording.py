@@ -213,10 +213,11 @@ class Recording:
             actions,
             poses,
             distances,
-            self._places("ground"),
+            self._places("ground", 3),
             self._overlay(frames.shape[1:3]),
             np.array(heights, np.float32) if known else None,
-            self._places("things"),
+            self._places("things", 3),
+            self._places("walls", 5),
             clock if isinstance(clock, int) and not isinstance(clock, bool) else None,
             self._gesture((*frames.shape[1:3], 4), actions.shape[1]),
         )
@@ -233,12 +234,12 @@ class Recording:
         whole = [one for one in found if one is not None]
         return np.stack(whole) if len(whole) == len(ticks) else None
 
-    def _places(self, what: str) -> NDArray[np.float32] | None:
-        """Return places (n, 3) in map units with how high the ground or how wide a thing is there, where it tells."""
+    def _places(self, what: str, columns: int) -> NDArray[np.float32] | None:
+        """Return where ground, things or walls are (n, columns), map units, where it tells (model/room.py)."""
         told = self.header.get(what)
-        if not isinstance(told, bytes) or len(told) % 6:
+        if not isinstance(told, bytes) or len(told) % (2 * columns):
             return None
-        return np.frombuffer(told, "<i2").reshape(-1, 3).astype(np.float32)
+        return np.frombuffer(told, "<i2").reshape(-1, columns).astype(np.float32)
 
     def _gesture(self, size: tuple[int, ...], columns: int) -> Gesture | None:
         """Return what hangs on the camera does when an action asks for it, where the header tells: (t, *size)."""

@@ -6,8 +6,10 @@ braked by no friction until it lands. Knows nothing of pictures.
 """
 
 import math
+from bisect import bisect_left, bisect_right
 from collections import defaultdict
-from itertools import product
+from collections.abc import Iterator
+from itertools import chain, pairwise, product
 from typing import NamedTuple
 
 import numpy as np
@@ -23,7 +25,6 @@ WALLS = 2  # that a body slides along in one tick
 NO_ROOM = -math.inf
 Way = tuple[float, float]  # east and north, map units
 Square = tuple[int, int]
-Wall = tuple[int, int, int, int]  # across which side of the map, at which edge, which way it stops, and in which block
 
 
 class Fall(NamedTuple):
@@ -44,6 +45,15 @@ class Fall(NamedTuple):
         return self.speed == 0
 
 
+class _Wall(NamedTuple):
+    """What corners of bodies feel: a line across one side of the map."""
+
+    stops: int  # who goes down (-1) or up (1) that side: they come from its front
+    length: int  # map units
+    both: bool  # whether it is felt by whoever's middle is behind it, too
+    top: float  # who stands less than a step below is not stopped
+
+
 class Room:
     """A map of squares in which the middle of a body may be.
 
@@ -52,17 +62,34 @@ class Room:
             of the ground there, map units; at least one.
         girth: from a body's middle to its sides, map units. A body is a square that does not turn.
         things: (k, 3) that stand there: x, y, and from their middle to their sides.
+        walls: (m, 5) x and y where they begin and end, with their front to the right, and whether they have two fronts
+            (1) or one (0); along the sides of the map. None: they are around the squares.
     """
 
-    def __init__(self, places: NDArray[np.floating], girth: float, things: NDArray[np.floating] | None = None) -> None:
+    def __init__(
+        self,
+        places: NDArray[np.floating],
+        girth: float,
+        things: NDArray[np.floating] | None = None,
+        walls: NDArray[np.floating] | None = None,
+    ) -> None:
         self.squares, self.girth, self.things = places, girth, np.zeros((0, 3)) if things is None else np.array(things)
         steps = np.concatenate([np.diff(np.unique(column)) for column in places[:, :2].T])
         side = float(steps.min()) if len(steps) else girth
         self._side, self._girth = round(side * ONE), round(girth * ONE)  # these and all below in parts of a map unit
-        sides = self._girth // self._side
-        self._corner = [round((float(low) - side / 2) * ONE) - sides * self._side for low in places[:, :2].min(0)]
+        self._corner = [round((float(low) - side / 2) * ONE) for low in places[:, :2].min(0)]
         self._floors = {self._square(parts_of((x, y))): float(height) for x, y, height in places.tolist()}
-        self._walls = self._walls_around(sides)
+        self.walls = self._around() if walls is None else walls
+        self._origin = np.rint(self.walls[:, :4].reshape(-1, 2).min(0) * ONE).astype(int).tolist()  # of blocks
+        self._felt = defaultdict[tuple[int, int, int], list[_Wall]](list)  # by axis, place on it, and block
+        for wall in self.walls.tolist():
+            self._feel((wall[0], wall[1]), (wall[2], wall[3]), bool(wall[4]), math.inf)
+        for square, floor in self._floors.items():
+            for axis, side in product((0, 1), (-1, 1)):
+                higher = self._floors.get(_next(square, axis, side), NO_ROOM)
+                if higher > floor + CLIMB:
+                    self._feel(*self._face(axis, side, square[axis], square[1 - axis], 1), both=True, top=higher)
+        self._places = [sorted({place for axis, place, _ in self._felt if axis == side}) for side in (0, 1)]
 
     @property
     def places(self) -> NDArray[np.floating]:
@@ -135,51 +162,70 @@ class Room:
     def _wall(self, here: Parts, hop: Parts, height: float) -> tuple[int, int] | None:
         """Return at which share of a hop a body meets a wall, and across which side of the map; None: it meets none.
 
-        Only the corners of a body feel walls, so it meets nothing narrower than it is; and they feel a wall for as far
-        as their block of the map reaches, beyond the wall's end.
+        Only three corners of a body feel walls, not the one behind. They feel a wall for as far as their block of the
+        map reaches, beyond the wall's end; and coming from behind it, too, if the middle is before it.
         """
-        found = [met for axis in (0, 1) if (met := self._met(here, hop, height, axis)) is not None]
-        return min(found) if found else None
+        met = list[tuple[int, int]]()
+        lead = [1 if part > 0 else -1 for part in hop]
+        for axis in (0, 1):
+            met += self._met(here, hop, height, axis, lead[axis], (-1, 1))
+            met += self._met(here, hop, height, axis, -lead[axis], (lead[1 - axis],))
+        return min(met) if met else None
 
-    def _met(self, here: Parts, hop: Parts, height: float, axis: int) -> tuple[int, int] | None:
-        """As :meth:`_wall`, for what lies across one side of the map, and the two corners that go ahead there."""
-        if not hop[axis]:
-            return None
-        ahead, other, long = (1 if hop[axis] > 0 else -1), 1 - axis, abs(hop[axis])
-        lead = here[axis] + ahead * self._girth - self._corner[axis]
-        sides = [here[other] + side - self._corner[other] for side in (-self._girth, self._girth - 1)]
-        edge = -(-lead // self._side) if ahead > 0 else lead // self._side
-        while (far := abs(edge * self._side - lead)) <= long:
-            beyond = edge if ahead > 0 else edge - 1
-            aside = [side + hop[other] * far // long for side in sides]
-            floors = [self._floors.get(_square_at(axis, beyond, side // self._side), NO_ROOM) for side in aside]
-            blocks = {place // BLOCK for side in sides for place in (side, side + hop[other])}
-            lengths = (self._walls.get((axis, edge, ahead, block), 0) for block in blocks)
-            # How deep one must be behind a wall to have met it: products of the engine lose their last bits.
-            if max(floors) > height + CLIMB or (long - far) * max(lengths) >= ONE:
-                return round(far * ONE / long), axis
-            edge += ahead
-        return None
+    def _met(
+        self, here: Parts, hop: Parts, height: float, axis: int, side: int, corners: tuple[int, ...]
+    ) -> list[tuple[int, int]]:
+        """As :meth:`_wall`, for what lies across one side of the map, and the corners on one side of the body."""
+        long, ahead = abs(hop[axis]), 1 if hop[axis] > 0 else -1
+        at = here[axis] + side * self._girth
+        asides = [here[1 - axis] + corner * self._girth - self._origin[1 - axis] for corner in corners]
+        blocks = {place // BLOCK for aside in asides for place in (aside, aside + hop[1 - axis])}
+        low, high = sorted((at, at + hop[axis]))
+        for place in self._places[axis][bisect_left(self._places[axis], low) : bisect_right(self._places[axis], high)][
+            ::ahead
+        ]:
+            far = abs(place - at)
+            for wall in chain.from_iterable(self._felt.get((axis, place, block), ()) for block in blocks):
+                # How deep one must be behind it to be there: products of the engine lose their last bits.
+                behind = long - far if wall.stops == ahead else far
+                if (wall.both or wall.stops == side) and behind * wall.length >= ONE and height + CLIMB < wall.top:
+                    return [(round(far * ONE / long), axis)]
+        return []
 
-    def _walls_around(self, sides: int) -> dict[Wall, int]:
-        """Return the walls where no body gets, from whose middle it is so many squares to its sides.
+    def _feel(self, start: Way, end: Way, both: bool, top: float) -> None:
+        """Remember a wall in all blocks in which it lies."""
+        axis = int(start[0] != end[0])
+        along = sorted(round(one[1 - axis] * ONE) - self._origin[1 - axis] for one in (start, end))
+        rises = end[1 - axis] > start[1 - axis]
+        wall = _Wall(1 if rises == bool(axis) else -1, (along[1] - along[0]) // ONE, both, top)
+        for block in range(along[0] // BLOCK, along[1] // BLOCK + 1):
+            self._felt[axis, round(start[axis] * ONE), block].append(wall)
 
-        With the length of the longest wall of the kind, map units.
-        """
+    def _around(self) -> NDArray[np.float64]:
+        """Return the walls around all that bodies cover whose middles are in the squares."""
+        sides = self._girth // self._side
         around = range(-sides, sides + 1)
         bare = {(i + across, j + up) for i, j in self._floors for across, up in product(around, around)}
-        faces = defaultdict[tuple[int, int, int], set[int]](set)
-        for square in bare:
-            for axis, ahead in product((0, 1), (-1, 1)):
-                if _square_at(axis, square[axis] + ahead, square[1 - axis]) not in bare:
-                    faces[axis, square[axis] + (ahead > 0), ahead].add(square[1 - axis])
-        walls = defaultdict[Wall, int](int)
+        faces = defaultdict[tuple[int, int, int], list[int]](list)
+        for square, axis, side in product(sorted(bare), (0, 1), (-1, 1)):
+            if _next(square, axis, side) not in bare:
+                faces[axis, side, square[axis]].append(square[1 - axis])
+        walls = []
         for face, places in faces.items():
-            along = np.array(sorted(places))
-            for run in np.split(along, np.flatnonzero(np.diff(along) > 1) + 1):
-                for block in {int(place) * self._side // BLOCK for place in run}:
-                    walls[*face, block] = max(walls[*face, block], len(run) * self._side // ONE)
-        return dict(walls)
+            for first, end in _runs(sorted(places)):
+                start, stop = self._face(*face, first, end - first)
+                walls.append((*start, *stop, 0.0))
+        return np.array(walls)
+
+    def _face(self, axis: int, side: int, along: int, aside: int, length: int) -> tuple[Way, Way]:
+        """Return a side of so many squares in a row as a wall in map units whose front they are."""
+        corner, width = [one / ONE for one in self._corner], self._side / ONE
+        place = corner[axis] + (along + (side > 0)) * width
+        ends = [corner[1 - axis] + (aside + shift) * width for shift in (0, length)]
+        if (side > 0) != bool(axis):
+            ends.reverse()
+        start, end = ((one, place) if axis else (place, one) for one in ends)
+        return start, end
 
     def _fits(self, at: Parts, height: float) -> bool:
         known = self._square(at) in self._floors
@@ -204,8 +250,16 @@ class Room:
         return (at[0] - self._corner[0]) // self._side, (at[1] - self._corner[1]) // self._side
 
 
-def _square_at(axis: int, along: int, aside: int) -> Square:
-    return (aside, along) if axis else (along, aside)
+def _next(square: Square, axis: int, side: int) -> Square:
+    i, j = square
+    return (i, j + side) if axis else (i + side, j)
+
+
+def _runs(numbers: list[int]) -> Iterator[tuple[int, int]]:
+    """Yield where runs of numbers begin, and where they have ended."""
+    ends = [k for k in range(1, len(numbers)) if numbers[k] > numbers[k - 1] + 1]
+    for first, end in pairwise([0, *ends, len(numbers)]):
+        yield numbers[first], numbers[end - 1] + 1
 
 
 def _plus(at: Parts, way: Parts) -> Parts:

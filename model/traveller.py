@@ -7,7 +7,7 @@ drawn.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -28,7 +28,7 @@ from dreamloop.model.pixels import to_float
 from dreamloop.model.pushing import SLIGHT
 from dreamloop.model.room import Fall, Room, fallen
 from dreamloop.model.wear import PART
-from dreamloop.model.world_model import Frame, Gesture
+from dreamloop.model.world_model import Frame, Gesture, Scene
 
 SLACK = 4.0  # map units by which a wall may be farther off than it is seen: else free ways would be closed
 MOSTLY = 0.8  # share of a view from which on what pages tell of it is all that is asked
@@ -120,65 +120,56 @@ class Traveller:
         self.wear = np.zeros((net.height_px // PART, net.width_px // PART), np.uint8)
         self.memory = PageMemory(make_policy(self.policy, config), config)
 
-    def arrive(
-        self,
-        frames: NDArray[np.uint8],
-        poses: NDArray[Any],
-        distances: NDArray[Any] | None = None,
-        walked: NDArray[Any] | None = None,
-        overlay: NDArray[np.bool_] | None = None,
-        heights: NDArray[Any] | None = None,
-        things: NDArray[Any] | None = None,
-        clock: int | None = None,
-        gesture: Gesture | None = None,
-    ) -> None:
-        """Begin at the end of a true walk (t frames and their poses (t, 4)), which is remembered.
+    def arrive(self, scene: Scene) -> None:
+        """Begin at the end of a scene, which is remembered; where its poses are not known, only its last frame is.
 
-        From its end backwards: of each view the latest picture is the one that shows how things were left.
-
-        Args:
-            distances: (t, h, w) of what the frames show, map units, where they were measured; NaN: not there.
-            walked: (n, 3) squares with room for a body, and how high the ground is there (model/room.py); where
-                distances and heights were measured, too, the player goes by it.
-            overlay: (h, w) what hangs on the camera in the frames.
-            heights: (t,) of the ground that the frames were taken from.
-            things: (k, 3) that stand there: x, y, and from their middle to their sides.
-            clock: ticks since the world began, where eyes sway by it.
-            gesture: what hangs on the camera can do.
+        From its end backwards: of each view the latest picture is the one that shows how things were left. Where
+        distances, room and heights were measured, the player goes by them.
         """
+        frames = scene.frames if scene.poses is not None else scene.frames[-1:]
+        poses = np.zeros((1, 4)) if scene.poses is None else np.asarray(scene.poses, np.float64)
         kept = dict[int, int]()
         for back in range(len(frames) - 1, -1, -1):
-            slot = self.memory.write(self.tick + back, np.asarray(poses[back], np.float64), frames[back])
+            slot = self.memory.write(self.tick + back, poses[back], frames[back])
             if slot is not None:
                 kept[slot] = back
         self.memory.newest = None  # what was written last is the oldest
         self.tick += len(frames)
-        self.clock, self.gesture = clock, gesture
         self.memory.policy.arrive(self.tick)
-        if distances is not None:
-            for far, pose in zip(distances, np.asarray(poses, np.float64), strict=True):
-                self.ground.see(pose, np.nan_to_num(self.net.reach / np.maximum(far, 1.0)), sight=MEASURED)
-            if walked is not None and len(walked) and heights is not None:
-                self.room = Room(walked, self.net.girth, things)
-            free = poses if walked is None or not len(walked) else walked
-            self.ground.fix(np.asarray(free if self.room is None else self.room.places, np.float64)[:, :2])
-            fine = (self.net.height_px // FINE, self.net.width_px // FINE)
-            lasts = getattr(self.memory.policy, "lasting", False)
-            if self.net.wears and kept and lasts and distances.shape[1:] == fine:
-                near = nearness(torch.from_numpy(distances), self.net.reach).half().numpy()
-                level = np.zeros(len(frames)) if heights is None or self.room is None else heights
-                up = {slot: float(level[back]) for slot, back in kept.items()}
-                hangs = overlay if overlay is not None and overlay.shape == frames.shape[1:3] else None
-                self._hang({slot: near[back] for slot, back in kept.items()}, up, hangs)
-        self.pose = np.array(poses[-1], np.float64)
+        if scene.poses is not None:
+            self.clock, self.gesture = scene.clock, scene.gesture
+            self._measure(scene, poses, kept)
+        self.pose = poses[-1].copy()
         self.pose[2] = whole_yaw(self.pose[2])
         if len(poses) > 1:
-            step = np.asarray(poses[-1], np.float64) - poses[-2]
+            step = poses[-1] - poses[-2]
             self.speed = np.array(mirrored(step[:2], np.radians(self.pose[2]))) / self.net.stride
             if np.abs(self.speed).max() > 2:
                 self.speed = np.zeros(2)
         self.kept, self.fall = self.speed, Fall(self._floor(self.pose))
         self.level = self.fall.height
+
+    def _measure(self, scene: Scene, poses: Poses, kept: Mapping[int, int]) -> None:
+        """Take from a scene what was measured in it; ``kept`` are the slots of its frames, by slot."""
+        if scene.distances is None:
+            return
+        for far, pose in zip(scene.distances, poses, strict=True):
+            self.ground.see(pose, np.nan_to_num(self.net.reach / np.maximum(far, 1.0)), sight=MEASURED)
+        walked = scene.walked if scene.walked is not None and len(scene.walked) else None
+        if walked is not None and scene.heights is not None:
+            self.room = Room(walked, self.net.girth, scene.things, scene.walls)
+        free = poses if walked is None else walked
+        self.ground.fix(np.asarray(free if self.room is None else self.room.places, np.float64)[:, :2])
+        fine = (self.net.height_px // FINE, self.net.width_px // FINE)
+        lasts = getattr(self.memory.policy, "lasting", False)
+        if self.net.wears and kept and lasts and scene.distances.shape[1:] == fine:
+            near = nearness(torch.from_numpy(scene.distances), self.net.reach).half().numpy()
+            level = np.zeros(len(poses)) if scene.heights is None or self.room is None else scene.heights
+            up = {slot: float(level[back]) for slot, back in kept.items()}
+            hangs = (
+                scene.overlay if scene.overlay is not None and scene.overlay.shape == scene.frames.shape[1:3] else None
+            )
+            self._hang({slot: near[back] for slot, back in kept.items()}, up, hangs)
 
     def remember(self, action: NDArray[np.float32], near: NDArray[np.float32] | None = None) -> Remembered:
         """Say what is remembered of the view that ``action`` will lead to, as far as it is known before it is drawn.
@@ -393,7 +384,11 @@ class Traveller:
         if self.gesture is not None:
             own |= {"gesture": self.gesture.shown, "asks": self.gesture.column}
         own |= {} if self.clock is None else {"clock": self.clock}
-        own |= {} if self.room is None else {"walked": self.room.squares, "things": self.room.things}
+        own |= (
+            {}
+            if self.room is None
+            else {"walked": self.room.squares, "things": self.room.things, "walls": self.room.walls}
+        )
         worn = {slot_name("wear", slot): wear for slot, wear in self.wears.items()} | {"wear": self.wear}
         hung = {} if self.gallery is None else self.gallery.state()
         hung |= {} if self.near is None else {"near": self.near}
@@ -411,7 +406,7 @@ class Traveller:
         near = {int(k.removeprefix("near/")): v for k, v in state.items() if k.startswith("near/")}
         self.gallery, self.ahead, self.near, self.room = None, None, state.get("near"), None
         if len(state.get("walked", ())):
-            self.room = Room(np.array(state["walked"]), self.net.girth, state.get("things"))
+            self.room = Room(np.array(state["walked"]), self.net.girth, state.get("things"), state.get("walls"))
         self.fall = GROUND
         self.fall = Fall(*np.array(state["fall"]).tolist()) if "fall" in state else Fall(self._floor(self.pose))
         self.gait = Gait(*np.array(state.get("gait", STANDING)).tolist())

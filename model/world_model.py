@@ -65,6 +65,7 @@ class Scene:
     overlay: NDArray[np.bool_] | None = None  # (h, w) what hangs on the camera in all of the frames, where it is known
     heights: NDArray[np.float32] | None = None  # (t,) of the ground that they were taken from, map units
     things: NDArray[np.float32] | None = None  # (k, 3) that stand there: x, y, and from their middle to their sides
+    walls: NDArray[np.float32] | None = None  # (m, 5) lines that stop who is there (model/room.py)
     clock: int | None = None  # ticks since the world began, where eyes sway by it (model/gait.py)
     gesture: Gesture | None = None  # shows where overlay and clock are known, too
 

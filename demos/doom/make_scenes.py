@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from dreamloop.demos.doom.maps import BARREL, SOLID, THEMES, UNIT, MapPlan
 from dreamloop.demos.doom.simulator import SETTLE_TICS, TURN_DEG
+from dreamloop.demos.doom.udmf import lines_of
 from dreamloop.input.state import InputState
 from dreamloop.model.depth import nearness
 from dreamloop.model.distance_codec import pack_distances
@@ -55,6 +56,7 @@ class Survey:
     free: NDArray[np.float64]  # (n, 3) places with room to walk, and the height of the ground there
     room: NDArray[np.float64]  # (m, 3) with room between the walls
     things: NDArray[np.float64]  # (k, 3) that stand there, and how wide they are
+    walls: NDArray[np.float64]  # (l, 5) from where to where, and whether they stop from both sides
 
     def __post_init__(self) -> None:
         self.poses = np.array([step.info["pose"] for step in self.steps], np.float64)
@@ -80,7 +82,8 @@ def survey(world: World, seed: int, apart: int = APART) -> Survey:
     plan = env.unwrapped.plan
     free = room_to_walk(plan)
     spots = free[(free[:, :2] // UNIT % apart == 0).all(1)]
-    return Survey([step for x, y, _ in spots for step in stand(world, x, y, TURNS, 0)], free, *room_of(plan))
+    steps = [step for x, y, _ in spots for step in stand(world, x, y, TURNS, 0)]
+    return Survey(steps, free, *room_of(plan), walls_of(plan))
 
 
 def stand(world: World, x: float, y: float, turns: int, still: int) -> list[Step]:
@@ -117,11 +120,21 @@ def inviting(steps: list[Step]) -> NDArray[np.float64]:
 
 def room_of(plan: MapPlan) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return where there is room for a body between the walls (n, 3), and what stands there (k, 3): as scenes tell."""
-    windows = [i for i, sector in enumerate(plan.sectors) if sector.window]
     stand = {prop for theme in THEMES for prop in theme.props}
     things = [(one.x, one.y, BARREL_WIDE if one.kind == BARREL else WIDE) for one in plan.things if one.kind in stand]
-    walls = (plan.cells == SOLID) | np.isin(plan.cells, windows)
+    walls = (plan.cells == SOLID) | np.isin(plan.cells, _windows(plan))
     return _clear(plan, walls), np.array(things, np.float64).reshape(-1, 3)
+
+
+def walls_of(plan: MapPlan) -> NDArray[np.float64]:
+    """Return the lines that nobody gets over (n, 5): from where to where, and whether they stop from both sides."""
+    stop = {SOLID, *_windows(plan)}
+    lines = [line for line in lines_of(plan) if stop & {line.front, line.back}]
+    return np.array([(*line.start, *line.end, line.back != SOLID) for line in lines], np.float64)
+
+
+def _windows(plan: MapPlan) -> list[int]:
+    return [i for i, sector in enumerate(plan.sectors) if sector.window]
 
 
 def room_to_walk(plan: MapPlan) -> NDArray[np.float64]:
@@ -214,12 +227,13 @@ def write(world: World, folder: Path) -> list[Path]:
         place = survey(world, seed)
         seen = views(place, camera, np.random.default_rng(SEED))
         last = begin(world, place, place.gallery(seen, camera))
-        found.append((place.room, place.things, len(seen), [*(place.steps[tick] for tick in seen), *last]))
+        found.append((place, len(seen), [*(place.steps[tick] for tick in seen), *last]))
     overlay, fired = hanging(world), firing(world)
     gesture = {"column": list(world.schema.columns).index("attack"), "ticks": len(fired)}
     paths = []
-    for number, (room, things, seen_before, steps) in enumerate(found):
+    for number, (place, seen_before, steps) in enumerate(found):
         path = folder / f"place-{number + 1:02d}.dream"
+        measured = {"ground": place.room, "things": place.things, "walls": place.walls}
         header = {
             "world": world.name,
             "schema": world.schema.to_dict(),
@@ -230,8 +244,7 @@ def write(world: World, folder: Path) -> list[Path]:
             "initial_frame": False,
             "views": seen_before,
             "distance_shape": list(steps[0].info["distance"].shape),
-            "ground": np.rint(room).astype("<i2").tobytes(),
-            "things": np.rint(things).astype("<i2").tobytes(),
+            **{name: np.rint(told).astype("<i2").tobytes() for name, told in measured.items()},
             "overlay": np.packbits(overlay).tobytes(),
             "gesture": gesture | {"shown": zlib.compress(fired.tobytes(), 9)},
         }
