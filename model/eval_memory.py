@@ -20,8 +20,9 @@ from dreamloop.model.memory import DEFAULT_POLICY
 from dreamloop.model.picture_figures import psnr_db
 from dreamloop.model.world_model import Scene, WorldModel
 
-# The memory, the same that follows changes, a long context, nothing, and a control that must not help.
-ARMS = (DEFAULT_POLICY, "bank", "window", "none", "farthest")
+# The memory, the same without changes, a long context, a state of fixed size, pages by what they show, nothing, and a
+# control that must not help.
+ARMS = (DEFAULT_POLICY, "bank", "window", "recurrent", "content", "none", "farthest")
 GAPS = (64, 128, 256, 512, 1024, 2048, 4096, 8192)  # ticks; a return counts for the least gap that it does not exceed
 PERIOD = 64  # ticks from one return to the next when turning
 KEPT = 4  # returns of one place that count for one gap, the latest

@@ -19,7 +19,8 @@ from torch.nn import functional as F
 from dreamloop.model.camera import CLOSE, Poses
 from dreamloop.model.depth import CLOSEST
 from dreamloop.model.layers import coordinates
-from dreamloop.model.memory import greedy, slot_name
+from dreamloop.model.memory import slot_name
+from dreamloop.model.memory_policies import greedy
 from dreamloop.model.world_model import Frame
 
 MOST = 10  # pages that a view is put together from
@@ -358,10 +359,10 @@ def _lit_as(hanging: Tensor, gesture: NDArray[np.uint8]) -> Tensor:
         (t - 1, 4, h, w), without the one at rest.
     """
     shown = torch.from_numpy(np.array(gesture)).permute(0, 3, 1, 2).float()
-    cover = (shown[:, 3:] > 0).float()
-    both = cover[:1] * hanging[:, 3:]
+    cover = shown[:, 3:] / 255
+    both = (cover[:1] == 1) * hanging[:, 3:]
     light = (hanging[:, :3] * both).sum() / (shown[:1, :3] * both).sum() if both.any() else 1.0
-    lit = torch.cat([(shown[:, :3] * light).clamp(0, 255) * cover, cover], 1)[1:]
+    lit = torch.cat([(shown[:, :3] * light).clamp(0, 255), cover], 1)[1:]
     rests = (shown[1:] == shown[:1]).flatten(1).all(1)
     return torch.where(rests[:, None, None, None], hanging, lit)
 

@@ -17,7 +17,7 @@ from dreamloop.model.camera import foreseen_step, mirrored, moved, place
 from dreamloop.model.dataset import DataError, FramePool
 from dreamloop.model.dream_config import NetConfig
 from dreamloop.model.dream_sources import Recall
-from dreamloop.model.memory import BEARINGS, DEPTHS, FRESH_TICKS, LEAST, Bank, MemoryConfig
+from dreamloop.model.memory_policies import BEARINGS, DEPTHS, FRESH_TICKS, LEAST, Bank, MemoryConfig
 from dreamloop.model.pixels import to_float
 from dreamloop.model.pushing import pushing_of
 from dreamloop.model.wear import PART

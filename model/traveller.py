@@ -22,7 +22,8 @@ from dreamloop.model.dream_sources import RESTING, Recall
 from dreamloop.model.gait import Gait, rise, stepped, sway, swing
 from dreamloop.model.gallery import Camera, Gallery, Hangs, View
 from dreamloop.model.ground import MEASURED, NOTHING, Eye, Ground, Places, held_up
-from dreamloop.model.memory import DEFAULT_POLICY, MemoryConfig, PageMemory, make_policy, slot_name
+from dreamloop.model.memory import DEFAULT_POLICY, PageMemory, make_policy, slot_name
+from dreamloop.model.memory_policies import MemoryConfig
 from dreamloop.model.momentum import ONE, STEERS, Parts, braked, creeps, parts_of, pushed, whole_yaw
 from dreamloop.model.pixels import to_float
 from dreamloop.model.pushing import SLIGHT

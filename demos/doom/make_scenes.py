@@ -23,7 +23,7 @@ from dreamloop.model.depth import nearness
 from dreamloop.model.distance_codec import pack_distances
 from dreamloop.model.frame_codec import frame_hash
 from dreamloop.model.gallery import Camera, Gallery
-from dreamloop.model.memory import Bank, MemoryConfig
+from dreamloop.model.memory_policies import Bank, MemoryConfig
 from dreamloop.model.recording import RecordingWriter
 from dreamloop.model.train_config import net_config
 from dreamloop.model.traveller import camera_of
@@ -45,6 +45,7 @@ BARE, HANGS = 700, (8, 0.03)  # ticks also seen without a weapon; levels off, an
 FIRES = 40  # ticks in which a weapon has surely fired once
 BEST = 40  # most inviting views of a place
 TRIED, SPARSE = 32, 8  # maps of which the most inviting are taken, and how closely they are looked at for that
+AROUND = (0, 7, 15, 22)  # ticks of turning: backgrounds that it is fired before
 SEED = 7  # of the maps, which are test maps
 
 
@@ -202,16 +203,34 @@ def hanging(world: World) -> NDArray[np.bool_]:
 
 
 def firing(world: World) -> NDArray[np.uint8]:
-    """Return the weapon (t, h, w, 4) before it is fired, and from then on until it is at rest again."""
-    shown = []
-    for weapon in (True, False):
+    """Return the weapon (t, h, w, 4) before it is fired, and from then on until it is at rest again.
+
+    Colours are as much as the weapon has of a pixel: at its edges, where the rest shows what is behind, they are less.
+    """
+    shown = np.zeros((2, len(AROUND), FIRES + 1, world.height_px, world.width_px, 3), np.float32)
+    for weapon, told in zip((True, False), shown, strict=True):
         env = simulator_of(Job(world.folder, MAPS, SEED, 0, {**OPTIONS, "weapon": weapon}))[1]
-        env.reset(seed=SEED)
-        presses = [world.schema.vector(attack=float(tick == SETTLE_TICS)) for tick in range(SETTLE_TICS + FIRES)]
-        shown.append(np.stack([env.step(press)[0] for press in presses])[SETTLE_TICS - 1 :])
-    covers = (np.abs(shown[0].astype(np.int16) - shown[1]) > HANGS[0]).any(-1)
-    found = np.concatenate([shown[0], np.full((*covers.shape, 1), 255, np.uint8)], -1) * covers[..., None]
-    rests = [bool((one == found[0]).all()) for one in found]
+        for turns, frames in zip(AROUND, told, strict=True):
+            env.reset(seed=SEED)
+            for tick in range(AROUND[-1] + SETTLE_TICS + FIRES + 1):
+                asks = world.schema.vector(turn=TURN_DEG * (tick < turns), attack=tick == AROUND[-1] + SETTLE_TICS + 1)
+                frame = env.step(asks)[0]
+                if tick >= AROUND[-1] + SETTLE_TICS:
+                    frames[tick - AROUND[-1] - SETTLE_TICS] = frame
+    return matte(*shown)
+
+
+def matte(shown: NDArray[np.float32], bare: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """Return what covers pictures (n, t, h, w, 3) that are ``bare`` without it, before n backgrounds: (t, h, w, 4).
+
+    Up to the last tick in which it does not rest as in the first.
+    """
+    moves, differs = bare - bare.mean(0), (np.abs(shown - bare) > HANGS[0]).any((0, -1))
+    through = (moves * (shown - shown.mean(0))).sum((0, -1)) / np.maximum((moves**2).sum((0, -1)), 1.0)
+    cover = np.where(differs, 1 - np.rint(4 * through.clip(0, 1)) / 4, 0)[..., None]  # a pixel is the mean of four
+    colours = (shown - (1 - cover) * bare).mean(0) * (cover > 0)
+    found = np.rint(np.concatenate([colours, 255 * cover], -1)).clip(0, 255).astype(np.uint8)
+    rests = [bool((abs(one.astype(np.int16) - found[0]) <= HANGS[0]).all()) for one in found]
     return np.asarray(found[: len(rests) - rests[::-1].index(False)])
 
 

@@ -20,20 +20,18 @@ from dreamloop.model.dream_net import DreamNet
 from dreamloop.model.found_again import Camera, laid
 from dreamloop.model.gait import Gait
 from dreamloop.model.layers import coordinates
-from dreamloop.model.memory import (
+from dreamloop.model.memory import POLICIES, PageMemory, make_policy
+from dreamloop.model.memory_policies import (
     BEARINGS,
     DEPTHS,
     DREAMED,
     FRESH_TICKS,
     LEAST,
-    POLICIES,
     Bank,
     MemoryConfig,
     Nothing,
-    PageMemory,
     coverage,
     greedy,
-    make_policy,
 )
 from dreamloop.model.momentum import STEERS
 from dreamloop.model.recalls import Recalls
@@ -628,3 +626,38 @@ def test_who_lets_go_coasts_as_long_as_friction_lets_them() -> None:
         go(player, (0, 0, 0))
     assert player.pose[0] - at == pytest.approx(speed * 0.90625 / (1 - 0.90625), abs=0.7)
     assert not player.speed.any()
+
+
+def test_a_state_of_fixed_size_holds_the_latest_view_of_each_heading() -> None:
+    memory = PageMemory(make_policy("recurrent", SMALL), SMALL)
+    for tick in range(400):
+        memory.write(tick, np.array([tick, 0, 0.0 if tick < 200 else 90.0, 0]), frame_of(tick))
+    kept = sorted(memory.policy.tick_of(slot) for slot in memory.frames)
+    assert kept == [175, 375], "every 35 ticks of 200 under each"
+
+
+def test_by_content_a_page_is_found_where_nobody_knows_where_one_is() -> None:
+    """Three pictures, seen from one pose as far as anybody told, and the second of them again."""
+    memory, here = PageMemory(make_policy("content", SMALL), SMALL), np.zeros(4)
+    shown = np.random.default_rng(0).integers(0, 256, (3, 12, 16, 3)).astype(np.uint8)
+    for tick in range(60):
+        memory.write(tick, here, shown[tick // 20])
+    assert len(memory.frames) == 3
+    dim = (shown[1] * 0.9).astype(np.uint8)
+    memory.write(60, here, dim)
+    (slot,) = memory.read(61, here, 1)
+    np.testing.assert_array_equal(memory.frames[slot], shown[1])
+
+
+def test_what_shows_after_a_true_history_is_its_latest_picture() -> None:
+    """A history is offered backwards; who asks by content must not ask with its first."""
+    policy = make_policy("content", SMALL)
+    memory, shown = (
+        PageMemory(policy, SMALL),
+        np.random.default_rng(1).integers(0, 256, (2, 12, 16, 3)).astype(np.uint8),
+    )
+    for tick in (1, 0):
+        memory.write(tick, np.zeros(4), shown[tick])
+    policy.arrive(2)
+    (slot,) = memory.read(2 + FRESH_TICKS, np.zeros(4), 1)
+    np.testing.assert_array_equal(memory.frames[slot], shown[1])

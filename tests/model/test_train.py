@@ -20,7 +20,7 @@ from dreamloop.model.dream_config import NetConfig
 from dreamloop.model.dream_net import DreamNet
 from dreamloop.model.dream_sources import Drawn, Fetched
 from dreamloop.model.dreams import Dreams
-from dreamloop.model.memory import MemoryConfig, coverage, greedy
+from dreamloop.model.memory_policies import MemoryConfig, coverage, greedy
 from dreamloop.model.pixels import quantise, to_float, to_uint8
 from dreamloop.model.recalls import Recalls, choose, turning_of
 from dreamloop.model.train import Trainer, choosing_error, learning_rate, part_error, texture_error, train
