@@ -21,7 +21,7 @@ from dreamloop.model.depth import CLOSEST
 from dreamloop.model.layers import coordinates
 from dreamloop.model.memory import slot_name
 from dreamloop.model.memory_policies import greedy
-from dreamloop.model.world_model import Frame
+from dreamloop.model.world_model import Frame, Gesture
 
 MOST = 10  # pages that a view is put together from
 GUESSES = (3, 2)  # how often distances are guessed anew: at every other pixel down and across, then at all of them
@@ -87,7 +87,7 @@ class Gallery:
         near: (h', w') nearness of what they show; NaN: not known.
         heights: of the ground that the pages were taken from, map units.
         overlay: (h, w) what hangs on the camera, in pages as in views; None: nothing does.
-        gesture: (t, h, w, 4) what hangs on the camera at rest, and in the ticks of its gesture.
+        gesture: what hangs on the camera at rest, and in the ticks of its gesture.
         hanging: (4, h, w) what was cut out of the pages, as ``state`` has it; None: it is to be.
     """
 
@@ -99,7 +99,7 @@ class Gallery:
         near: Mapping[int, NDArray[np.float16]],
         heights: Mapping[int, float],
         overlay: NDArray[np.bool_] | None = None,
-        gesture: NDArray[np.uint8] | None = None,
+        gesture: Gesture | None = None,
         hanging: NDArray[np.float32] | None = None,
     ) -> None:
         size = (camera.height_px, camera.width_px)
@@ -115,7 +115,8 @@ class Gallery:
         self.cut = _cut_out(self.frames, self.overlay) if hanging is None else hanging
         self.hanging = torch.tensor(self.cut)[None]  # (t, 4, h, w), at rest first
         if gesture is not None:
-            self.hanging = torch.cat([self.hanging, _lit_as(self.hanging, gesture)])
+            self.hanging = torch.cat([self.hanging, _lit_as(self.hanging, gesture.shown)])
+        self.light = None if gesture is None else gesture.light
         h, w = self.near.shape[1:]
         self.step = size[0] // h  # pixels of one side that share a nearness
         hidden = self.rim[self.step // 2 :: self.step, self.step // 2 :: self.step]
@@ -225,7 +226,9 @@ class Gallery:
         if hangs is None:
             known[0, 0, self.rim] = 0
         else:
-            picture, cover = self._hang(picture, hangs)
+            if self.light is not None:
+                picture = picture * float(self.light[hangs.doing])
+            picture, cover = self._hang(picture.clamp(0, 255), hangs)
             known = torch.maximum(known, cover)
             hung = self.rim | (cover[0, 0] > 0)
         picture = picture[0].round().clamp(0, 255).to(torch.uint8).permute(1, 2, 0).contiguous()

@@ -74,14 +74,16 @@ class PageMemory:
     newest: Frame | None = None  # the page that was made of the frame that is showing, if one was
     looked: Poses = field(default_factory=lambda: np.full(4, np.inf))  # pose at the last look at what has changed
 
-    def write(self, tick: int, pose: Poses, frame: Frame) -> int | None:
-        """Offer the frame of ``tick``; return the slot that it went to, None: not kept."""
+    def write(self, tick: int, pose: Poses, frame: Frame | None) -> int | None:
+        """Offer the frame of ``tick``, if there is one; return the slot that it went to, None: not kept."""
+        self.newest = None
+        if frame is None:
+            return None
         if hasattr(self.policy, "look"):
             self.policy.look(frame)
         slot = self.policy.write(tick, pose)
         if slot is None and tick % RETAKE_EVERY == 0:
             slot = self._changed(tick, pose, frame)
-        self.newest = None
         if slot is not None:
             kept = self.newest = frame.copy()
             kept.flags.writeable = False  # snapshots share it

@@ -251,8 +251,11 @@ class Recording:
             return None
         if not (0 <= column < columns and 1 < ticks <= MOST_OF_A_GESTURE):
             return None
-        shown = inflated(packed, (ticks, *size))
-        return None if shown is None else Gesture(column, shown)
+        shown, light = inflated(packed, (ticks, *size)), told.get("light")
+        known = (
+            isinstance(light, list) and len(light) == ticks and all(isinstance(x, float) and 0 < x < 4 for x in light)
+        )
+        return None if shown is None else Gesture(column, shown, np.array(light, np.float32) if known else None)
 
     def _overlay(self, size: tuple[int, int]) -> NDArray[np.bool_] | None:
         """Return what hangs on the camera (h, w), where it tells that, a bit a pixel."""

@@ -62,7 +62,7 @@ class Remembered:
     wear: NDArray[np.uint8] | None = None  # (1 + k, h, w) of the last frame and the pages
     held: float = 0.0  # share of the step that something in the way takes
     view: View | None = None  # the first page, where it was put together
-    rises: bool = False  # whether the eyes are higher or lower than a tick before
+    differs: bool = False  # whether the eyes are higher or lower than a tick before, or there is another light
 
 
 class Step(NamedTuple):
@@ -186,7 +186,8 @@ class Traveller:
         pose = self._moved(action, self.step.gone)
         looks = self._looks(action, self.step)
         k, view = self.net.pages, self._view(pose, looks)
-        rises, self.level = looks.level != self.level, looks.level
+        differs = looks.level != self.level or self._light(self._does(action)) != self._light(self.doing)
+        self.level = looks.level
         made = int(view is not None)
         self.near = view.near if view is not None and view.known[~view.hangs].mean() > MOSTLY else None
         shown = self.gallery.reading if made and self.gallery is not None else []
@@ -209,7 +210,7 @@ class Traveller:
             worn = [*[new] * made, *(self.wears.get(slot, new) for slot in slots), *[new] * (k - made - len(slots))]
             wear = np.stack([self.wear, *worn])
         return Remembered(
-            frames, pages, poses, pose, where, self.speed.astype(np.float32), wear, held_share(self.step), view, rises
+            frames, pages, poses, pose, where, self.speed.astype(np.float32), wear, held_share(self.step), view, differs
         )
 
     def settle(
@@ -235,7 +236,8 @@ class Traveller:
         if self.clock is not None:
             self.gait, self.clock = stepped(rise(self.gait), before, self.fall), self.clock + 1
         self.doing = self._does(action)
-        slot = self.memory.write(self.tick, self.pose, frame)
+        lit = self._light(self.doing) != 1  # such a frame is no page: the room is as it was a moment later
+        slot = self.memory.write(self.tick, self.pose, None if lit else frame)
         if wear is not None:
             self.wear = np.rint(wear).astype(np.uint8)
             if slot is not None:
@@ -285,6 +287,11 @@ class Traveller:
         goes_on = 0 < self.doing < len(self.gesture.shown) - 1
         return self.doing + 1 if goes_on else int(action[self.gesture.column] > PRESSED)
 
+    def _light(self, doing: int) -> float:
+        """Return the light in the room in a tick of the gesture: 1 but where what hangs on the camera shines."""
+        told = None if self.gesture is None else self.gesture.light
+        return 1.0 if told is None else float(told[doing])
+
     def _step(self, action: NDArray[np.float32]) -> Step:
         """Return the step that an action leads to, by what pushes and by what stands in the way."""
         foreseen = self._foreseen(action)
@@ -329,8 +336,7 @@ class Traveller:
         poses = {slot: self.memory.policy.pose_of(slot) for slot in near}
         if self.gesture is not None and self.gesture.shown.shape[1:3] != (self.net.height_px, self.net.width_px):
             self.gesture = None
-        shown = None if self.gesture is None else self.gesture.shown
-        self.gallery = Gallery(camera_of(self.net), frames, poses, near, heights, overlay, shown, cut)
+        self.gallery = Gallery(camera_of(self.net), frames, poses, near, heights, overlay, self.gesture, cut)
 
     def look_around(self, near_of: Callable[[Frame], NDArray[np.float32]]) -> None:
         """See from the pages what stands in the way, for a player who has just arrived.
@@ -384,6 +390,7 @@ class Traveller:
         own |= {"doing": self.doing, "level": self.level}
         if self.gesture is not None:
             own |= {"gesture": self.gesture.shown, "asks": self.gesture.column}
+            own |= {} if self.gesture.light is None else {"light": self.gesture.light}
         own |= {} if self.clock is None else {"clock": self.clock}
         own |= (
             {}
@@ -413,7 +420,9 @@ class Traveller:
         self.gait = Gait(*np.array(state.get("gait", STANDING)).tolist())
         self.clock = int(state["clock"]) if "clock" in state else None
         self.doing, self.level = int(state.get("doing", 0)), float(state.get("level", self.fall.height))
-        self.gesture = Gesture(int(state["asks"]), state["gesture"]) if "gesture" in state else None
+        self.gesture = None
+        if "gesture" in state:
+            self.gesture = Gesture(int(state["asks"]), state["gesture"], state.get("light"))
         if near:
             heights = dict(zip(near, np.asarray(state["heights"]).tolist(), strict=True))
             self._hang(near, heights, np.array(state["overlay"]), state.get("hanging"))
@@ -441,7 +450,7 @@ def stack_recall(remembered: list[Remembered], device: torch.device) -> Recall:
     shows = np.ones((len(remembered), *remembered[0].frames.shape[1:3]), np.float32)
     for row, one in enumerate(remembered):
         if one.view is not None:
-            shows[row] = one.view.known * (1.0 + (one.view.hangs | one.rises))
+            shows[row] = one.view.known * (1.0 + (one.view.hangs | one.differs))
     made = torch.tensor([float(one.view is not None) for one in remembered], device=device)
     wear = torch.from_numpy(np.stack(worn)).to(device).float()
     held = torch.tensor([one.held for one in remembered], device=device)

@@ -50,6 +50,7 @@ class Gesture(NamedTuple):
 
     column: int  # of the actions that ask for it
     shown: NDArray[np.uint8]  # (t, h, w, 4) at rest, then in every tick from the asking on; 0 where it is not
+    light: NDArray[np.float32] | None = None  # (t,) that falls on what else there is, 1 at rest; None: no other
 
 
 @dataclass(frozen=True, slots=True)

@@ -202,10 +202,11 @@ def hanging(world: World) -> NDArray[np.bool_]:
     return np.asarray(differs.mean(0) > HANGS[1])
 
 
-def firing(world: World) -> NDArray[np.uint8]:
-    """Return the weapon (t, h, w, 4) before it is fired, and from then on until it is at rest again.
+def firing(world: World) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
+    """Return the weapon (t, h, w, 4) before it is fired, and from then on until it is at rest; and the light (t,).
 
     Colours are as much as the weapon has of a pixel: at its edges, where the rest shows what is behind, they are less.
+    The light is that in the room, 1 before it is fired.
     """
     shown = np.zeros((2, len(AROUND), FIRES + 1, world.height_px, world.width_px, 3), np.float32)
     for weapon, told in zip((True, False), shown, strict=True):
@@ -217,7 +218,9 @@ def firing(world: World) -> NDArray[np.uint8]:
                 frame = env.step(asks)[0]
                 if tick >= AROUND[-1] + SETTLE_TICS:
                     frames[tick - AROUND[-1] - SETTLE_TICS] = frame
-    return matte(*shown)
+    found, bright = matte(*shown), shown[1].mean((2, 3, 4))
+    light = np.round((bright / bright[:, :1]).mean(0)[: len(found)], 2)
+    return found, light
 
 
 def matte(shown: NDArray[np.float32], bare: NDArray[np.float32]) -> NDArray[np.uint8]:
@@ -247,8 +250,8 @@ def write(world: World, folder: Path) -> list[Path]:
         seen = views(place, camera, np.random.default_rng(SEED))
         last = begin(world, place, place.gallery(seen, camera))
         found.append((place, len(seen), [*(place.steps[tick] for tick in seen), *last]))
-    overlay, fired = hanging(world), firing(world)
-    gesture = {"column": list(world.schema.columns).index("attack"), "ticks": len(fired)}
+    overlay, (fired, light) = hanging(world), firing(world)
+    gesture = {"column": list(world.schema.columns).index("attack"), "ticks": len(fired), "light": light.tolist()}
     paths = []
     for number, (place, seen_before, steps) in enumerate(found):
         path = folder / f"place-{number + 1:02d}.dream"

@@ -132,12 +132,13 @@ def armed() -> tuple[Gallery, NDArray[np.bool_], Poses]:
     gesture = np.zeros((3, 96, 128, 4), np.uint8)
     gesture[:2, block] = (127, 0, 127, 255)  # where it was taken there is half as much light
     gesture[2, block] = (127, 127, 0, 255)
+    told = Gesture(2, gesture, np.array([1.0, 1.0, 1.25], np.float32))
     poses, here = around(), np.array([0.0, 20.0, 30.0, 0.0])
     frames = {slot: look(pose)[0] for slot, pose in enumerate(poses)}
     for frame in frames.values():
         frame[block] = (254, 0, 254)
     near = {slot: (CAMERA.reach / look(pose, 0.0, 48, 64)[1]).astype(np.float16) for slot, pose in enumerate(poses)}
-    gallery = Gallery(CAMERA, frames, dict(enumerate(poses)), near, dict.fromkeys(frames, 0.0), overlay, gesture)
+    gallery = Gallery(CAMERA, frames, dict(enumerate(poses)), near, dict.fromkeys(frames, 0.0), overlay, told)
     gallery.choose(here, 0.0)
     return gallery, block, here
 
@@ -170,6 +171,8 @@ def test_a_gesture_shows_in_the_light_of_the_pages() -> None:
     assert second is not None
     assert np.array_equal(first.frame, at_rest.frame)
     assert (np.abs(second.frame[block].astype(int) - (254, 254, 0)) <= 2).all()
+    lit = np.minimum(1.25 * at_rest.frame[:70].astype(float), 255)
+    assert np.abs(second.frame[:70] - lit)[second.known[:70]].max() <= 1.5, "and lights up the room"
 
 
 def test_a_page_that_was_dropped_is_read_no_more() -> None:
@@ -303,6 +306,29 @@ def test_a_gesture_shows_to_who_stands_and_is_over_when_it_is_over() -> None:
         action = np.array([[1.0, 0.0, asks]], np.float32)
         assert np.array_equal(one.step(action), other.step(action))
         other.load(0, one.save(0))
+
+
+def test_what_shines_shows_at_once_and_is_in_no_page() -> None:
+    """To who stands, too, to whom else nothing changes; and afterwards it is as dark as before."""
+    (one,) = dreams(1)
+    block, scene = np.zeros((32, 48), np.bool_), measured()
+    block[24:, 20:28] = True
+    frames = scene.frames.copy()
+    frames[:, block] = (200, 0, 0)
+    shown = np.zeros((4, 32, 48, 4), np.uint8)
+    shown[:, block] = (200, 0, 0, 255)
+    gesture = Gesture(2, shown, np.array([1.0, 1.0, 1.3, 1.0], np.float32))
+    one.reset(0, replace(scene, frames=frames, overlay=block, clock=7, gesture=gesture), 5)
+    bright = [
+        float(one.step(np.array([[0.0, 0.0, asks]], np.float32))[0][~block].mean()) for asks in [0, 0, 1, *[0] * 8]
+    ]
+    usual = np.median(bright)
+    assert bright[3] > 1.15 * usual
+    assert max(bright[:3] + bright[4:]) < 1.05 * usual
+    assert len(one.travellers[0].memory.frames) > 0
+    assert max(page[~block].mean() for page in one.travellers[0].memory.frames.values()) < 1.1 * max(
+        frame[~block].mean() for frame in frames
+    )
 
 
 def test_a_net_without_pages_can_be_prepared_and_steps() -> None:
