@@ -1,12 +1,30 @@
 """Where and in which precision a model runs, decided in one place for every architecture."""
 
+import os
+
 import torch
 
 from dreamloop.input.errors import unknown
 from dreamloop.model.world_model import ModelError, OpenOptions
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
-_ALL_THREADS = torch.get_num_threads()  # as OMP_NUM_THREADS or the machine has it
+
+
+def idle_threads() -> int:
+    """Return how many threads torch would take, less as many as others keep processors busy.
+
+    A team of threads whose members wait for a processor turns on the spot meanwhile: two beside one busy program on two
+    cores are ten times slower than one.
+    """
+    most = torch.get_num_threads()
+    try:
+        busy = os.getloadavg()[0]
+    except (AttributeError, OSError):  # not every system tells
+        return most
+    return most if "OMP_NUM_THREADS" in os.environ else max(1, min(most, round((os.cpu_count() or 1) - busy)))
+
+
+_THREADS = idle_threads()  # asked once: models of one process draw the same bytes
 
 
 def choose_engine(options: OpenOptions) -> tuple[torch.device, torch.dtype]:
@@ -21,7 +39,7 @@ def choose_engine(options: OpenOptions) -> tuple[torch.device, torch.dtype]:
     device = choose_device(options.device)
     dtype = choose_dtype(options.dtype, device)
     if device.type == "cpu":
-        torch.set_num_threads(options.threads or _ALL_THREADS)
+        torch.set_num_threads(options.threads or _THREADS)
     return device, dtype
 
 

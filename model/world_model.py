@@ -160,7 +160,7 @@ class OpenOptions:
     players: int = 1
     device: str = "auto"  # "auto", "cpu", "cuda", "cuda:1", "mps"
     dtype: str = "auto"  # "auto", "float32", "bfloat16"
-    threads: int = 0  # CPU threads of torch; 0 leaves torch's own choice
+    threads: int = 0  # CPU threads of torch; 0: as many as are idle when the process begins
     compiled: Path | None = None  # folder of nets that were compiled ahead; one that fits is used
     memory: str = ""  # policy of the long-horizon memory; "": the model's own choice
 

@@ -11,7 +11,7 @@ import typer
 WORLD = "Name of a world, or its folder."
 DEVICE = "auto, cpu, cuda, cuda:1, mps."
 DTYPE = "auto, float32, bfloat16."
-THREADS = "Processor threads of the model; 0: what is fastest here."
+THREADS = "Processor threads of the model; 0: as many as are idle at the start."
 WEIGHTS = "Other weights than the world's."
 JSON = "Write the figures to this file, as one JSON object."
 REPORT = "Write a page with plots and pictures to this file (HTML)."

@@ -57,7 +57,9 @@ def play(
     scale: Annotated[int, typer.Option(min=0, help="Window pixels per frame pixel; 0: what suits.")] = 0,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")] = "auto",
     dtype: Annotated[str, typer.Option(help="auto, float32, bfloat16.")] = "auto",
-    threads: Annotated[int, typer.Option(min=0, help="Processor threads of the model; 0: what is fastest here.")] = 0,
+    threads: Annotated[
+        int, typer.Option(min=0, help="Processor threads of the model; 0: as many as are idle at the start.")
+    ] = 0,
     plain: Annotated[bool, typer.Option("--plain", help="Not with the net that `dreamloop compile` made.")] = False,
 ) -> None:
     """Play a world."""
