@@ -60,6 +60,10 @@ class View(NamedTuple):
     near: NDArray[np.float32]  # (h', w') nearness of what it shows, what is not known as what is beside it
     hangs: NDArray[np.bool_]  # (h, w) where what hangs on the camera is, or may have been
 
+    def over(self, frame: Frame) -> Frame:
+        """Return ``frame`` with the view over it, as far as that is known."""
+        return np.where((self.known & ~self.hangs)[..., None], self.frame, frame)
+
 
 class Hangs(NamedTuple):
     """What hangs on the camera."""

@@ -74,8 +74,12 @@ class PageMemory:
     newest: Frame | None = None  # the page that was made of the frame that is showing, if one was
     looked: Poses = field(default_factory=lambda: np.full(4, np.inf))  # pose at the last look at what has changed
 
-    def write(self, tick: int, pose: Poses, frame: Frame | None) -> int | None:
-        """Offer the frame of ``tick``, if there is one; return the slot that it went to, None: not kept."""
+    def write(self, tick: int, pose: Poses, frame: Frame | None, told: Frame | None = None) -> int | None:
+        """Offer the frame of ``tick``, if there is one; return the slot that it went to, None: not kept.
+
+        Args:
+            told: what pages tell of the same view: where the frame shows that, nothing has changed.
+        """
         self.newest = None
         if frame is None:
             return None
@@ -83,14 +87,14 @@ class PageMemory:
             self.policy.look(frame)
         slot = self.policy.write(tick, pose)
         if slot is None and tick % RETAKE_EVERY == 0:
-            slot = self._changed(tick, pose, frame)
+            slot = self._changed(tick, pose, frame, told)
         if slot is not None:
             kept = self.newest = frame.copy()
             kept.flags.writeable = False  # snapshots share it
             self.frames[slot] = kept
         return slot
 
-    def _changed(self, tick: int, pose: Poses, frame: Frame) -> int | None:
+    def _changed(self, tick: int, pose: Poses, frame: Frame, told: Frame | None) -> int | None:
         """Return the slot of the page that shows this place as it no longer is, having taken note of it anew.
 
         Only where the player stands still: what a dream smears while it turns is no change.
@@ -101,8 +105,8 @@ class PageMemory:
         slot = self.policy.like(tick, pose)
         if slot is None or slot not in self.frames:
             return None
-        taken = self.policy.pose_of(slot)
-        if not has_changed(frame, pose, self.frames[slot], taken, self.camera.fov_deg, self.camera.lens):
+        then = [(self.frames[slot], self.policy.pose_of(slot))] + ([] if told is None else [(told, pose)])
+        if not all(has_changed(frame, pose, *one, self.camera.fov_deg, self.camera.lens) for one in then):
             return None
         self.policy.retake(slot, tick, pose)
         return slot

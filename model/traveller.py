@@ -109,6 +109,7 @@ class Traveller:
     wear: NDArray[np.uint8] = field(init=False)  # (h, w) of the last frame (model/wear.py)
     wears: dict[int, NDArray[np.uint8]] = field(default_factory=dict)  # of pages, by slot; true ones have none
     gallery: Gallery | None = None  # of pages that were measured, where there are any
+    view: View | None = None  # of this tick, put together
     ahead: tuple[Poses, Looks, View | None] | None = None  # where the next step would lead, if it is as the last
     near: NDArray[np.float32] | None = None  # (h, w) nearness of what the last frame shows, if pages tell most of it
 
@@ -188,7 +189,7 @@ class Traveller:
         k, view = self.net.pages, self._view(pose, looks)
         differs = looks.level != self.level or self._light(self._does(action)) != self._light(self.doing)
         self.level = looks.level
-        made = int(view is not None)
+        self.view, made = view, int(view is not None)
         self.near = view.near if view is not None and view.known[~view.hangs].mean() > MOSTLY else None
         shown = self.gallery.reading if made and self.gallery is not None else []
         slots = [slot for slot in self.memory.read(self.tick, pose, k) if slot not in shown][: k - made]
@@ -237,7 +238,8 @@ class Traveller:
             self.gait, self.clock = stepped(rise(self.gait), before, self.fall), self.clock + 1
         self.doing = self._does(action)
         lit = self._light(self.doing) != 1  # such a frame is no page: the room is as it was a moment later
-        slot = self.memory.write(self.tick, self.pose, None if lit else frame)
+        told = None if self.view is None else self.view.over(frame)
+        slot = self.memory.write(self.tick, self.pose, None if lit else frame, told)
         if wear is not None:
             self.wear = np.rint(wear).astype(np.uint8)
             if slot is not None:
@@ -412,7 +414,7 @@ class Traveller:
         self.ground.restore(state)
         self.memory.restore(state)
         near = {int(k.removeprefix("near/")): v for k, v in state.items() if k.startswith("near/")}
-        self.gallery, self.ahead, self.near, self.room = None, None, state.get("near"), None
+        self.gallery, self.view, self.ahead, self.near, self.room = None, None, None, state.get("near"), None
         if len(state.get("walked", ())):
             self.room = Room(np.array(state["walked"]), self.net.girth, state.get("things"), state.get("walls"))
         self.fall = GROUND

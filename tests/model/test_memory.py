@@ -20,7 +20,7 @@ from dreamloop.model.dream_net import DreamNet
 from dreamloop.model.found_again import Camera, laid
 from dreamloop.model.gait import Gait
 from dreamloop.model.layers import coordinates
-from dreamloop.model.memory import POLICIES, PageMemory, make_policy
+from dreamloop.model.memory import POLICIES, RETAKE_EVERY, PageMemory, make_policy
 from dreamloop.model.memory_policies import (
     BEARINGS,
     DEPTHS,
@@ -311,6 +311,23 @@ def test_a_page_is_not_taken_anew_for_noise_a_small_turn_or_a_mark() -> None:
     assert has_changed(255 - page, np.zeros(4), page, np.zeros(4), 90.0, 1.6)
     laid_over, _ = laid(page, np.zeros(4), np.array([0.0, 0, 6, 0]), Camera(90.0, 1.6))
     assert not has_changed(laid_over, np.array([0.0, 0, 6, 0]), page, np.zeros(4), 90.0, 1.6)
+
+
+def test_a_page_is_not_taken_anew_where_pages_tell_what_shows() -> None:
+    """From half a step aside a page shows a post elsewhere: compared is the view that pages tell from there."""
+    rng = np.random.default_rng(4)
+    page, aside, opened = rng.integers(0, 256, (3, 12, 16, 3)).astype(np.uint8)
+    memory, pose = PageMemory(make_policy("renewing", SMALL), SMALL), np.array([8.0, 0, 0, 0])
+    memory.write(0, np.zeros(4), page)
+    ticks = iter(range(20, 200, RETAKE_EVERY))
+
+    def stand(shown: np.ndarray, told: np.ndarray | None) -> set[int | None]:
+        return {memory.write(next(ticks), pose, shown, told) for _ in range(8)}
+
+    assert stand(aside, aside) == {None}
+    assert stand(opened, aside) == {None, 0}, "now a door is open"
+    np.testing.assert_array_equal(memory.frames[0], opened)
+    assert stand(aside, None) == {None, 0}, "where nobody tells, that is a change"
 
 
 def test_a_full_bank_drops_a_doubled_page_and_keeps_the_lonely_one() -> None:
