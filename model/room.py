@@ -63,7 +63,7 @@ class Room:
         girth: from a body's middle to its sides, map units. A body is a square that does not turn.
         things: (k, 3) that stand there: x, y, and from their middle to their sides.
         walls: (m, 5) x and y where they begin and end, with their front to the right, and whether they have two fronts
-            (1) or one (0); along the sides of the map. None: they are around the squares.
+            (1) or one (0). Only those along a side of the map count. None: they are around the squares.
     """
 
     def __init__(
@@ -79,7 +79,8 @@ class Room:
         self._side, self._girth = round(side * ONE), round(girth * ONE)  # these and all below in parts of a map unit
         self._corner = [round((float(low) - side / 2) * ONE) for low in places[:, :2].min(0)]
         self._floors = {self._square(parts_of((x, y))): float(height) for x, y, height in places.tolist()}
-        self.walls = self._around() if walls is None else walls
+        straight = np.zeros((0, 5)) if walls is None else walls[(walls[:, :2] == walls[:, 2:4]).sum(1) == 1]
+        self.walls = straight if len(straight) else self._around()
         self._origin = np.rint(self.walls[:, :4].reshape(-1, 2).min(0) * ONE).astype(int).tolist()  # of blocks
         self._felt = defaultdict[tuple[int, int, int], list[_Wall]](list)  # by axis, place on it, and block
         for wall in self.walls.tolist():

@@ -91,6 +91,12 @@ def test_in_a_corner_one_stands() -> None:
     assert 0.0 in kept, "of two walls the second takes its part, and the first has done with"
 
 
+@pytest.mark.parametrize("walls", [np.zeros((0, 5)), np.array([[0.0, 0, 64, 64, 0], [5, 5, 5, 5, 0]])])
+def test_where_no_straight_walls_are_told_they_are_around_the_squares(walls: NDArray[np.float64]) -> None:
+    told, found = Room(hall().squares, GIRTH, walls=walls), hall()
+    assert told.go((126, 40), (8.0, 4.0), 0.0) == found.go((126, 40), (8.0, 4.0), 0.0)
+
+
 def test_a_thing_is_not_gone_up_to_but_past() -> None:
     room = Room(hall().squares, GIRTH, np.array([[64.0, 64.0, 10.0]]))
     assert not room.has(64 - 25, 64 + 25)
