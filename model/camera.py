@@ -128,11 +128,11 @@ def mirrored(way: Any, yaw_rad: Any) -> tuple[Any, Any]:
     return one * cos + other * sin, one * sin - other * cos
 
 
-def coasting(speed: Poses, turn_deg: Poses, fading: float = FADING) -> Poses:
+def coasting(speed: Poses, turn_deg: Poses) -> Poses:
     """Return what is left of the last step (..., 2), ahead and to the right, after a turn, in the new heading."""
     cos, sin = np.cos(np.radians(turn_deg)), np.sin(np.radians(turn_deg))
     ahead, right = speed[..., 0], speed[..., 1]
-    return fading * np.stack([ahead * cos - right * sin, ahead * sin + right * cos], -1)
+    return FADING * np.stack([ahead * cos - right * sin, ahead * sin + right * cos], -1)
 
 
 def foreseen_step(

@@ -1,7 +1,7 @@
 """Which of the frames that were shown are kept, and which of those are seen again: the policies of the memory.
 
-A policy decides by poses and ticks alone, so it holds no tensors. One that has a ``look`` is shown every frame before
-it is offered, and may keep a few numbers of it.
+A policy decides by poses and ticks alone, so it holds no tensors. One that has a ``look`` is shown a frame before it is
+offered, and may keep a few numbers of it.
 """
 
 import math
@@ -255,21 +255,20 @@ class Window(Bank):
 
 
 class Recurrent(Table):
-    """A state of fixed size, as a delta rule keeps it: the latest view under each heading, wherever that was.
+    """A state of fixed size, as a delta rule keeps it: a late view under each heading, wherever that was.
 
     What is written replaces what was there, so what it costs and keeps never grows (Yang et al. 2024, Gated Delta
     Networks, arXiv:2412.06464, of which this is the rule without the learning).
     """
 
     HEADINGS = 24
-    RENEW_TICKS = 35  # that a view stays before a newer one replaces it: a younger one could not be read yet
+    RENEW_TICKS = 35  # that a view stays before a newer one replaces it, or none would grow old enough to be read
 
     def write(self, tick: int, pose: Poses) -> int | None:
         """Replace the view under the heading."""
         slot = int(pose[2] % 360.0 * self.HEADINGS / 360.0) % min(self.HEADINGS, self.config.pages)
-        known = self.ticks[slot]
-        true_history = known >= tick  # is offered backwards: the latest comes first
-        return None if known >= 0 and (true_history or tick - known < self.RENEW_TICKS) else self._put(slot, tick, pose)
+        known = self.ticks[slot]  # of a true history the latest comes first
+        return None if known >= 0 and tick - known < self.RENEW_TICKS else self._put(slot, tick, pose)
 
     def read(self, tick: int, pose: Poses, k: int) -> list[int]:
         """Choose the headings that together cover most of the view."""
@@ -292,11 +291,11 @@ class Content(Table):
 
     def look(self, frame: Frame) -> None:
         """Take note of the frame that is showing."""
-        across, down = (
+        down, across = (
             np.linspace(0, size, n + 1).astype(int) for size, n in zip(frame.shape, self.PARTS, strict=False)
         )
-        parts = [frame[a : max(b, a + 1)] for a, b in pairwise(across)]
-        cells = [part[:, a : max(b, a + 1)].mean((0, 1)) for part in parts for a, b in pairwise(down)]
+        parts = [frame[a : max(b, a + 1)] for a, b in pairwise(down)]
+        cells = [part[:, a : max(b, a + 1)].mean((0, 1)) for part in parts for a, b in pairwise(across)]
         self.seen = np.concatenate(cells).astype(np.float32)
 
     def arrive(self, tick: int) -> None:
@@ -332,7 +331,8 @@ class Content(Table):
     def restore(self, state: dict[str, Any]) -> None:
         """Fill the columns from ``state``."""
         super().restore(state)
-        self.keys[: len(state["keys"])], self.seen = state["keys"], np.array(state["seen"])
+        keys = state.get("keys", np.zeros((0, self.keys.shape[1])))  # a state of another policy has none
+        self.keys[: len(keys)], self.seen = keys, np.array(state.get("seen", self.seen))
 
 
 class Farthest(Bank):

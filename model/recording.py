@@ -252,9 +252,8 @@ class Recording:
         if not (0 <= column < columns and 1 < ticks <= MOST_OF_A_GESTURE):
             return None
         shown, light = inflated(packed, (ticks, *size)), told.get("light")
-        known = (
-            isinstance(light, list) and len(light) == ticks and all(isinstance(x, float) and 0 < x < 4 for x in light)
-        )
+        light = light if isinstance(light, list) and len(light) == ticks and light[0] == 1 else []
+        known = bool(light) and all(isinstance(one, int | float) and 0 < one < 4 for one in light)
         return None if shown is None else Gesture(column, shown, np.array(light, np.float32) if known else None)
 
     def _overlay(self, size: tuple[int, int]) -> NDArray[np.bool_] | None:

@@ -36,7 +36,7 @@ class Fall(NamedTuple):
 
     @property
     def floats(self) -> bool:
-        """Whether there is nothing to push against."""
+        """Whether there is hardly anything to push against."""
         return self.speed < 0 and not self.lands
 
     @property
@@ -60,10 +60,11 @@ class Room:
     Args:
         places: (n, 3) middles of squares, in rows and columns as far apart as the squares are wide, and the height
             of the ground there, map units; at least one.
-        girth: from a body's middle to its sides, map units. A body is a square that does not turn.
+        girth: from a body's middle to its sides, map units. A body is a square that does not turn. Without walls it
+            should be a multiple of a square's side.
         things: (k, 3) that stand there: x, y, and from their middle to their sides.
         walls: (m, 5) x and y where they begin and end, with their front to the right, and whether they have two fronts
-            (1) or one (0). Only those along a side of the map count. None: they are around the squares.
+            (1) or one (0). None, or where not all lie along a side of the map: they are around the squares.
     """
 
     def __init__(
@@ -73,14 +74,15 @@ class Room:
         things: NDArray[np.floating] | None = None,
         walls: NDArray[np.floating] | None = None,
     ) -> None:
-        self.squares, self.girth, self.things = places, girth, np.zeros((0, 3)) if things is None else np.array(things)
+        self.squares, self.girth = places, girth
+        self.things = np.zeros((0, 3)) if things is None else np.array(things, np.float64)
         steps = np.concatenate([np.diff(np.unique(column)) for column in places[:, :2].T])
         side = float(steps.min()) if len(steps) else girth
         self._side, self._girth = round(side * ONE), round(girth * ONE)  # these and all below in parts of a map unit
         self._corner = [round((float(low) - side / 2) * ONE) for low in places[:, :2].min(0)]
         self._floors = {self._square(parts_of((x, y))): float(height) for x, y, height in places.tolist()}
-        straight = np.zeros((0, 5)) if walls is None else walls[(walls[:, :2] == walls[:, 2:4]).sum(1) == 1]
-        self.walls = straight if len(straight) else self._around()
+        straight = walls is not None and len(walls) and ((walls[:, :2] == walls[:, 2:4]).sum(1) == 1).all()
+        self.walls = walls if walls is not None and straight else self._around()
         self._origin = np.rint(self.walls[:, :4].reshape(-1, 2).min(0) * ONE).astype(int).tolist()  # of blocks
         self._felt = defaultdict[tuple[int, int, int], list[_Wall]](list)  # by axis, place on it, and block
         for wall in self.walls.tolist():

@@ -309,7 +309,7 @@ class Traveller:
 
     def _comes_to_rest(self, action: NDArray[np.float32], step: Step, yaw: float) -> bool:
         """Say whether nothing is left of a step: it was a small one, and nothing pushes."""
-        if self.pushing is None or (pushes(action) @ self.pushing.T).any():
+        if self.pushing is None or self.fall.floats or (pushes(action) @ self.pushing.T).any():
             return False
         return creeps(self._parts(step.kept, yaw))
 

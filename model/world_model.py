@@ -49,7 +49,7 @@ class Gesture(NamedTuple):
     """What hangs on the camera does when it is asked to."""
 
     column: int  # of the actions that ask for it
-    shown: NDArray[np.uint8]  # (t, h, w, 4) at rest, then in every tick from the asking on; 0 where it is not
+    shown: NDArray[np.uint8]  # (t, h, w, 4) at rest, then in every tick from the asking on; colours times their alpha
     light: NDArray[np.float32] | None = None  # (t,) that falls on what else there is, 1 at rest; None: no other
 
 

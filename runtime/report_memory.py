@@ -16,6 +16,8 @@ ARMS = {  # name in the figures -> what it is called, its colour, and whether it
     "renewing": ("the memory", "a", False),
     "bank": ("a memory that keeps its first page of a view", "a", True),
     "window": ("the last 300 ticks alone", "c", False),
+    "recurrent": ("the latest view of every heading", "c", True),
+    "content": ("pages by what they show", "a", True),
     "none": ("nothing", "b", False),
     "farthest": ("the least fitting pages", "b", True),
     "copy_last": ("a copy of the last true frame", "c", True),

@@ -340,7 +340,7 @@ def test_a_net_without_pages_can_be_prepared_and_steps() -> None:
     assert model.step(np.zeros((1, 3), np.float32)).shape == (1, 32, 48, 3)
 
 
-@pytest.mark.parametrize("memory", ["none", "window", "farthest"])
+@pytest.mark.parametrize("memory", ["none", "window", "recurrent", "content", "farthest"])
 def test_controls_of_the_memory_put_nothing_together(memory: str) -> None:
     (model,) = dreams(1, memory)
     model.reset(0, measured(), 5)

@@ -35,6 +35,7 @@ from dreamloop.model.memory_policies import (
 )
 from dreamloop.model.momentum import STEERS
 from dreamloop.model.recalls import Recalls
+from dreamloop.model.room import Room
 from dreamloop.model.train import adopt
 from dreamloop.model.traveller import STILL, Traveller
 from dreamloop.model.world_model import Gesture, Scene
@@ -585,6 +586,19 @@ def test_a_saved_game_knows_falls_walls_and_posts() -> None:
         player.restore(whole)
         go(player, action)
     assert seen == {"falls", "slides"}
+
+
+def test_a_saved_game_knows_the_lines_of_walls_and_the_light_of_a_shot() -> None:
+    player, other = room_walker(), room_walker()
+    assert player.room is not None
+    walls = np.concatenate([player.room.walls, [[64.0, -32, 64, 0, 0]]])  # one that no square tells of
+    player.room = Room(player.room.squares, player.room.girth, player.room.things, walls)
+    player.gesture = Gesture(2, np.zeros((3, 32, 48, 4), np.uint8), np.array([1, 1.5, 1], np.float32))
+    other.restore(player.state())
+    assert other.room is not None
+    np.testing.assert_array_equal(other.room.walls, walls)
+    assert other.gesture is not None
+    np.testing.assert_array_equal(other.gesture.light, player.gesture.light)
 
 
 def test_a_gesture_runs_to_its_end_and_begins_again_while_it_is_asked_for() -> None:

@@ -232,6 +232,7 @@ def test_a_scene_brings_its_views_and_how_far_they_show_things(tmp_path: Path) -
     far, frame = np.full((2, 3), 100.0), np.zeros((4, 6, 3), np.uint8)
     header = {"views": 5, "distance_shape": [2, 3], "ground": np.array([[1, 2, 8], [-3, 4, 0]], "<i2").tobytes()}
     header |= {"things": np.array([[7, 8, 10]], "<i2").tobytes()}
+    header |= {"walls": np.array([[0, 0, 64, 0, 1], [64, 0, 64, -8, 0]], "<i2").tobytes()}
     for name, shape in (("good", [2, 3]), ("bad", [2, 4]), ("worse", ["a", None])):
         with RecordingWriter(tmp_path / f"{name}.dream", {**header, "distance_shape": shape}) as writer:
             for tick in range(9):
@@ -243,6 +244,8 @@ def test_a_scene_brings_its_views_and_how_far_they_show_things(tmp_path: Path) -
         assert scene.walked.tolist() == [[1, 2, 8], [-3, 4, 0]]
         assert scene.things is not None
         assert scene.things.tolist() == [[7, 8, 10]]
+        assert scene.walls is not None
+        assert scene.walls.tolist() == [[0, 0, 64, 0, 1], [64, 0, 64, -8, 0]]
         if name == "good":
             assert scene.distances is not None
             np.testing.assert_allclose(scene.distances, np.full((9, 2, 3), 100.0), rtol=0.02)
@@ -267,6 +270,21 @@ def test_a_scene_brings_its_clock_and_what_hands_can_do(tmp_path: Path) -> None:
         if scene.gesture is not None:
             assert scene.gesture.column == 1
             np.testing.assert_array_equal(scene.gesture.shown, shown)
+
+
+@pytest.mark.parametrize(
+    "light", [[1, 1.5, 1.0], [1.0, 1.5], [0.9, 1.5, 1.0], [1.0, 9.0, 1.0], [1.0, "x", 1.0], 7, None]
+)
+def test_a_light_that_does_not_fit_is_left_out(light: object, tmp_path: Path) -> None:
+    shown = np.zeros((3, 4, 6, 4), np.uint8)
+    gesture = {"column": 1, "ticks": 3, "shown": zlib.compress(shown.tobytes()), "light": light}
+    with RecordingWriter(tmp_path / "a.dream", {"gesture": gesture}) as writer:
+        for tick in range(3):
+            frame = np.zeros((4, 6, 3), np.uint8)
+            writer.tick(InputState(tick, 1 / 35), np.zeros(2, np.float32), frame, b"", {}, {})
+    found = Recording.open(tmp_path / "a.dream").scene(3, 2).gesture
+    assert found is not None
+    assert (None if found.light is None else found.light.tolist()) == ([1, 1.5, 1] if light == [1, 1.5, 1.0] else None)
 
 
 def test_missing_pictures_are_named(tmp_path: Path) -> None:

@@ -106,6 +106,13 @@ def test_a_thing_is_not_gone_up_to_but_past() -> None:
     assert len(room.places) < len(room.squares), "where it stands nobody is"
 
 
+def test_a_thing_is_met_to_the_last_part() -> None:
+    """Scenes tell things in single precision, in which a body at 560 is no 65,536th of a unit from 560."""
+    room = Room(hall(40, 40).squares, GIRTH, np.array([[600.0, 100.0, 16.0]], np.float32))
+    assert room.go((560, 100), (8.0, 0.0), 0.0)[0] == (8.0, 0.0), "what touches is not in the way"
+    assert room.go((560, 100), (8 + 1 / ONE, 0.0), 0.0)[0] == (0.0, 0.0)
+
+
 def test_a_step_is_walked_up_a_high_one_is_not() -> None:
     squares = hall(raised=4).squares.copy()
     assert Room(squares, GIRTH).go((66, 40), (-5.0, 0.0), 0.0)[0] == (-5.0, 0.0)
