@@ -11,17 +11,19 @@ DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 
 def idle_threads() -> int:
-    """Return how many threads torch would take, less as many as others keep processors busy.
+    """Return how many threads torch would take, but no more than there are idle processors.
 
     A team of threads whose members wait for a processor turns on the spot meanwhile: two beside one busy program on two
     cores are ten times slower than one.
     """
     most = torch.get_num_threads()
+    if "OMP_NUM_THREADS" in os.environ:
+        return most
     try:
         busy = os.getloadavg()[0]
     except (AttributeError, OSError):  # not every system tells
         return most
-    return most if "OMP_NUM_THREADS" in os.environ else max(1, min(most, round((os.cpu_count() or 1) - busy)))
+    return max(1, min(most, round((os.cpu_count() or 1) - busy)))
 
 
 _THREADS = idle_threads()  # asked once: models of one process draw the same bytes

@@ -30,6 +30,7 @@ from dreamloop.model.world_model import Frame
 
 RETAKE_EVERY = 4  # ticks between two looks at whether a place has changed
 AT_REST = (1.0, 0.5)  # map units and degrees: who moved by less since that look stood still
+Told = Callable[[Frame], Frame]
 DEFAULT_POLICY = "renewing"  # what one plays with
 POLICIES: dict[str, Callable[[MemoryConfig], Policy]] = {
     "bank": Bank,
@@ -74,11 +75,11 @@ class PageMemory:
     newest: Frame | None = None  # the page that was made of the frame that is showing, if one was
     looked: Poses = field(default_factory=lambda: np.full(4, np.inf))  # pose at the last look at what has changed
 
-    def write(self, tick: int, pose: Poses, frame: Frame | None, told: Frame | None = None) -> int | None:
+    def write(self, tick: int, pose: Poses, frame: Frame | None, told: Told | None = None) -> int | None:
         """Offer the frame of ``tick``, if there is one; return the slot that it went to, None: not kept.
 
         Args:
-            told: what pages tell of the same view: where the frame shows that, nothing has changed.
+            told: lays what pages tell of the same view over the frame: if it stays what it was, nothing has changed.
         """
         self.newest = None
         if frame is None:
@@ -94,7 +95,7 @@ class PageMemory:
             self.frames[slot] = kept
         return slot
 
-    def _changed(self, tick: int, pose: Poses, frame: Frame, told: Frame | None) -> int | None:
+    def _changed(self, tick: int, pose: Poses, frame: Frame, told: Told | None) -> int | None:
         """Return the slot of the page that shows this place as it no longer is, having taken note of it anew.
 
         Only where the player stands still: what a dream smears while it turns is no change.
@@ -105,8 +106,10 @@ class PageMemory:
         slot = self.policy.like(tick, pose)
         if slot is None or slot not in self.frames:
             return None
-        then = [(self.frames[slot], self.policy.pose_of(slot))] + ([] if told is None else [(told, pose)])
-        if not all(has_changed(frame, pose, *one, self.camera.fov_deg, self.camera.lens) for one in then):
+        fov_deg, lens = self.camera.fov_deg, self.camera.lens
+        if not has_changed(frame, pose, self.frames[slot], self.policy.pose_of(slot), fov_deg, lens):
+            return None
+        if told is not None and not has_changed(frame, pose, told(frame), pose, fov_deg, lens):
             return None
         self.policy.retake(slot, tick, pose)
         return slot

@@ -34,21 +34,26 @@ def braked(speed: Parts) -> Parts:
 
 def pushed(push: Parts, yaw_deg: float) -> Parts:
     """Return by how much a push, ahead and to the right, makes somebody with a heading faster."""
-    heading = round(yaw_deg * ONE / 360) * HEADINGS // ONE % HEADINGS
-    aside = heading - HEADINGS // 4
-    (ahead, right), quarter = push, HEADINGS // 4
+    quarter = HEADINGS // 4
+    heading = _of_a_turn(yaw_deg) * HEADINGS // ONE
+    aside, (ahead, right) = heading - quarter, push
     east = times(ahead, _sine(heading + quarter)) + times(right, _sine(aside + quarter))
     return east, times(ahead, _sine(heading)) + times(right, _sine(aside))
 
 
 def whole_yaw(yaw_deg: float) -> float:
     """Return the heading nearest to one that the engine can count."""
-    return round(yaw_deg * ONE / 360) * 360 / ONE
+    return _of_a_turn(yaw_deg) * 360 / ONE
 
 
 def creeps(speed: Parts) -> bool:
     """Say whether a speed is one that nothing is left of when nobody pushes."""
     return max(abs(speed[0]), abs(speed[1])) < CREEP
+
+
+def _of_a_turn(yaw_deg: float) -> int:
+    """Return a heading as the engine counts it, in parts of a turn."""
+    return round(yaw_deg * ONE / 360)
 
 
 def _sine(heading: int) -> int:

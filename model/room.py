@@ -132,11 +132,8 @@ class Room:
     def _pass(self, here: Parts, left: Parts, hops: int, height: float) -> tuple[Parts, Parts]:
         """Return where a body gets that runs into a thing, and what it keeps: one cannot go up to it, only past it."""
         hop = _part(left, 1, hops)
-        for way, kept in (((0, hop[1]), (0, left[1])), ((hop[0], 0), (left[0], 0))):
-            there = _plus(here, way)
-            if self._fits(there, height):
-                return there, kept
-        return here, (0, 0)
+        axis = self._free(here, hop, height)
+        return (here, (0, 0)) if axis is None else (_plus(here, _only(hop, axis)), _only(left, axis))
 
     def _slide(self, here: Parts, hop: Parts, height: float) -> tuple[Parts, Parts | None]:
         """Return where a body gets that runs into a wall, and what it keeps; None: its speed, for it found no wall."""
@@ -154,13 +151,15 @@ class Room:
             if share >= ONE:
                 return here, kept
             hop = times(hop[0], ONE - share), times(hop[1], ONE - share)
-            kept = (0, hop[1]) if across == 0 else (hop[0], 0)
+            kept = _only(hop, 1 - across)
             if self._fits(_plus(here, kept), height):
                 return _plus(here, kept), kept
-        for way in ((0, hop[1]), (hop[0], 0)):
-            if self._fits(_plus(here, way), height):
-                return _plus(here, way), kept
-        return here, kept
+        axis = self._free(here, hop, height)
+        return here if axis is None else _plus(here, _only(hop, axis)), kept
+
+    def _free(self, here: Parts, hop: Parts, height: float) -> int | None:
+        """Return along which side of the map a hop can be gone, north or south before east or west; None: neither."""
+        return next((axis for axis in (1, 0) if self._fits(_plus(here, _only(hop, axis)), height)), None)
 
     def _wall(self, here: Parts, hop: Parts, height: float) -> tuple[int, int] | None:
         """Return at which share of a hop a body meets a wall, and across which side of the map; None: it meets none.
@@ -183,10 +182,8 @@ class Room:
         at = here[axis] + side * self._girth
         asides = [here[1 - axis] + corner * self._girth - self._origin[1 - axis] for corner in corners]
         blocks = {place // BLOCK for aside in asides for place in (aside, aside + hop[1 - axis])}
-        low, high = sorted((at, at + hop[axis]))
-        for place in self._places[axis][bisect_left(self._places[axis], low) : bisect_right(self._places[axis], high)][
-            ::ahead
-        ]:
+        places, (low, high) = self._places[axis], sorted((at, at + hop[axis]))
+        for place in places[bisect_left(places, low) : bisect_right(places, high)][::ahead]:
             far = abs(place - at)
             for wall in chain.from_iterable(self._felt.get((axis, place, block), ()) for block in blocks):
                 # How deep one must be behind it to be there: products of the engine lose their last bits.
@@ -267,6 +264,10 @@ def _runs(numbers: list[int]) -> Iterator[tuple[int, int]]:
 
 def _plus(at: Parts, way: Parts) -> Parts:
     return at[0] + way[0], at[1] + way[1]
+
+
+def _only(way: Parts, axis: int) -> Parts:
+    return (0, way[1]) if axis else (way[0], 0)
 
 
 def _part(way: Parts, hop: int, hops: int) -> Parts:

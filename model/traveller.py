@@ -168,9 +168,8 @@ class Traveller:
             near = nearness(torch.from_numpy(scene.distances), self.net.reach).half().numpy()
             level = np.zeros(len(poses)) if scene.heights is None or self.room is None else scene.heights
             up = {slot: float(level[back]) for slot, back in kept.items()}
-            hangs = (
-                scene.overlay if scene.overlay is not None and scene.overlay.shape == scene.frames.shape[1:3] else None
-            )
+            overlay = scene.overlay
+            hangs = overlay if overlay is not None and overlay.shape == scene.frames.shape[1:3] else None
             self._hang({slot: near[back] for slot, back in kept.items()}, up, hangs)
 
     def remember(self, action: NDArray[np.float32], near: NDArray[np.float32] | None = None) -> Remembered:
@@ -238,7 +237,7 @@ class Traveller:
             self.gait, self.clock = stepped(rise(self.gait), before, self.fall), self.clock + 1
         self.doing = self._does(action)
         lit = self._light(self.doing) != 1  # such a frame is no page: the room is as it was a moment later
-        told = None if self.view is None else self.view.over(frame)
+        told = None if self.view is None else self.view.over
         slot = self.memory.write(self.tick, self.pose, None if lit else frame, told)
         if wear is not None:
             self.wear = np.rint(wear).astype(np.uint8)

@@ -285,17 +285,22 @@ def test_who_moves_sees_what_was_measured_as_it_is(monkeypatch: pytest.MonkeyPat
         assert (shown == view.frame).all(-1)[view.known].mean() > 0.95
 
 
+def held() -> tuple[Scene, NDArray[np.bool_]]:
+    """The measured scene with a red block in all of its frames, and where it is; its gesture takes three ticks."""
+    block, scene = np.zeros((32, 48), np.bool_), measured()
+    block[24:, 20:28] = True
+    frames, shown = scene.frames.copy(), np.zeros((4, 32, 48, 4), np.uint8)
+    frames[:, block], shown[:, block] = (200, 0, 0), (200, 0, 0, 255)
+    return replace(scene, frames=frames, overlay=block, clock=7, gesture=Gesture(2, shown)), block
+
+
 def test_a_gesture_shows_to_who_stands_and_is_over_when_it_is_over() -> None:
     """And a game that is saved in the middle of it goes on to the byte."""
     one, other = dreams(2)
-    block, scene = np.zeros((32, 48), np.bool_), measured()
-    block[24:, 20:28] = True
-    frames = scene.frames.copy()
-    frames[:, block] = (200, 0, 0)
-    gesture = np.zeros((4, 32, 48, 4), np.uint8)
-    gesture[:, block] = (200, 0, 0, 255)
-    gesture[2, block] = (0, 200, 0, 255)
-    one.reset(0, replace(scene, frames=frames, overlay=block, clock=7, gesture=Gesture(2, gesture)), 5)
+    scene, block = held()
+    assert scene.gesture is not None
+    scene.gesture.shown[2, block] = (0, 200, 0, 255)
+    one.reset(0, scene, 5)
     greens = []
     for asks in (0, 1, 0, 0, 0, 0):
         shown = one.step(np.array([[0.0, 0.0, asks]], np.float32))[0]
@@ -311,14 +316,10 @@ def test_a_gesture_shows_to_who_stands_and_is_over_when_it_is_over() -> None:
 def test_what_shines_shows_at_once_and_is_in_no_page() -> None:
     """To who stands, too, to whom else nothing changes; and afterwards it is as dark as before."""
     (one,) = dreams(1)
-    block, scene = np.zeros((32, 48), np.bool_), measured()
-    block[24:, 20:28] = True
-    frames = scene.frames.copy()
-    frames[:, block] = (200, 0, 0)
-    shown = np.zeros((4, 32, 48, 4), np.uint8)
-    shown[:, block] = (200, 0, 0, 255)
-    gesture = Gesture(2, shown, np.array([1.0, 1.0, 1.3, 1.0], np.float32))
-    one.reset(0, replace(scene, frames=frames, overlay=block, clock=7, gesture=gesture), 5)
+    scene, block = held()
+    assert scene.gesture is not None
+    light = np.array([1.0, 1.0, 1.3, 1.0], np.float32)
+    one.reset(0, replace(scene, gesture=scene.gesture._replace(light=light)), 5)
     bright = [
         float(one.step(np.array([[0.0, 0.0, asks]], np.float32))[0][~block].mean()) for asks in [0, 0, 1, *[0] * 8]
     ]
@@ -327,7 +328,7 @@ def test_what_shines_shows_at_once_and_is_in_no_page() -> None:
     assert max(bright[:3] + bright[4:]) < 1.05 * usual
     assert len(one.travellers[0].memory.frames) > 0
     assert max(page[~block].mean() for page in one.travellers[0].memory.frames.values()) < 1.1 * max(
-        frame[~block].mean() for frame in frames
+        frame[~block].mean() for frame in scene.frames
     )
 
 

@@ -323,7 +323,8 @@ def test_a_page_is_not_taken_anew_where_pages_tell_what_shows() -> None:
     ticks = iter(range(20, 200, RETAKE_EVERY))
 
     def stand(shown: np.ndarray, told: np.ndarray | None) -> set[int | None]:
-        return {memory.write(next(ticks), pose, shown, told) for _ in range(8)}
+        over = None if told is None else lambda _: told
+        return {memory.write(next(ticks), pose, shown, over) for _ in range(8)}
 
     assert stand(aside, aside) == {None}
     assert stand(opened, aside) == {None, 0}, "now a door is open"
