@@ -15,7 +15,6 @@ from dreamloop.model.layers import warp
 from dreamloop.model.wear import PART, liking, worn
 
 REST_PX, SLIGHT = 0.5, 0.08  # what would move by less stays, and is mended only by more than this (of -1..1)
-SLIGHT_OF_MEASURED = 0.25  # ... and what was measured, only by more than this
 RESTING = 0.02  # strides a tick: who is to go on slower than this, and holds no key, stands
 TRUSTED = 4.0  # logits per resampling that speak for a page put together of measured ones ...
 TRUSTED_LIMIT = 24.0  # ... and at most, or where anybody moves
@@ -104,7 +103,9 @@ def rest(found: Sources, grid: Tensor) -> Sources:
 
 
 def leave_still(frame: Tensor, picture: Tensor, found: Sources, hard: Tensor, recall: Recall | None) -> Tensor:
-    """Return ``frame`` (b, 3, h, w) without what was slightly mended of a ``picture`` where that rests or was measured.
+    """Return ``frame`` (b, 3, h, w) without what was slightly mended of a ``picture`` that rests.
+
+    Nor is anything mended of what was measured.
 
     Args:
         hard: (b, 1, h, w) the source of every pixel.
@@ -115,8 +116,7 @@ def leave_still(frame: Tensor, picture: Tensor, found: Sources, hard: Tensor, re
     still = torch.stack([found.rests[:, i] & (hard[:, 0] == 1 + i) for i in range(found.of_last)]).any(0)
     same = (mended < SLIGHT) & still
     if recall is not None and recall.made is not None:
-        made = (hard[:, 0] == 1 + found.of_last) & (recall.made[:, None, None] > 0)
-        same = same | ((mended < SLIGHT_OF_MEASURED) & made)
+        same = same | ((hard[:, 0] == 1 + found.of_last) & (recall.made[:, None, None] > 0))
     return torch.where(same[:, None], picture, frame)
 
 

@@ -21,6 +21,7 @@ from dreamloop.model.depth import CLOSEST
 from dreamloop.model.layers import coordinates
 from dreamloop.model.memory import slot_name
 from dreamloop.model.memory_policies import greedy
+from dreamloop.model.surfaces import SAME, Camera, Surfaces, before
 from dreamloop.model.world_model import Frame, Gesture
 
 MOST = 10  # pages that a view is put together from
@@ -31,7 +32,6 @@ COARSE = 4  # of the pixels of a map of nearness one in so many is looked at fir
 LOOKS = (6, 8)  # directions, down and across, in which all pages are looked at
 FAR = 6.0  # times ``reach``: pages from farther away are not looked at
 OFF = 1.5  # pixels of a map of nearness by which a place may be missed
-SAME = 0.2  # share of nearness within which two things may be one
 BENT = 0.12  # share of nearness by which it may be off the plane of its neighbours: beyond, a pixel shows two things
 UNSURE = 0.03  # share of nearness by which what was measured may be off
 RIVALS = (2.0, 0.1)  # a page is hidden by those from up to so many times as far as itself, and so much of ``reach``
@@ -39,17 +39,10 @@ LEAST = 0.05  # share of a view that pages must show, or it is left to the net
 WORTH = 0.005  # share of the view that a page must add
 GAPS = 4  # times that a picture is halved to fill its gaps
 RIM = 3  # pixels around what hangs on the camera that are left open, too
+EDGE = 2  # pixels by which a page goes on beyond its upper and lower edge, where another one would lie
 STEADY = 10  # levels by which what is in the same place in all pages differs among most of them
 
-
-class Camera(NamedTuple):
-    """What every picture is taken with."""
-
-    fov_deg: float  # across
-    lens: float  # focal length over half the height of the picture
-    reach: float  # distance at which nearness is 1
-    height_px: int
-    width_px: int
+_EDGES = ((EDGE, EDGE), (0, 0), (0, 0))
 
 
 class View(NamedTuple):
@@ -93,6 +86,7 @@ class Gallery:
         overlay: (h, w) what hangs on the camera, in pages as in views; None: nothing does.
         gesture: what hangs on the camera at rest, and in the ticks of its gesture.
         hanging: (4, h, w) what was cut out of the pages, as ``state`` has it; None: it is to be.
+        surfaces: that the place is known to have; None: none is known.
     """
 
     def __init__(
@@ -105,7 +99,9 @@ class Gallery:
         overlay: NDArray[np.bool_] | None = None,
         gesture: Gesture | None = None,
         hanging: NDArray[np.float32] | None = None,
+        surfaces: Surfaces | None = None,
     ) -> None:
+        self.surfaces = surfaces or Surfaces(camera, np.zeros((0, 4)), np.zeros(0))
         size = (camera.height_px, camera.width_px)
         self.camera, self.measured, self.measured_from = camera, dict(near), dict(heights)
         self.overlay = np.zeros(size, np.bool_) if overlay is None else overlay
@@ -114,6 +110,8 @@ class Gallery:
         self.poses = torch.from_numpy(np.stack([poses[slot] for slot in self.slots])).float()
         self.heights = torch.tensor([heights[slot] for slot in self.slots])
         told = torch.from_numpy(np.stack(list(near.values()))).float()
+        self.whole, self.fine, self.few = coordinates(*size), coordinates(*told.shape[1:]), coordinates(*LOOKS)
+        told, over = self.surfaces.put_on(told, self.poses, self.heights, self.fine)
         self.near = told.nan_to_num(0.0)
         self.rim = torch.from_numpy(widened(self.overlay, RIM))
         self.cut = _cut_out(self.frames, self.overlay) if hanging is None else hanging
@@ -121,18 +119,17 @@ class Gallery:
         if gesture is not None:
             self.hanging = torch.cat([self.hanging, _lit_as(self.hanging, gesture.shown)])
         self.light = None if gesture is None else gesture.light
-        h, w = self.near.shape[1:]
-        self.step = size[0] // h  # pixels of one side that share a nearness
+        self.step = size[0] // self.near.shape[1]  # pixels of one side that share a nearness
         hidden = self.rim[self.step // 2 :: self.step, self.step // 2 :: self.step]
-        sure = torch.stack([(~told.isnan() & ~hidden).float(), _doubt(self.near)], 1)
+        known = (~told.isnan() & ~hidden) * (1.0 + over)
+        sure = torch.stack([known, _doubt(self.near)], 1)
         small = slice(COARSE // 2, None, COARSE)
         self.maps = self.near[:, None], sure
         self.first = self.near[:, None, small, small].contiguous(), sure[:, :, small, small].contiguous()
-        self.whole, self.fine, self.few = coordinates(*size), coordinates(h, w), coordinates(*LOOKS)
         self.live = torch.ones(len(self.slots), dtype=torch.bool)
         self.chosen = torch.zeros(0, dtype=torch.long)  # rows that views are put together from
         self.taken = _rows(self.maps, self.chosen)
-        self.atlas = torch.zeros(0)  # (1, 3, h * chosen, w)
+        self.atlas = torch.zeros(0)  # (1, 3, (h + 2 * EDGE) * chosen, w)
 
     @property
     def nbytes(self) -> int:
@@ -177,7 +174,7 @@ class Gallery:
         chosen = torch.tensor(sorted(self.slots.index(slot) for slot in slots), dtype=torch.long)
         if not torch.equal(chosen, self.chosen) or not len(self.atlas):
             self.chosen, self.taken = chosen, _rows(self.maps, chosen)
-            tall = [torch.from_numpy(np.array(self.frames[row])) for row in chosen.tolist()]
+            tall = [torch.from_numpy(np.pad(self.frames[row], _EDGES, "edge")) for row in chosen.tolist()]
             self.atlas = torch.cat(tall).permute(2, 0, 1)[None].float() if tall else torch.zeros(0)
 
     def worth(self, poses: Poses, heights: NDArray[np.float64]) -> Tensor:
@@ -218,10 +215,12 @@ class Gallery:
         )
         x, y = wide.reshape(2, h * step, w * step).clamp(-1, 1)
         page = best.repeat_interleave(step, 0).repeat_interleave(step, 1)
-        # The pages stand one above the other: half a pixel from its neighbours each, or they would mix.
-        pages, rim = len(self.chosen), 1 / self.camera.height_px
-        y = (y.clamp(rim - 1, 1 - rim) + 2 * page + 1 - pages) / pages
-        frame = F.grid_sample(self.atlas, torch.stack([x, y], -1)[None], padding_mode="border", align_corners=False)
+        # The pages stand one above the other, each a little longer than it is, or their edges would mix. A cubic filter
+        # (Keys, 1981) leaves them as sharp as they are: a linear one takes a quarter of it.
+        pages, size = len(self.chosen), self.camera.height_px
+        y = (y * size / (size + 2 * EDGE) + 2 * page + 1 - pages) / pages
+        at = torch.stack([x, y], -1)[None]
+        frame = F.grid_sample(self.atlas, at, mode="bicubic", padding_mode="border", align_corners=False)
         known = known.repeat_interleave(step, 0).repeat_interleave(step, 1)
         picture, known = _filled(frame, known[None, None].float(), GAPS)
         if not (known[0, 0] * ~self.rim > 0).float().mean() > LEAST:
@@ -262,12 +261,14 @@ class Gallery:
         As in ``camera.lay``; and what was found is looked at from here, to see whether it is what was looked for.
 
         Args:
-            maps: nearness (k, 1, h', w'), and (k, 2, h', w') 1 where it is told, and by how much it may be off.
+            maps: nearness (k, 1, h', w'), and (k, 2, h', w') 1 where it is told, 2 where that is the sky over a wall,
+                and by how much it may be off.
             here: the pose (4,) that is looked from, and how much higher (k,) that is than the pages', map units.
             guesses: coarse ones, fine ones.
             off: by how much it may be missed, of half a view.
         """
         (near, sure), (pose, up) = maps, here
+        least = self.surfaces.least(pose, grid[0, 0])
         camera, half = self.camera, math.tan(math.radians(self.camera.fov_deg / 2))
         yaw, turn = torch.deg2rad(pose[2]), torch.deg2rad(pages[:, 2] - pose[2])
         east, north = ((pages[:, :2] - pose[:2]) / camera.reach).unbind(-1)
@@ -281,7 +282,8 @@ class Gallery:
         def guess(grid: Tensor, told: Tensor | None, times: int) -> tuple[Tensor, Tensor, Tensor]:
             across, down = grid[0], grid[1] - own_tilt
             toward, aside = cos - across * (half * sin), sin / half + across * cos
-            told = torch.full_like(toward, FIRST) if told is None else told
+            if told is None:
+                told = self.surfaces.least(pose, across[0]).clamp_min(FIRST).expand_as(toward)
             at, there = toward.new_empty(*toward.shape, 2), toward
             for _ in range(times):
                 depth = torch.addcmul(toward, ahead_there, told, value=-1).clamp_min_(CLOSE)
@@ -307,6 +309,7 @@ class Gallery:
         y = torch.addcmul(up, at[..., 1] - tilt, far) * told
         missed = torch.maximum((x - across).abs_(), (y - down).abs_())
         seen = (ahead_here > 0.05) & (told_there > 0.6) & (missed < off)
+        seen &= before(told, least) | (told_there > 1.5)
         apart = (ahead.square() + right.square() + up.square()).sqrt()
         nearest = _nearest(torch.where(seen, told, -1.0), apart.flatten())
         back = at[..., 1:, 0] < at[..., :-1, 0]  # a mirrored picture is of a wall's other side

@@ -20,7 +20,7 @@ from dreamloop.model.depth import FINE, nearness
 from dreamloop.model.dream_config import NetConfig
 from dreamloop.model.dream_sources import RESTING, Recall
 from dreamloop.model.gait import Gait, rise, stepped, sway, swing
-from dreamloop.model.gallery import Camera, Gallery, Hangs, View
+from dreamloop.model.gallery import Gallery, Hangs, View
 from dreamloop.model.ground import MEASURED, NOTHING, Eye, Ground, Places, held_up
 from dreamloop.model.memory import DEFAULT_POLICY, PageMemory, make_policy, slot_name
 from dreamloop.model.memory_policies import MemoryConfig
@@ -28,6 +28,7 @@ from dreamloop.model.momentum import ONE, STEERS, Parts, braked, creeps, parts_o
 from dreamloop.model.pixels import to_float
 from dreamloop.model.pushing import SLIGHT
 from dreamloop.model.room import Fall, Room, fallen
+from dreamloop.model.surfaces import Camera, Surfaces
 from dreamloop.model.wear import PART
 from dreamloop.model.world_model import Frame, Gesture, Scene
 
@@ -337,7 +338,11 @@ class Traveller:
         poses = {slot: self.memory.policy.pose_of(slot) for slot in near}
         if self.gesture is not None and self.gesture.shown.shape[1:3] != (self.net.height_px, self.net.width_px):
             self.gesture = None
-        self.gallery = Gallery(camera_of(self.net), frames, poses, near, heights, overlay, self.gesture, cut)
+        camera, surfaces = camera_of(self.net), None
+        if self.room is not None:
+            solid = self.room.walls[self.room.walls[:, 4] == 0, :4]
+            surfaces = Surfaces(camera, solid, self.room.squares[:, 2])
+        self.gallery = Gallery(camera, frames, poses, near, heights, overlay, self.gesture, cut, surfaces)
 
     def look_around(self, near_of: Callable[[Frame], NDArray[np.float32]]) -> None:
         """See from the pages what stands in the way, for a player who has just arrived.

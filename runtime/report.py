@@ -294,6 +294,10 @@ def _soak_looks(soak: Figures) -> str:
         looks = soak["looks"]
         said += f" Of {len(looks['windows'])} windows {looks['windows_collapsed']} collapsed, "
         said += f"{looks['windows_frozen']} froze."
+    if "same_keys" in soak:
+        true = soak["same_keys"]
+        said += f" It is {_n(true['psnr_db'], 1)} dB from the simulator under the same keys, and its windows have "
+        said += f"{_n(min(true['sharpness_ratio_by_window']), 2)} or more of that one's sharpness."
     if soak.get("revisits", {}).get("n"):
         found = soak["revisits"]
         said += f" Old pages were drawn again {found['n']} times, at {_n(found['psnr_db'], 1)} dB."

@@ -6,7 +6,7 @@ they are left out: what returns must be what was seen.
 """
 
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from itertools import islice
@@ -158,20 +158,51 @@ def walking(plan: Plan) -> Revisit | None:
 def roaming(plan: Plan) -> Revisit | None:
     """Walk about in a scene, and home again, on and on; None where it tells no poses, or nobody gets away."""
     world, env, _ = simulator_of(plan.job)
+    found = home_of(plan)
+    if found is None:
+        return None
+    scene, home = found
+    stride = max(_longest_step(env, world.schema, plan.job.seed, home, name) for name in world.schema.opposites[0])
+    if not stride:
+        return None
+    _, info = env.reset(seed=plan.job.seed, options=home)
+    walker = Walker(world.schema, np.array(info["pose"], np.float64), stride, plan.job.seed)
+    return _go_on(plan, scene, info, walker, _Returns)
+
+
+def home_of(plan: Plan) -> tuple[Scene, dict[str, Any]] | None:
+    """Return a scene, and the options by which a reset of its simulator begins where it ends.
+
+    None where it tells no poses, or the simulator goes nowhere when it is asked to.
+    """
+    world, env, _ = simulator_of(plan.job)
     scene = world.scene(plan.scene)
     if scene is None or scene.poses is None or "pose" not in env.reset(seed=plan.job.seed)[1]:
         return None
     home: dict[str, Any] = {"pose": [float(value) for value in scene.poses[-1]]}
     home |= {} if scene.clock is None else {"clock": scene.clock}
-    stride = max(_longest_step(env, world.schema, plan.job.seed, home, name) for name in world.schema.opposites[0])
-    if not stride:
-        return None
     _, info = env.reset(seed=plan.job.seed, options=home)
     off = np.array(info["pose"], np.float64) - scene.poses[-1]
-    if np.hypot(off[0], off[1]) > NEAR_UNITS or abs(turned(off[2])) > NEAR_DEG:  # it goes nowhere when it is asked to
-        return None
-    walker = Walker(world.schema, np.array(info["pose"], np.float64), stride, plan.job.seed)
-    return _go_on(plan, scene, info, walker, _Returns)
+    near = np.hypot(off[0], off[1]) <= NEAR_UNITS and abs(turned(off[2])) <= NEAR_DEG
+    return (scene, home) if near else None
+
+
+def true_frames(world: World, scene: str, actions: Iterable[Action]) -> Iterator[Frame]:
+    """Yield what the simulator shows under ``actions`` from the end of a scene on; nothing where it cannot."""
+    place = next((Recording.open(path).header.get("place") for path in world.scenes if path.stem == scene), None)
+    if world.simulator is None or place is None or not _is_place(place):
+        return
+    plan = plan_of(world, 0, 0).within(scene, place)
+    home = home_of(plan)
+    if home is None:
+        return
+    env = simulator_of(plan.job)[1]
+    env.reset(seed=plan.job.seed, options=home[1])
+    for action in actions:
+        frame, _, terminated, truncated, _ = env.step(action)
+        yield frame
+        if terminated or truncated:
+            return
 
 
 def _is_place(told: Any) -> bool:

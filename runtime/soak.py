@@ -5,26 +5,33 @@ them the same way, tick by tick. What is known is handed over once a minute of w
 """
 
 from array import array
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
+import torch
+from numpy.typing import NDArray
 
 from dreamloop.input.errors import MissingPartError
 from dreamloop.input.source import DeviceEvent
+from dreamloop.input.state import InputState
 from dreamloop.model.eval_drift import WINDOWS, judge
 from dreamloop.model.found_again import Camera, found_again_db
 from dreamloop.model.look import EVERY, Look, LookMeter, RealLooks
-from dreamloop.model.world_model import Frame, WorldModel
+from dreamloop.model.picture_figures import colour_distance, psnr_db
+from dreamloop.model.world_model import Action, Frame, WorldModel
 from dreamloop.runtime.clock import Clock
 from dreamloop.runtime.headless import HeadlessWindow
 from dreamloop.runtime.hud_figures import resident_bytes
+from dreamloop.runtime.recorder import Recorder, SessionRecorder
+from dreamloop.runtime.revisits import true_frames
 from dreamloop.runtime.session import PlayOptions, Session
 from dreamloop.runtime.stamps import FrameStamps, StampRing
 from dreamloop.runtime.true_play import wander
 from dreamloop.runtime.world import World
 
+COMPARED_EVERY = 350  # ticks between two frames that are kept, to be compared with the simulator's
 REVISIT_EVERY = 35  # ticks between two looks at what is being read
 OLD_TICKS = 105  # a page that is younger was hardly left
 AGES = (OLD_TICKS, 350, 1024, 4096, 16384, 65536)  # ticks: the ages of pages that figures are told for
@@ -87,6 +94,42 @@ class _Costs(StampRing):
         self.model_s.append(stamps.model_s)
 
 
+class _Windows:
+    """The looks of ten windows of a run of ``ticks``."""
+
+    def __init__(self, ticks: int) -> None:
+        self.looks: list[list[Look]] = []
+        self._meter, self._before, self._ticks = LookMeter(), np.zeros(0, np.uint8), ticks
+        self._every = min(EVERY, max(ticks // WINDOWS, 1))
+
+    def look(self, tick: int, frame: Frame) -> None:
+        """Take in the frame of a tick; the first is that of tick 0, which nobody has moved in yet."""
+        if tick and tick % self._every == 0:
+            self._meter.add(self._before[None], frame[None])
+        self._before = frame.copy()
+        if tick and tick % max(self._ticks // WINDOWS, 1) == 0 and len(self._meter) and len(self.looks) < WINDOWS:
+            self.looks.append(self._meter.read())
+
+
+class _Hands(SessionRecorder):
+    """Also keeps what was done in every tick, in few bytes."""
+
+    def __init__(self, header: Mapping[str, Any], ring_ticks: int) -> None:
+        super().__init__(None, header, ring_ticks=ring_ticks)
+        self._done, self._controls = array("f"), 1
+
+    def add(self, state: InputState, action: Action, *told: Any, **more: Any) -> None:
+        """Keep the action of one more tick."""
+        super().add(state, action, *told, **more)
+        self._done.extend(action.tolist())
+        self._controls = len(action)
+
+    @property
+    def actions(self) -> NDArray[np.float32]:
+        """What was done (t, a) in every tick but the first, in which nobody has moved yet."""
+        return np.array(self._done, np.float32).reshape(-1, self._controls)[1:]
+
+
 class Soak:
     """One long run, and what is known of it so far."""
 
@@ -96,20 +139,18 @@ class Soak:
         self.minute = min(round(60 * world.rate_hz), self.ticks // 2)
         self.costs = _Costs(1 / world.rate_hz)
         self.memory_mb: list[float] = []
-        self.windows: list[list[Look]] = []
+        self.windows, self._seen = _Windows(self.ticks), 0
+        shape = (self.ticks // COMPARED_EVERY + 1, world.height_px, world.width_px, 3)
+        self._shown = np.full(shape, 1, np.uint8)  # all of it now: the bench must not be what grows
         self.found: list[tuple[int, int, float]] = []  # tick, age of the page, dB
-        self._meter, self._before, self._seen = LookMeter(), np.zeros(0, np.uint8), 0
-        self._every = min(EVERY, max(self.ticks // WINDOWS, 1))
 
     def look(self, frame: Frame) -> None:
         """Take in the frame of one more tick."""
         tick = self._seen
         self._seen += 1
-        if tick and tick % self._every == 0:
-            self._meter.add(self._before[None], frame[None])
-        self._before = frame.copy()
-        if tick and tick % max(self.ticks // WINDOWS, 1) == 0 and len(self._meter) and len(self.windows) < WINDOWS:
-            self.windows.append(self._meter.read())
+        self.windows.look(tick, frame)
+        if tick % COMPARED_EVERY == 0 and tick // COMPARED_EVERY < len(self._shown):
+            self._shown[tick // COMPARED_EVERY] = frame
         if tick % REVISIT_EVERY == 0:
             self._look_back(tick, frame)
         if tick % max(self.ticks // MEMORY_SAMPLES, 1) == 0:
@@ -153,9 +194,42 @@ class Soak:
                 told[f"{name}_minute_{label}"] = 1e3 * float(np.percentile(part, percentile)) if len(part) else None
         minutes = [frame_s[at : at + self.minute] for at in range(0, len(frame_s), self.minute)]
         told["frame_ms_by_minute"] = [round(1e3 * float(np.median(part)), 3) for part in minutes]
-        if self.windows and self.real is not None:
-            told["looks"] = judge(self.windows, self.real)
+        if self.windows.looks and self.real is not None:
+            told["looks"] = judge(self.windows.looks, self.real)
         return told
+
+    def beside(self, truth: Iterable[Frame]) -> dict[str, Any]:
+        """Set the run against what the simulator shows under the same hands, tick by tick; {} where it shows nothing.
+
+        ``truth``: from the first tick in which anybody moves.
+        """
+        true, rows, ticks = _Windows(self.ticks), list[tuple[int, float]](), 0
+        for tick, frame in enumerate(truth, 1):
+            if tick >= self._seen:
+                break
+            ticks = tick
+            true.look(tick, frame)
+            if tick % COMPARED_EVERY == 0:
+                shown = torch.from_numpy(self._shown[tick // COMPARED_EVERY])
+                rows.append(
+                    (min(tick * WINDOWS // self.ticks, WINDOWS - 1), float(psnr_db(torch.from_numpy(frame), shown)))
+                )
+        if not ticks:
+            return {}
+        pairs = [(dream[0], real[0]) for dream, real in zip(self.windows.looks, true.looks, strict=False)]
+        by_window = [[db for window, db in rows if window == number] for number in range(WINDOWS)]
+        real = 0.0 if self.real is None else self.real.sharpness_levels
+        told = {
+            "ticks": ticks,
+            "n": len(rows),
+            "psnr_db": float(np.mean([db for _, db in rows])) if rows else None,
+            "psnr_db_by_window": [float(np.mean(one)) if one else None for one in by_window],
+            "sharpness_ratio_by_window": [_share(d.sharpness_levels, t.sharpness_levels) for d, t in pairs],
+            "motion_ratio_by_window": [_share(d.motion_levels, t.motion_levels) for d, t in pairs],
+            "colour_levels_by_window": [float(colour_distance(d.colours, t.colours)) for d, t in pairs],
+            "sharpness_of_real_play_by_window": [_share(t.sharpness_levels, real) for _, t in pairs],
+        }
+        return {"same_keys": told}
 
     def _revisits(self) -> dict[str, Any]:
         """Return how well old pages are drawn again, by tenth of the run and by age."""
@@ -202,10 +276,20 @@ def soak(
             progress("soaking", window.shown / run.ticks)
 
     window = HeadlessWindow(run.ticks + 1, shown)
-    session = Session(world, window, clock, PlayOptions(seed=seed, paced=False, help=False), make_model=lambda: model)
+    options = PlayOptions(seed=seed, paced=False, help=False)
+    kept = list[_Hands]()
+
+    def record(header: Mapping[str, Any]) -> Recorder:
+        kept.append(_Hands(header, round(options.keep_s * world.rate_hz)))
+        return kept[0]
+
+    session = Session(world, window, clock, options, make_model=lambda: model, make_recorder=record)
     session.ring = run.costs
     session.run()
-    return run.figures()
+    figures = run.figures()
+    keep(figures | {"partial": True})
+    progress("the same keys in the simulator", 0.0)
+    return figures | run.beside(true_frames(world, session.scene or "", kept[0].actions))
 
 
 def _real_looks(world: World, minutes: float, seed: int, progress: Progress) -> RealLooks | None:
@@ -226,6 +310,10 @@ def _real_looks(world: World, minutes: float, seed: int, progress: Progress) -> 
     except MissingPartError:
         return None
     return RealLooks(real.looks)
+
+
+def _share(part: float, whole: float) -> float:
+    return part / max(whole, 1e-6)
 
 
 def _ratio(last: Any, first: Any, percentile: float) -> float | None:

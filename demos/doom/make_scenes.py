@@ -7,6 +7,7 @@ Run ``python -m dreamloop.demos.doom.make_scenes`` to write them anew; the same 
 """
 
 import heapq
+import math
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,9 +23,11 @@ from dreamloop.input.state import InputState
 from dreamloop.model.depth import nearness
 from dreamloop.model.distance_codec import pack_distances
 from dreamloop.model.frame_codec import frame_hash
-from dreamloop.model.gallery import Camera, Gallery
+from dreamloop.model.gallery import Gallery
 from dreamloop.model.memory_policies import Bank, MemoryConfig
 from dreamloop.model.recording import RecordingWriter
+from dreamloop.model.room import Room
+from dreamloop.model.surfaces import Camera
 from dreamloop.model.train_config import net_config
 from dreamloop.model.traveller import camera_of
 from dreamloop.runtime.collect import Job, Step, simulate, simulator_of
@@ -39,8 +42,10 @@ APART = 3  # cells between places that are looked around from
 TURNS = 31  # ticks of looking around, a little more than once
 ROOM = 1  # cells on every side of one that must be free, where there is room to walk
 WIDE, BARREL_WIDE = 16, 10  # map units from the middle of what stands in a room to its sides
-VIEWS = 320  # that are kept
+VIEWS = 384  # that are kept
 ASKED = 600  # places, seen in any direction, from which the place should be known
+LEANING = 300  # ... and walks, in any direction, at the end of which it should be: with the nose at a wall
+STRIDE, LONGEST = 8.0, 200  # map units of such a walk's ticks, and how many they are at most
 BARE, HANGS = 700, (8, 0.03)  # ticks also seen without a weapon; levels off, and share of them in which it is there
 FIRES = 40  # ticks in which a weapon has surely fired once
 BEST = 40  # most inviting views of a place
@@ -175,8 +180,10 @@ def views(found: Survey, camera: Camera, rng: np.random.Generator) -> list[int]:
     """Return the ticks of the ``VIEWS`` views of a survey that together show most of what can be seen."""
     pages = new_views(found.poses)
     places = found.free[rng.integers(0, len(found.free), ASKED)]
-    asked = np.column_stack([places[:, :2], rng.uniform(0, 360, ASKED), np.zeros(ASKED)])
-    worth = found.gallery(pages, camera).worth(asked, places[:, 2])
+    asked = np.column_stack([places, rng.uniform(0, 360, ASKED)])
+    asked = np.concatenate([asked, leaning(found, rng)])
+    poses = np.column_stack([asked[:, :2], asked[:, 3], np.zeros(len(asked))])
+    worth = found.gallery(pages, camera).worth(poses, asked[:, 2])
     have, chosen = torch.zeros_like(worth[0]), list[int]()
     heap = [(-gain, row) for row, gain in enumerate(worth.float().sum(1).tolist())]
     heapq.heapify(heap)  # what a page adds only falls while others are chosen
@@ -189,6 +196,23 @@ def views(found: Survey, camera: Camera, rng: np.random.Generator) -> list[int]:
         chosen.append(row)
         have = torch.maximum(have, worth[row])
     return sorted(pages[row] for row in chosen)
+
+
+def leaning(found: Survey, rng: np.random.Generator) -> NDArray[np.float64]:
+    """Return where those end (n, 4) who walk in any direction until something stops them: x, y, floor and yaw."""
+    room = Room(found.room, WIDE, found.things, found.walls)
+    ends = []
+    for x, y, floor in found.free[rng.integers(0, len(found.free), LEANING)]:
+        yaw = float(rng.uniform(0, 360))
+        speed = (STRIDE * math.cos(math.radians(yaw)), STRIDE * math.sin(math.radians(yaw)))
+        for _ in range(LONGEST):
+            (east, north), _ = room.go((x, y), speed, floor)
+            if math.hypot(east, north) < STRIDE / 2:
+                break
+            x, y = x + east, y + north
+            floor = room.floor(x, y)
+        ends.append((x, y, floor, yaw))
+    return np.array(ends)
 
 
 def hanging(world: World) -> NDArray[np.bool_]:

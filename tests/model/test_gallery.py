@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from dreamloop.model.arch_dream import DreamModel, tiny_card, tiny_weights
 from dreamloop.model.camera import Poses
 from dreamloop.model.dream_net import DreamNet
-from dreamloop.model.gallery import RIM, Camera, Gallery, Hangs, View
+from dreamloop.model.gallery import RIM, Gallery, Hangs, View
+from dreamloop.model.surfaces import Camera
 from dreamloop.model.train_config import net_config
 from dreamloop.model.world_model import Frame, Gesture, OpenOptions, Scene
 

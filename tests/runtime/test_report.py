@@ -121,6 +121,7 @@ LATENCY = {
         "last_memory_mb": 601.0,
         "looks": {"windows": [{}] * 10, "windows_collapsed": 2, "windows_frozen": 0},
         "revisits": {"n": 40, "psnr_db": 21.5},
+        "same_keys": {"psnr_db": 22.75, "sharpness_ratio_by_window": [0.91, 0.875]},
     },
 }
 ALL = HEAD | {"fidelity": FIDELITY, "drift": DRIFT, "control": CONTROL, "latency": LATENCY}
