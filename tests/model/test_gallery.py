@@ -13,7 +13,7 @@ from dreamloop.model.arch_dream import DreamModel, tiny_card, tiny_weights
 from dreamloop.model.camera import Poses
 from dreamloop.model.dream_net import DreamNet
 from dreamloop.model.gallery import RIM, Gallery, Hangs, View
-from dreamloop.model.surfaces import Camera
+from dreamloop.model.surfaces import Camera, Surfaces
 from dreamloop.model.train_config import net_config
 from dreamloop.model.world_model import Frame, Gesture, OpenOptions, Scene
 
@@ -51,14 +51,17 @@ def look(pose: Poses, height: float = 0.0, h: int = 96, w: int = 128) -> tuple[F
 
 
 def gallery_of(
-    poses: list[Poses], heights: list[float] | None = None, overlay: NDArray[np.bool_] | None = None
+    poses: list[Poses],
+    heights: list[float] | None = None,
+    overlay: NDArray[np.bool_] | None = None,
+    surfaces: Surfaces | None = None,
 ) -> Gallery:
     up = heights or [0.0] * len(poses)
     frames = {slot: look(pose, up[slot])[0] for slot, pose in enumerate(poses)}
     near = {
         slot: (CAMERA.reach / look(pose, up[slot], 48, 64)[1]).astype(np.float16) for slot, pose in enumerate(poses)
     }
-    return Gallery(CAMERA, frames, dict(enumerate(poses)), near, dict(enumerate(up)), overlay)
+    return Gallery(CAMERA, frames, dict(enumerate(poses)), near, dict(enumerate(up)), overlay, surfaces=surfaces)
 
 
 def around(pitch: float = 0.0) -> list[Poses]:
@@ -108,6 +111,47 @@ def test_a_wall_is_not_seen_through_from_behind() -> None:
     gallery.choose(outside, 0.0)
     view = gallery.show(outside, 0.0)
     assert view is None or view.known[30:60, 40:90].mean() < 0.1
+
+
+def test_nothing_is_seen_through_a_wall_that_is_known() -> None:
+    """All pages were taken beyond it."""
+    poses = [pose for pose in around() if pose[0] > 0]
+    here = np.array([-80.0, 0.0, 0.0, 0.0])
+    known = []
+    for walls in (np.zeros((0, 4)), np.array([[0.0, -400.0, 0.0, 400.0]])):
+        gallery = gallery_of(poses, surfaces=Surfaces(CAMERA, walls, np.zeros(0)))
+        gallery.choose(here, 0.0)
+        view = gallery.show(here, 0.0)
+        known.append(0.0 if view is None else view.known.mean())
+    assert known[0] > 0.3
+    assert known[1] == 0
+
+
+def test_a_page_stays_as_sharp_as_it_is() -> None:
+    """Stripes of four pixels, seen from half a pixel aside: between two pixels a straight line is half as high."""
+    pose = np.zeros(4)
+    frame, far = look(pose)
+    frame = np.tile(np.array([60, 60, 190, 190], np.uint8)[None, :, None], (96, 32, 3))
+    near = {0: (CAMERA.reach / far[::2, ::2]).astype(np.float16)}
+    gallery = Gallery(CAMERA, {0: frame}, {0: pose}, near, {0: 0.0})
+    gallery.take([0])
+    aside = pose + np.array([0.0, 0.0, math.degrees(math.atan(0.5 / 64)), 0.0])
+    view = gallery.show(aside, 0.0)
+    assert view is not None
+    assert view.frame[20:60, 40:88].std() > 0.9 * frame.std()
+
+
+def test_pages_do_not_run_into_each_other_at_their_edges() -> None:
+    poses = [np.zeros(4), np.array([0.0, 0.0, 180.0, 0.0])]
+    pictures = {0: np.full((96, 128, 3), 40, np.uint8), 1: np.full((96, 128, 3), 240, np.uint8)}
+    near = {slot: (CAMERA.reach / look(pose, 0.0, 48, 64)[1]).astype(np.float16) for slot, pose in enumerate(poses)}
+    gallery = Gallery(CAMERA, pictures, dict(enumerate(poses)), near, {0: 0.0, 1: 0.0})
+    gallery.take([0, 1])
+    for slot, pose in enumerate(poses):
+        view = gallery.show(pose, 0.0)
+        assert view is not None
+        np.testing.assert_array_equal(view.frame[view.known], pictures[slot][view.known])
+        assert view.known[[0, -1]].all()
 
 
 def test_what_hangs_on_the_camera_is_neither_shown_nor_laid_into_other_views() -> None:

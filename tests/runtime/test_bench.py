@@ -13,7 +13,7 @@ from dreamloop.model.world_model import ModelError, OpenOptions, WorldModel
 from dreamloop.runtime import bench as module
 from dreamloop.runtime.bench import AllStamps, BenchSize, Hands, arithmetic, bench, percentiles
 from dreamloop.runtime.clock import FakeClock
-from dreamloop.runtime.soak import WanderingHands
+from dreamloop.runtime.soak import Soak, WanderingHands
 from dreamloop.runtime.stamps import FrameStamps
 from dreamloop.runtime.world import World
 
@@ -92,6 +92,30 @@ def test_a_soak_sets_the_last_minute_against_the_first(echo: World, clock: FakeC
     assert soak["first_minute_frame_p95_ms"] >= soak["first_minute_frame_ms"]
     assert "looks" not in soak, "this world has no simulator to compare with"
     assert soak["revisits"] == {"n": 0}, "this model remembers nothing"
+
+
+def test_a_soak_is_set_against_the_simulator_under_the_same_keys(echo: World) -> None:
+    """Two seconds in which the truth is as sharp, and one in which it is another picture."""
+    rng = np.random.default_rng(0)
+    shape = (echo.height_px, echo.width_px, 3)
+    frames = rng.integers(0, 256, (2101, *shape), np.uint8)
+    run = Soak(echo, echo.open_model(OpenOptions()), 1.0, None, lambda figures: None)
+    for frame in frames:
+        run.look(frame)
+    assert run.beside([]) == {}
+    told = run.beside(frames[1:])["same_keys"]
+    assert told["ticks"] == 2100
+    assert told["n"] == 2100 // 350
+    assert told["psnr_db"] > 60, "it is the same"
+    assert told["sharpness_ratio_by_window"] == pytest.approx([1.0] * 10)
+    assert told["motion_ratio_by_window"] == pytest.approx([1.0] * 10)
+    dark = run.beside(frames[1:] // 2)["same_keys"]
+    assert dark["psnr_db"] < 15
+    assert dark["sharpness_ratio_by_window"] == pytest.approx([2.0] * 10, rel=0.05)
+    assert min(dark["colour_levels_by_window"]) > 30
+    short = run.beside(frames[1:800])["same_keys"]
+    assert short["ticks"] == 799
+    assert len(short["sharpness_ratio_by_window"]) == 3
 
 
 def test_a_soak_hands_over_what_it_knows_while_it_runs(echo: World, clock: FakeClock) -> None:

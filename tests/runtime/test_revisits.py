@@ -181,6 +181,10 @@ def test_who_roams_a_scene_begins_where_it_ends_and_comes_back_to_what_it_shows(
     off = visit.poses[visit.ticks - 1] - poses[-1]
     assert len(visit.ticks)
     assert (np.hypot(off[:, 0], off[:, 1]) <= NEAR_UNITS).all()
+    shown = list(revisits.true_frames(world, "one", visit.actions[:5]))
+    assert [frame[0, 0, :2].tolist() for frame in shown] == np.abs(visit.poses[:5, :2]).astype(np.uint8).tolist()
+    assert not list(revisits.true_frames(world, "two", visit.actions[:5])), "no such scene"
+    assert not list(revisits.true_frames(room, "one", visit.actions[:5])), "a world without scenes"
 
 
 def test_a_walker_repeats_itself_and_another_seed_walks_elsewhere(room: World) -> None:
