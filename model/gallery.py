@@ -203,9 +203,7 @@ class Gallery:
         at = found.at.permute(0, 3, 1, 2)
         one = best[None, None].expand(1, 2, -1, -1)
         # Each pixel is as large as step x step of the picture; within it a page goes on as it does beside it.
-        across, down = (F.pad(at, pad, mode="replicate") for pad in ((1, 1, 0, 0), (0, 0, 1, 1)))
-        slopes = ((across[..., 2:] - across[..., :-2]) / 2, (down[..., 2:, :] - down[..., :-2, :]) / 2)
-        at, slope_x, slope_y = (part.gather(0, one)[0] for part in (at, *slopes))
+        at, slope_x, slope_y = (part.gather(0, one)[0] for part in (at, _slope(at, -1), _slope(at, -2)))
         step = self.step
         aside = (torch.arange(step) + 0.5) / step - 0.5
         wide = (
@@ -282,7 +280,7 @@ class Gallery:
         def guess(grid: Tensor, told: Tensor | None, times: int) -> tuple[Tensor, Tensor, Tensor]:
             across, down = grid[0], grid[1] - own_tilt
             toward, aside = cos - across * (half * sin), sin / half + across * cos
-            if told is None:
+            if told is None:  # nothing is behind a wall
                 told = self.surfaces.least(pose, across[0]).clamp_min(FIRST).expand_as(toward)
             at, there = toward.new_empty(*toward.shape, 2), toward
             for _ in range(times):
@@ -320,6 +318,14 @@ class Gallery:
         return Found(at, told, front, torch.where(front, worth, 0.0))
 
 
+def _slope(at: Tensor, dim: int) -> Tensor:
+    """Return half of what lies between the neighbours on both sides; at the edges, one has only itself beyond it."""
+    last = at.shape[dim] - 1
+    ends = [at.narrow(dim, first, 1) for first in (0, 1, last - 1, last)]
+    middle = at.narrow(dim, 2, last - 1) - at.narrow(dim, 0, last - 1)
+    return torch.cat([ends[1] - ends[0], middle, ends[3] - ends[2]], dim) / 2
+
+
 def _rows(maps: tuple[Tensor, Tensor], rows: Tensor) -> tuple[Tensor, Tensor]:
     return maps[0][rows], maps[1][rows]
 
@@ -330,6 +336,8 @@ def _filled(picture: Tensor, known: Tensor, halvings: int) -> tuple[Tensor, Tens
     Returns:
         The picture, all of it filled somehow, and what is ``known`` (1, 1, h, w) now: gaps of some pixels, too.
     """
+    if bool((known == 1).all()):
+        return picture, known
     pictures, shares = [picture * known], [known]
     for _ in range(halvings):
         pictures.append(F.avg_pool2d(pictures[-1], 2))
