@@ -15,7 +15,7 @@ import torch
 from dreamloop.input.errors import MissingPartError, unknown
 from dreamloop.input.schema import ActionSchema
 from dreamloop.model.album import Album
-from dreamloop.model.device import choose_device
+from dreamloop.model.device import choose_device, idle_threads
 from dreamloop.model.eval_control import measure_control, opposite_pairs
 from dreamloop.model.eval_drift import WINDOWS, measure_drift
 from dreamloop.model.eval_fidelity import measure_fidelity
@@ -322,7 +322,7 @@ def evaluate(
         album or Album(),
         clock or SystemClock(),
         progress,
-        (options and options.threads) or torch.get_num_threads(),
+        (options and options.threads) or idle_threads(),
     )
     how_much = {name: value for name, value in asdict(work.size).items() if name != "memory_parts"}
     figures = head(world, apart(lambda: work.open(1)), seed, work.clock) | {"size": _plain(how_much)}
