@@ -95,11 +95,11 @@ def test_a_soak_sets_the_last_minute_against_the_first(echo: World, clock: FakeC
 
 
 def test_a_soak_is_set_against_the_simulator_under_the_same_keys(echo: World) -> None:
-    """Two seconds in which the truth is as sharp, and one in which it is another picture."""
+    """The same picture, a darker one, and one that ends before its time."""
     rng = np.random.default_rng(0)
     shape = (echo.height_px, echo.width_px, 3)
     frames = rng.integers(0, 256, (2101, *shape), np.uint8)
-    run = Soak(echo, echo.open_model(OpenOptions()), 1.0, None, lambda figures: None)
+    run = Soak(echo, echo.open_model(OpenOptions()), 2100 / 60 / echo.rate_hz, None, lambda figures: None)
     for frame in frames:
         run.look(frame)
     assert run.beside([]) == {}
