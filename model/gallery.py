@@ -7,7 +7,7 @@ What no page shows stays open: a net has to draw it. Nothing is learnt.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -21,6 +21,7 @@ from dreamloop.model.depth import CLOSEST
 from dreamloop.model.layers import coordinates
 from dreamloop.model.memory import slot_name
 from dreamloop.model.memory_policies import greedy
+from dreamloop.model.standing import Standing
 from dreamloop.model.surfaces import SAME, Camera, Surfaces, before
 from dreamloop.model.world_model import Frame, Gesture
 
@@ -111,7 +112,7 @@ class Gallery:
         self.heights = torch.tensor([heights[slot] for slot in self.slots])
         told = torch.from_numpy(np.stack(list(near.values()))).float()
         self.whole, self.fine, self.few = coordinates(*size), coordinates(*told.shape[1:]), coordinates(*LOOKS)
-        told, over = self.surfaces.put_on(told, self.poses, self.heights, self.fine)
+        told, over, whose = self.surfaces.put_on(told, self.poses, self.heights, self.fine)
         self.near = told.nan_to_num(0.0)
         self.rim = torch.from_numpy(widened(self.overlay, RIM))
         self.cut = _cut_out(self.frames, self.overlay) if hanging is None else hanging
@@ -121,7 +122,9 @@ class Gallery:
         self.light = None if gesture is None else gesture.light
         self.step = size[0] // self.near.shape[1]  # pixels of one side that share a nearness
         hidden = self.rim[self.step // 2 :: self.step, self.step // 2 :: self.step]
-        known = (~told.isnan() & ~hidden) * (1.0 + over)
+        stands = F.max_pool2d((whose >= 0).float()[:, None], 3, 1, 1)[:, 0] > 0  # at its edges pixels show both
+        known = (~told.isnan() & ~hidden & ~stands) * (1.0 + over)
+        self.standing = Standing(self.surfaces, whose, self.frames, self.poses, self.heights, self.rim)
         sure = torch.stack([known, _doubt(self.near)], 1)
         small = slice(COARSE // 2, None, COARSE)
         self.maps = self.near[:, None], sure
@@ -145,6 +148,7 @@ class Gallery:
         """A page is no longer what it was."""
         if self.measured.pop(slot, None) is not None:
             self.live[self.slots.index(slot)] = False
+            self.standing.live[self.slots.index(slot)] = False
             self.take([one for one in self.reading if one != slot])
 
     def state(self) -> dict[str, NDArray[np.generic]]:
@@ -186,11 +190,12 @@ class Gallery:
         return found.flatten(1)
 
     @torch.inference_mode()
-    def show(self, pose: Poses, height: float, hangs: Hangs | None = None) -> View | None:
+    def show(self, pose: Poses, height: float, hangs: Hangs | None = None, gone: Sequence[int] = ()) -> View | None:
         """Put the view from ``pose`` (4,), ``height`` map units up, together; None where hardly any of it is shown.
 
         Args:
             hangs: what hangs on the camera; None: that is not known, and left open.
+            gone: numbers of the surfaces' things that are there no more.
         """
         if not len(self.chosen):
             return None
@@ -219,7 +224,16 @@ class Gallery:
         y = (y * size / (size + 2 * EDGE) + 2 * page + 1 - pages) / pages
         at = torch.stack([x, y], -1)[None]
         frame = F.grid_sample(self.atlas, at, mode="bicubic", padding_mode="border", align_corners=False)
+        stood = self.standing.stand(pose, height, torch.where(known, near, 0.0), gone)
+        told = known.clone()
         known = known.repeat_interleave(step, 0).repeat_interleave(step, 1)
+        for thing in stood:
+            place, small = (..., thing.columns), (slice(step // 2, None, step), slice(step // 2, None, step))
+            where = torch.zeros_like(known)
+            where[place] = thing.shown
+            frame[place] = torch.where(thing.shown, thing.colours, frame[place])
+            near, told = torch.where(where[small], thing.near, near), told | where[small]
+            known = known | where
         picture, known = _filled(frame, known[None, None].float(), GAPS)
         if not (known[0, 0] * ~self.rim > 0).float().mean() > LEAST:
             return None
@@ -233,7 +247,7 @@ class Gallery:
             known = torch.maximum(known, cover)
             hung = self.rim | (cover[0, 0] > 0)
         picture = picture[0].round().clamp(0, 255).to(torch.uint8).permute(1, 2, 0).contiguous()
-        near, _ = _filled(near[None, None], found.front.any(0)[None, None].float(), GAPS - 1)
+        near, _ = _filled(near[None, None], told[None, None].float(), GAPS - 1)
         known = known[0, 0] > 0
         return View(picture.numpy(), known.numpy(), near[0, 0].clamp(0, CLOSEST).numpy(), hung.numpy())
 

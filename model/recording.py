@@ -219,6 +219,7 @@ class Recording:
             self._places("things", 3),
             self._places("walls", 5),
             clock if isinstance(clock, int) and not isinstance(clock, bool) else None,
+            self._places("items", 3),
             self._gesture((*frames.shape[1:3], 4), actions.shape[1]),
         )
 
@@ -235,7 +236,7 @@ class Recording:
         return np.stack(whole) if len(whole) == len(ticks) else None
 
     def _places(self, what: str, columns: int) -> NDArray[np.float32] | None:
-        """Return where ground, things or walls are (n, columns), map units, where it tells (model/room.py)."""
+        """Return where ground, things, walls or items are (n, columns), map units, where it tells (model/room.py)."""
         told = self.header.get(what)
         if not isinstance(told, bytes) or len(told) % (2 * columns):
             return None

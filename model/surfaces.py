@@ -12,11 +12,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from dreamloop.model.depth import CLOSEST
 from dreamloop.model.gait import EYES
 
+NEAREST = 12.0  # nearness of a wall, at most: of one whose corner somebody stands in who is 16 map units from it
 SAME = 0.2  # share of nearness within which two things may be one
 ON = (8.0, 0.04)  # map units, and share of the distance, by which what lies on a surface may be measured off it
+WIDE, TALL = 44.0, 120.0  # map units to each side of its middle, and over the lowest ground, that a thing may show
+FARTHEST = 300.0  # map units from which pages tell it
+CLEAR = (16.0, 0.1)  # map units, and share of the distance, that it is before the next wall there
 
 
 class Camera(NamedTuple):
@@ -35,10 +38,18 @@ class Surfaces:
     Args:
         walls: (n, 4) lines that nobody sees through, from where to where, map units.
         levels: (m,) heights of the ground, map units.
+        things: (k, 2 or more) where those stand that face whoever looks, map units; None: none do.
     """
 
-    def __init__(self, camera: Camera, walls: NDArray[np.floating], levels: NDArray[np.floating]) -> None:
+    def __init__(
+        self,
+        camera: Camera,
+        walls: NDArray[np.floating],
+        levels: NDArray[np.floating],
+        things: NDArray[np.floating] | None = None,
+    ) -> None:
         self.camera = camera
+        self.things = torch.zeros(0, 2) if things is None else torch.from_numpy(np.array(things[:, :2])).float()
         self.walls, self.levels = torch.from_numpy(walls).float(), torch.from_numpy(np.unique(levels)).float()
 
     def least(self, pose: Tensor, across: Tensor) -> Tensor:
@@ -53,9 +64,9 @@ class Surfaces:
         whole = east * tall - north * wide
         far, along = (x * tall - y * wide) / whole, (x * north - y * east) / whole
         meets = (along >= 0) & (along <= 1) & (far > 0)
-        return torch.where(meets, self.camera.reach / far, 0.0).amax(0).clamp_max(CLOSEST)
+        return torch.where(meets, self.camera.reach / far, 0.0).amax(0).clamp_max(NEAREST)
 
-    def put_on(self, near: Tensor, poses: Tensor, heights: Tensor, grid: Tensor) -> tuple[Tensor, Tensor]:
+    def put_on(self, near: Tensor, poses: Tensor, heights: Tensor, grid: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Put what pages show onto the surfaces.
 
         Args:
@@ -64,7 +75,7 @@ class Surfaces:
             grid: (2, h, w) as ``coordinates`` gives it.
 
         Returns:
-            Nearness (n, h, w), and where it is of something over the walls, as the sky is.
+            Nearness (n, h, w), where it is of something over the walls, as the sky is, and of which thing, -1 of none.
         """
         least = torch.stack([self.least(pose, grid[0, 0]) for pose in poses])[:, None]
         over, best = ~before(near, least) & ~near.isnan(), near
@@ -79,10 +90,28 @@ class Surfaces:
         for surface in surfaces:
             apart = (self.camera.reach / surface.clamp_min(1e-3) - far).abs()
             on = (apart < ON[0] + ON[1] * far) & (apart < off)
-            best, off = torch.where(on, surface.clamp_max(CLOSEST), best), torch.where(on, apart, off)
-        return best, over
+            best, off = torch.where(on, surface.clamp_max(NEAREST), best), torch.where(on, apart, off)
+        # What stands close before a wall, or far away, is left as it was measured: it would take some of that along.
+        low = float(self.levels.min()) if len(self.levels) else -math.inf
+        free = ~over & (far * (1 + CLEAR[1]) < self.camera.reach / least.clamp_min(1e-3) - CLEAR[0])
+        free &= eyes - down * far / self.camera.lens < low + TALL
+        half, whose = math.tan(math.radians(self.camera.fov_deg / 2)), torch.full(near.shape, -1)
+        for thing, (ahead, right) in enumerate(zip(*(one.T for one in seen_from(poses, self.things)), strict=True)):
+            ahead, aside = ahead[:, None, None], grid[0] * half * far - right[:, None, None]
+            apart = (ahead - far).abs()
+            on = free & (ahead < FARTHEST) & (aside.abs() < WIDE) & (apart < ON[0] + ON[1] * far) & (apart < off)
+            best, off = torch.where(on, self.camera.reach / ahead, best), torch.where(on, apart, off)
+            whose[on] = thing
+        return best, over, whose
 
 
 def before(near: Tensor, least: Tensor) -> Tensor:
     """Say whether something that is so near is before a wall that is, or is that wall."""
     return near >= least * (1 - SAME) - 0.02
+
+
+def seen_from(poses: Tensor, things: Tensor) -> tuple[Tensor, Tensor]:
+    """Return how far ahead of poses (n, 4), and how far to the right, things (k, 2) are: (n, k) each, map units."""
+    yaw = torch.deg2rad(poses[:, 2])[:, None]
+    east, north = (things[None] - poses[:, None, :2]).unbind(-1)
+    return east * yaw.cos() + north * yaw.sin(), east * yaw.sin() - north * yaw.cos()

@@ -107,6 +107,8 @@ class Traveller:
     doing: int = 0  # ... the tick of it that showed last; 0: it rests
     clock: int | None = None  # ticks since the world began; None: not known, and nothing sways
     room: Room | None = None  # where it was measured
+    items: NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 3)))  # that lie there, as scenes tell
+    taken: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, np.bool_))  # ... and which are there no more
     wear: NDArray[np.uint8] = field(init=False)  # (h, w) of the last frame (model/wear.py)
     wears: dict[int, NDArray[np.uint8]] = field(default_factory=dict)  # of pages, by slot; true ones have none
     gallery: Gallery | None = None  # of pages that were measured, where there are any
@@ -161,6 +163,8 @@ class Traveller:
         walked = scene.walked if scene.walked is not None and len(scene.walked) else None
         if walked is not None and scene.heights is not None:
             self.room = Room(walked, self.net.girth, scene.things, scene.walls)
+            if scene.items is not None:
+                self.items, self.taken = np.array(scene.items, np.float64), np.zeros(len(scene.items), np.bool_)
         free = poses if walked is None else walked
         self.ground.fix(np.asarray(free if self.room is None else self.room.places, np.float64)[:, :2])
         fine = (self.net.height_px // FINE, self.net.width_px // FINE)
@@ -233,6 +237,7 @@ class Traveller:
         else:  # keys and what was seen in the way are surer than what the net tells of them, tick by tick
             self.speed, self.kept = self.step.gone, self.step.kept
         self.pose = self._moved(action, self.speed)
+        self.taken = self._taken_at(self.pose)
         before, self.fall = self.fall, fallen(self.fall, self._floor(self.pose))
         if self.clock is not None:
             self.gait, self.clock = stepped(rise(self.gait), before, self.fall), self.clock + 1
@@ -250,20 +255,21 @@ class Traveller:
         self.tick += 1
 
     def look(self, latest: NDArray[np.float32]) -> None:
-        """Choose what views are put together from; if what is done goes on, put that together to which it leads.
+        """Choose what views are put together from, where the last action leads to if it goes on, and put that together.
 
         Args:
             latest: (2, a) the last actions: they go on if they are the same.
         """
         if self.gallery is None:
             return
-        if self.tick % CHOOSE_EVERY == 0 or not self.gallery.reading:
-            self.gallery.choose(self.pose, self.fall.height)
         action = latest[-1]
+        step = self._step(action)
+        pose = self._moved(action, step.gone)
+        if self.tick % CHOOSE_EVERY == 0 or not self.gallery.reading:
+            self.gallery.choose(pose, self.fall.height)
         if np.array_equal(latest[0], action):
-            step = self._step(action)
-            pose, looks = self._moved(action, step.gone), self._looks(action, step)
-            self.ahead = pose, looks, self.gallery.show(pose, *looks)
+            looks = self._looks(action, step)
+            self.ahead = pose, looks, self._shown(pose, looks)
 
     def _view(self, pose: Poses, looks: Looks) -> View | None:
         """Return the view from a pose (4,) that is put together: most often it was already, for keys stay down."""
@@ -271,7 +277,18 @@ class Traveller:
             return None
         if self.ahead is not None and np.array_equal(self.ahead[0], pose) and self.ahead[1] == looks:
             return self.ahead[2]
-        return self.gallery.show(pose, *looks)
+        return self._shown(pose, looks)
+
+    def _shown(self, pose: Poses, looks: Looks) -> View | None:
+        """Put the view from a pose (4,) together; what is taken there shows no more."""
+        assert self.gallery is not None
+        first = 0 if self.room is None else len(self.room.things)
+        return self.gallery.show(pose, *looks, (first + np.flatnonzero(self._taken_at(pose))).tolist())
+
+    def _taken_at(self, pose: Poses) -> NDArray[np.bool_]:
+        """Return which items are taken once the player was at a pose (4,), too."""
+        touched: NDArray[np.bool_] = np.abs(self.items[:, :2] - pose[:2]).max(1) < self.items[:, 2]
+        return np.logical_or(self.taken, touched)
 
     def _looks(self, action: NDArray[np.float32], step: Step) -> Looks:
         """Return from how high it is looked in this tick: eyes are over where the feet were before the step."""
@@ -341,7 +358,8 @@ class Traveller:
         camera, surfaces = camera_of(self.net), None
         if self.room is not None:
             solid = self.room.walls[self.room.walls[:, 4] == 0, :4]
-            surfaces = Surfaces(camera, solid, self.room.squares[:, 2])
+            stands = np.concatenate([self.room.things[:, :2], self.items[:, :2]])
+            surfaces = Surfaces(camera, solid, self.room.squares[:, 2], stands)
         self.gallery = Gallery(camera, frames, poses, near, heights, overlay, self.gesture, cut, surfaces)
 
     def look_around(self, near_of: Callable[[Frame], NDArray[np.float32]]) -> None:
@@ -403,6 +421,7 @@ class Traveller:
             if self.room is None
             else {"walked": self.room.squares, "things": self.room.things, "walls": self.room.walls}
         )
+        own |= {"items": self.items, "taken": self.taken.copy()} if len(self.items) else {}
         worn = {slot_name("wear", slot): wear for slot, wear in self.wears.items()} | {"wear": self.wear}
         hung = {} if self.gallery is None else self.gallery.state()
         hung |= {} if self.near is None else {"near": self.near}
@@ -421,6 +440,8 @@ class Traveller:
         self.gallery, self.view, self.ahead, self.near, self.room = None, None, None, state.get("near"), None
         if len(state.get("walked", ())):
             self.room = Room(np.array(state["walked"]), self.net.girth, state.get("things"), state.get("walls"))
+        self.items = np.array(state.get("items", np.zeros((0, 3))))
+        self.taken = np.array(state.get("taken", np.zeros(len(self.items), np.bool_)))
         self.fall = GROUND
         self.fall = Fall(*np.array(state["fall"]).tolist()) if "fall" in state else Fall(self._floor(self.pose))
         self.gait = Gait(*np.array(state.get("gait", STANDING)).tolist())

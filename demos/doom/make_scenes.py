@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from dreamloop.demos.doom.maps import BARREL, SOLID, THEMES, UNIT, MapPlan
+from dreamloop.demos.doom.maps import BARREL, PICKUPS, SOLID, THEMES, UNIT, MapPlan
 from dreamloop.demos.doom.simulator import SETTLE_TICS, TURN_DEG
 from dreamloop.demos.doom.udmf import lines_of
 from dreamloop.input.state import InputState
@@ -42,9 +42,11 @@ APART = 3  # cells between places that are looked around from
 TURNS = 31  # ticks of looking around, a little more than once
 ROOM = 1  # cells on every side of one that must be free, where there is room to walk
 WIDE, BARREL_WIDE = 16, 10  # map units from the middle of what stands in a room to its sides
-VIEWS = 384  # that are kept
-ASKED = 600  # places, seen in any direction, from which the place should be known
-LEANING = 300  # ... and walks, in any direction, at the end of which it should be: with the nose at a wall
+TOUCH = 36  # map units, east or north, from which an item is taken: both are as wide as that together
+HEALS = (2011, 2012)  # items that nobody takes who is well, and nothing hurts here
+VIEWS = 448  # that are kept
+ASKED = 1200  # places, seen in any direction, from which the place should be known
+LEANING = 600  # ... and walks, in any direction, at the end of which it should be: with the nose at a wall
 STRIDE, LONGEST = 8.0, 200  # map units of such a walk's ticks, and how many they are at most
 BARE, HANGS = 700, (8, 0.03)  # ticks also seen without a weapon; levels off, and share of them in which it is there
 FIRES = 40  # ticks in which a weapon has surely fired once
@@ -63,6 +65,7 @@ class Survey:
     room: NDArray[np.float64]  # (m, 3) with room between the walls
     things: NDArray[np.float64]  # (k, 3) that stand there, and how wide they are
     walls: NDArray[np.float64]  # (l, 5) from where to where, and whether they stop from both sides
+    items: NDArray[np.float64]  # (i, 3) that lie there, and how near one must come to take them; 0: they are left
 
     def __post_init__(self) -> None:
         self.poses = np.array([step.info["pose"] for step in self.steps], np.float64)
@@ -89,7 +92,7 @@ def survey(world: World, seed: int, apart: int = APART) -> Survey:
     free = room_to_walk(plan)
     spots = free[(free[:, :2] // UNIT % apart == 0).all(1)]
     steps = [step for x, y, _ in spots for step in stand(world, x, y, TURNS, 0)]
-    return Survey(steps, free, *room_of(plan), walls_of(plan))
+    return Survey(steps, free, *room_of(plan), walls_of(plan), items_of(plan))
 
 
 def stand(world: World, x: float, y: float, turns: int, still: int) -> list[Step]:
@@ -130,6 +133,12 @@ def room_of(plan: MapPlan) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     things = [(one.x, one.y, BARREL_WIDE if one.kind == BARREL else WIDE) for one in plan.things if one.kind in stand]
     walls = (plan.cells == SOLID) | np.isin(plan.cells, _windows(plan))
     return _clear(plan, walls), np.array(things, np.float64).reshape(-1, 3)
+
+
+def items_of(plan: MapPlan) -> NDArray[np.float64]:
+    """Return what lies there to be taken (i, 3): where, and how near one must come, which for some is never."""
+    lie = [one for one in plan.things if one.kind in PICKUPS]
+    return np.array([(one.x, one.y, TOUCH * (one.kind not in HEALS)) for one in lie], np.float64).reshape(-1, 3)
 
 
 def walls_of(plan: MapPlan) -> NDArray[np.float64]:
@@ -279,7 +288,7 @@ def write(world: World, folder: Path) -> list[Path]:
     paths = []
     for number, (place, seen_before, steps) in enumerate(found):
         path = folder / f"place-{number + 1:02d}.dream"
-        measured = {"ground": place.room, "things": place.things, "walls": place.walls}
+        measured = {"ground": place.room, "things": place.things, "walls": place.walls, "items": place.items}
         header = {
             "world": world.name,
             "schema": world.schema.to_dict(),

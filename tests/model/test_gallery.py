@@ -13,7 +13,7 @@ from dreamloop.model.arch_dream import DreamModel, tiny_card, tiny_weights
 from dreamloop.model.camera import Poses
 from dreamloop.model.dream_net import DreamNet
 from dreamloop.model.gallery import RIM, Gallery, Hangs, View
-from dreamloop.model.surfaces import Camera, Surfaces
+from dreamloop.model.surfaces import Camera, Surfaces, seen_from
 from dreamloop.model.train_config import net_config
 from dreamloop.model.world_model import Frame, Gesture, OpenOptions, Scene
 
@@ -125,6 +125,47 @@ def test_nothing_is_seen_through_a_wall_that_is_known() -> None:
         known.append(0.0 if view is None else view.known.mean())
     assert known[0] > 0.3
     assert known[1] == 0
+
+
+BOARD, ASIDE, TALL = np.array([[0.0, 0.0, 16.0]]), 20.0, 70.0  # where it stands; map units to its sides, and its height
+
+
+def stood(pose: Poses, h: int = 96, w: int = 128) -> tuple[Frame, NDArray[np.float64], NDArray[np.bool_]]:
+    """Return as ``look`` does, and where it is, a board that faces whoever looks: it is red, and to the right green."""
+    frame, far = look(pose, 0.0, h, w)
+    (ahead,), (right,) = (
+        part[0].tolist() for part in seen_from(torch.from_numpy(pose)[None], torch.tensor(BOARD[:, :2]))
+    )
+    aside = ((np.arange(w) + 0.5) * 2 / w - 1)[None] * math.tan(math.radians(CAMERA.fov_deg / 2)) * ahead - right
+    up = -((np.arange(h) + 0.5) * 2 / h - 1)[:, None] * ahead / CAMERA.lens - FLOOR
+    board = (ahead > 1) & (np.abs(aside) < ASIDE) & (up > 0) & (up < TALL)
+    frame[board & (aside < 0)], frame[board & (aside >= 0)] = (250, 20, 20), (20, 250, 20)
+    return frame, np.where(board, ahead, far), board
+
+
+@pytest.mark.parametrize("gone", [False, True])
+def test_what_faces_whoever_looks_is_seen_from_where_no_page_was_taken(gone: bool) -> None:
+    """From the side of all pages, where a board that stays as they show it would be a line; and once it was taken."""
+    poses = [np.array([x, y, 0.0, 0.0]) for x in (-160.0, -120.0) for y in (-60.0, -20.0, 20.0, 60.0)]
+    poses += [np.array([0.0, y, yaw, 0.0]) for y in (-170.0, 170.0) for yaw in (-45.0, 0.0, 45.0, 90.0, 135.0, 270.0)]
+    here = np.array([10.0, -150.0, 92.0, 0.0])
+    walls = HALF * np.array([(1, -1, 1, 1), (1, 1, -1, 1), (-1, 1, -1, -1), (-1, -1, 1, -1)])
+    taken = [stood(pose)[:2] if pose[2] == 0 and abs(pose[1]) < 100 else look(pose) for pose in poses]
+    near = {slot: (CAMERA.reach / far[::2, ::2]).astype(np.float16) for slot, (_, far) in enumerate(taken)}
+    frames, true = {slot: frame for slot, (frame, _) in enumerate(taken)}, stood(here)
+    right = []
+    for things in (None, BOARD):
+        surfaces = Surfaces(CAMERA, walls, np.array([0.0]), things)
+        gallery = Gallery(CAMERA, frames, dict(enumerate(poses)), near, dict.fromkeys(frames, 0.0), surfaces=surfaces)
+        gallery.choose(here, 0.0)
+        view = gallery.show(here, 0.0, gone=[0] if gone and things is not None else [])
+        assert view is not None
+        truth = look(here)[0] if gone else true[0]
+        right.append((np.abs(view.frame.astype(float) - truth).max(-1) < 60)[true[2]].mean())
+        if things is not None and not gone:
+            np.testing.assert_allclose(np.median(view.near[true[2][1::2, 1::2]]), CAMERA.reach / 150, rtol=0.03)
+    assert right[1] > 0.9
+    assert gone or right[0] < 0.5
 
 
 def test_a_page_stays_as_sharp_as_it_is() -> None:
@@ -290,9 +331,9 @@ def test_a_view_that_was_put_together_ahead_is_the_one_that_is_shown(monkeypatch
     one, other, third = dreams(3)
     put_together, show = [0], Gallery.show
 
-    def counted(self: Gallery, pose: Poses, height: float, hangs: Hangs | None) -> View | None:
+    def counted(self: Gallery, pose: Poses, height: float, hangs: Hangs | None, gone: list[int]) -> View | None:
         put_together[0] += 1
-        return show(self, pose, height, hangs)
+        return show(self, pose, height, hangs, gone)
 
     monkeypatch.setattr(Gallery, "show", counted)
     for model in (one, other, third):
@@ -317,8 +358,8 @@ def test_who_moves_sees_what_was_measured_as_it_is(monkeypatch: pytest.MonkeyPat
     """However slowly: not what was there a tick before, and not from a hair aside."""
     (model,), views, show = dreams(1), list[View | None](), Gallery.show
 
-    def kept(self: Gallery, pose: Poses, height: float, hangs: Hangs | None) -> View | None:
-        views.append(show(self, pose, height, hangs))
+    def kept(self: Gallery, pose: Poses, height: float, hangs: Hangs | None, gone: list[int]) -> View | None:
+        views.append(show(self, pose, height, hangs, gone))
         return views[-1]
 
     monkeypatch.setattr(Gallery, "show", kept)
@@ -430,3 +471,31 @@ def test_who_reads_measured_pages_does_not_notice_another_who_has_none() -> None
         assert model._known.near is not None
         nears.append(model._known.near[0].float().numpy())
     assert np.array_equal(nears[0], nears[1])
+
+
+def test_an_item_is_taken_by_who_comes_near_and_stays_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second of two lies in the way; the first is one that nobody takes. A thing that stands counts before."""
+    (model, other), gone, show = dreams(2), list[list[int]](), Gallery.show
+
+    def asked(self: Gallery, pose: Poses, height: float, hangs: Hangs | None, missing: list[int]) -> View | None:
+        gone.append(missing)
+        return show(self, pose, height, hangs, missing)
+
+    monkeypatch.setattr(Gallery, "show", asked)
+    items = np.array([[0, 0, 0], [64, 0, 36]], np.float32)
+    model.reset(0, replace(measured(), items=items, things=np.array([[-90, -90, 10]], np.float32)), 5)
+    player, walk = model.travellers[0], np.array([[1.0, 0.0, 0.0]], np.float32)
+    for _ in range(60):
+        model.step(walk)
+        assert player.taken.tolist() == [False, bool(player.pose[0] > 64 - 36)]
+        assert gone[-1] in ([], [2]), "the views are asked without it"
+        if player.taken.any():
+            break
+    assert player.taken.any()
+    assert gone[-1] == [2], "it is gone from the very view in which it is taken"
+    other.load(0, model.save(0))
+    back = np.array([[-1.0, 0.0, 0.0]], np.float32)
+    for _ in range(30):
+        assert np.array_equal(model.step(back), other.step(back))
+    assert player.pose[0] < 64 - 36, "farther away than where it is taken from"
+    assert player.taken.tolist() == other.travellers[0].taken.tolist() == [False, True]

@@ -36,7 +36,7 @@ def test_what_was_measured_beside_a_wall_is_put_onto_it_and_what_stands_before_i
     near = torch.full((1, 48, 64), 128 / (200 + off))
     near[0, :, 30] = 128 / 170  # a thing
     near[0, :, 31] = torch.nan
-    told, over = room().put_on(near, MIDDLE, torch.zeros(1), GRID)
+    told, over, _ = room().put_on(near, MIDDLE, torch.zeros(1), GRID)
     np.testing.assert_allclose(told[0, 24, 20].item(), 128 / 200, rtol=1e-4)
     np.testing.assert_allclose(told[0, 24, 30].item(), 128 / 170, rtol=1e-4)
     assert told[0, 24, 31].isnan()
@@ -49,7 +49,7 @@ def test_the_ground_is_as_far_below_as_it_is() -> None:
     true = {level: CAMERA.lens * (24 + EYES - level) / down for level in (0.0, 24.0)}
     near = torch.full((1, 48, 64), 128 / (true[0.0] + 4))
     near[0, :, 32:] = 128 / (true[24.0] - 4)
-    told, _ = Surfaces(CAMERA, np.zeros((0, 4)), np.array([0.0, 24.0, 24.0])).put_on(
+    told, *_ = Surfaces(CAMERA, np.zeros((0, 4)), np.array([0.0, 24.0, 24.0])).put_on(
         near, MIDDLE, torch.tensor([24.0]), GRID
     )
     np.testing.assert_allclose(told[0, 40, [10, 50]].numpy(), [128 / true[0.0], 128 / true[24.0]], rtol=1e-4)
@@ -59,6 +59,19 @@ def test_the_ground_is_as_far_below_as_it_is() -> None:
 def test_what_is_seen_over_a_wall_is_told() -> None:
     near = torch.full((1, 48, 64), 128 / 200)
     near[0, :10] = 128 / 900
-    _, over = room().put_on(near, MIDDLE, torch.zeros(1), GRID)
+    _, over, _ = room().put_on(near, MIDDLE, torch.zeros(1), GRID)
     assert over[0, :10].all()
     assert not over[0, 10:].any()
+
+
+def test_what_stands_free_is_told_from_what_is_behind_and_beside_it() -> None:
+    """A thing ahead, and one so close to the wall that it is left as it was measured."""
+    place = Surfaces(CAMERA, WALLS.astype(float), np.array([0.0]), np.array([[120.0, 0.0, 16.0], [190.0, 80.0, 16.0]]))
+    near = torch.full((1, 48, 64), 128 / 200)
+    near[0, 10:30, 28:36] = 128 / 124
+    near[0, 10:30, 16:20] = 128 / 190
+    told, _, whose = place.put_on(near, MIDDLE, torch.zeros(1), GRID)
+    assert (whose[0, 10:30, 28:36] == 0).all()
+    assert (whose == 0).sum() == 20 * 8
+    assert not (whose == 1).any()
+    np.testing.assert_allclose(told[0, 20, 30].item(), 128 / 120, rtol=1e-4)

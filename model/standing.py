@@ -1,0 +1,134 @@
+"""What stands in a place and faces whoever looks, as sprites do: cut out of pages, and stood up in views.
+
+A page shows a thing as a picture of it, upright, at one distance. Taken for a surface that lies where it was seen from
+there, it would be a board, and from its side there would be nothing. So views are put together without it, and it is
+stood up in them. Knows nothing of how views are put together.
+"""
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional as F
+
+from dreamloop.model.camera import Poses
+from dreamloop.model.layers import coordinates
+from dreamloop.model.surfaces import WIDE, Surfaces, seen_from
+from dreamloop.model.world_model import Frame
+
+TRIED = 2  # pages that a thing is taken from: what one does not tell, since something hides it there, the next does
+CLOSE = 12.0  # map units; what is nearer is not drawn, and pages from so near do not tell it
+PART = 0.04  # of the most that any page shows of a thing: those that show less of it are not asked
+BEFORE = 1.03  # times the nearness of what it is drawn over: else it is hidden
+
+
+class Stood(NamedTuple):
+    """A thing that was stood up in a view."""
+
+    columns: slice
+    shown: Tensor  # (h, w') where it is, of these columns
+    colours: Tensor  # (3, h, w')
+    near: float
+
+
+class Standing:
+    """The things of a place, as pages show them.
+
+    Args:
+        things: (k, 2 or more) where they stand, map units.
+        whose: (n, h', w') the thing that a pixel of a page shows, -1 none.
+        hidden: (h, w) what something that hangs on the camera hides in all pages.
+    """
+
+    def __init__(
+        self,
+        surfaces: Surfaces,
+        whose: Tensor,
+        frames: list[Frame],
+        poses: Tensor,
+        heights: Tensor,
+        hidden: NDArray[np.bool_] | Tensor,
+    ) -> None:
+        self.surfaces, self.camera, self.things = surfaces, surfaces.camera, surfaces.things
+        self.frames, self.poses, self.heights, self.whose = frames, poses, heights, whose
+        self.open = ~torch.as_tensor(hidden)
+        self.grid = coordinates(self.camera.height_px, self.camera.width_px)
+        self.live = torch.ones(len(frames), dtype=torch.bool)
+        if len(self.things):
+            self.ahead, self.right = (part.T for part in seen_from(poses, self.things))  # (k, n)
+            share = torch.stack([(whose == thing).float().mean((1, 2)) for thing in range(len(self.things))])
+            area = share * (self.ahead > CLOSE) * self.ahead.square()  # as large as it is, wherever it is seen from
+            self.shown = area / area.amax(1, keepdim=True).clamp_min(1e-6)
+
+    def stand(self, pose: Poses, height: float, near: Tensor, gone: Sequence[int] = ()) -> list[Stood]:
+        """Return what stands in the view from ``pose`` (4,), ``height`` map units up, the farthest first.
+
+        Args:
+            near: (h', w') nearness of what else the view shows, 0 where that is not known.
+            gone: numbers of things that are there no more.
+        """
+        if not len(self.things):
+            return []
+        here = torch.from_numpy(pose).float()
+        ahead, right = (part[0].tolist() for part in seen_from(here[None], self.things))
+        half = math.tan(math.radians(self.camera.fov_deg / 2))
+        found = list[Stood]()
+        for thing in sorted(range(len(ahead)), key=lambda one: -ahead[one]):
+            far = ahead[thing]
+            if thing in gone or far < CLOSE or abs(right[thing]) > far * half + WIDE:
+                continue
+            stood = self._stand(thing, here, height, far, right[thing], near)
+            if stood is not None:
+                found.append(stood)
+        return found
+
+    def _stand(self, thing: int, here: Tensor, height: float, far: float, right: float, near: Tensor) -> Stood | None:
+        camera, half = self.camera, math.tan(math.radians(self.camera.fov_deg / 2))
+        middle, wide = right / (far * half), WIDE / (far * half)
+        first, last = ((middle + side * wide + 1) / 2 * camera.width_px for side in (-1, 1))
+        columns = slice(max(int(first), 0), min(int(last) + 1, camera.width_px))
+        if columns.start >= columns.stop:
+            return None
+        grid, step = self.grid[:, :, columns], camera.height_px // near.shape[0]
+        nearness = camera.reach / far
+        before = nearness * BEFORE > self.surfaces.least(here, grid[0, 0])
+        if not bool(before.any()):
+            return None
+        wide_near = near.repeat_interleave(step, 0).repeat_interleave(step, 1)[:, columns]
+        open_ = (nearness * BEFORE > wide_near) & before
+        across = grid[0] - middle
+        down = grid[1] - camera.lens * math.tan(math.radians(float(here[3])))
+        shown, colours = torch.zeros_like(open_), torch.zeros(3, *open_.shape)
+        for page in self._pages(thing, far):
+            there = float(self.ahead[thing, page])
+            up = (height - float(self.heights[page])) * camera.lens / far
+            tilt = camera.lens * math.tan(math.radians(float(self.poses[page, 3])))
+            x = float(self.right[thing, page]) / (there * half) + across * (far / there)
+            y = (down - up) * (far / there) + tilt
+            at = torch.stack([x, y], -1)[None]
+            mask = (self.whose[page] == thing).float()[None, None]
+            here_too = F.grid_sample(mask, at, align_corners=False)[0, 0] > 0.5
+            tells = F.grid_sample(self.open.float()[None, None], at, mode="nearest", align_corners=False)[0, 0] > 0.5
+            new = open_ & here_too & tells
+            if bool(new.any()):
+                frame = torch.from_numpy(np.array(self.frames[page])).permute(2, 0, 1)[None].float()
+                laid = F.grid_sample(frame, at, mode="bicubic", padding_mode="border", align_corners=False)[0]
+                colours, shown = torch.where(new, laid, colours), shown | new
+            open_ = open_ & ~tells
+            if not bool(open_.any()):
+                break
+        if not bool(shown.any()):
+            return None
+        return Stood(columns, shown, colours, nearness)
+
+    def _pages(self, thing: int, far: float) -> list[int]:
+        """Return the pages that show a thing best to somebody so far away."""
+        shown = torch.where(self.live, self.shown[thing], 0.0)
+        off = (self.ahead[thing].clamp_min(CLOSE) / far).log2().abs()
+        cost = torch.where(shown > PART, off + 2 * (1 - shown), math.inf)
+        best = cost.topk(min(TRIED, len(cost)), largest=False)
+        return [int(page) for page in best.indices[best.values < math.inf]]
