@@ -219,7 +219,7 @@ class Recording:
             self._places("things", 3),
             self._places("walls", 5),
             clock if isinstance(clock, int) and not isinstance(clock, bool) else None,
-            self._places("items", 3),
+            self._places("items", 4),
             self._gesture((*frames.shape[1:3], 4), actions.shape[1]),
         )
 

@@ -37,6 +37,7 @@ MOSTLY = 0.8  # share of a view from which on what pages tell of it is all that 
 GROUND, STANDING = Fall(0.0), Gait()
 CHOOSE_EVERY = 3  # ticks between two looks at which pages show most
 PRESSED = 0.5
+REACHES = (-8.0, 56.0)  # map units below and above the feet of who takes an item, as in Doom
 STILL = 0.0125  # strides a tick: a player whom the net moves by less stands still, or it would creep away while turning
 
 
@@ -107,7 +108,7 @@ class Traveller:
     doing: int = 0  # ... the tick of it that showed last; 0: it rests
     clock: int | None = None  # ticks since the world began; None: not known, and nothing sways
     room: Room | None = None  # where it was measured
-    items: NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 3)))  # that lie there, as scenes tell
+    items: NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 4)))  # that lie there, as scenes tell
     taken: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, np.bool_))  # ... and which are there no more
     wear: NDArray[np.uint8] = field(init=False)  # (h, w) of the last frame (model/wear.py)
     wears: dict[int, NDArray[np.uint8]] = field(default_factory=dict)  # of pages, by slot; true ones have none
@@ -287,8 +288,9 @@ class Traveller:
 
     def _taken_at(self, pose: Poses) -> NDArray[np.bool_]:
         """Return which items are taken once the player was at a pose (4,), too."""
-        touched: NDArray[np.bool_] = np.abs(self.items[:, :2] - pose[:2]).max(1) < self.items[:, 2]
-        return np.logical_or(self.taken, touched)
+        near: NDArray[np.bool_] = np.abs(self.items[:, :2] - pose[:2]).max(1) < self.items[:, 3]
+        up = self.items[:, 2] - self.fall.height
+        return self.taken | (near & (up >= REACHES[0]) & (up <= REACHES[1]))
 
     def _looks(self, action: NDArray[np.float32], step: Step) -> Looks:
         """Return from how high it is looked in this tick: eyes are over where the feet were before the step."""
@@ -440,7 +442,7 @@ class Traveller:
         self.gallery, self.view, self.ahead, self.near, self.room = None, None, None, state.get("near"), None
         if len(state.get("walked", ())):
             self.room = Room(np.array(state["walked"]), self.net.girth, state.get("things"), state.get("walls"))
-        self.items = np.array(state.get("items", np.zeros((0, 3))))
+        self.items = np.array(state.get("items", np.zeros((0, 4))))
         self.taken = np.array(state.get("taken", np.zeros(len(self.items), np.bool_)))
         self.fall = GROUND
         self.fall = Fall(*np.array(state["fall"]).tolist()) if "fall" in state else Fall(self._floor(self.pose))

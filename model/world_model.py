@@ -68,7 +68,7 @@ class Scene:
     things: NDArray[np.float32] | None = None  # (k, 3) that stand there: x, y, and from their middle to their sides
     walls: NDArray[np.float32] | None = None  # (m, 5) lines that stop who is there (model/room.py)
     clock: int | None = None  # ticks since the world began, where eyes sway by it (model/gait.py)
-    items: NDArray[np.float32] | None = None  # (i, 3) that lie there: x, y, and from how near they are taken; 0: never
+    items: NDArray[np.float32] | None = None  # (i, 4) that lie there: x, y, z, and from how near they are taken
     gesture: Gesture | None = None  # shows where overlay and clock are known, too
 
 

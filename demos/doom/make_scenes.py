@@ -65,7 +65,7 @@ class Survey:
     room: NDArray[np.float64]  # (m, 3) with room between the walls
     things: NDArray[np.float64]  # (k, 3) that stand there, and how wide they are
     walls: NDArray[np.float64]  # (l, 5) from where to where, and whether they stop from both sides
-    items: NDArray[np.float64]  # (i, 3) that lie there, and how near one must come to take them; 0: they are left
+    items: NDArray[np.float64]  # (i, 4) that lie there, how high, and how near one comes to take them; 0: never
 
     def __post_init__(self) -> None:
         self.poses = np.array([step.info["pose"] for step in self.steps], np.float64)
@@ -136,9 +136,11 @@ def room_of(plan: MapPlan) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
 
 
 def items_of(plan: MapPlan) -> NDArray[np.float64]:
-    """Return what lies there to be taken (i, 3): where, and how near one must come, which for some is never."""
+    """Return what lies there to be taken (i, 4): where, how high, and how near one must come, which may be never."""
     lie = [one for one in plan.things if one.kind in PICKUPS]
-    return np.array([(one.x, one.y, TOUCH * (one.kind not in HEALS)) for one in lie], np.float64).reshape(-1, 3)
+    floors = [plan.sectors[plan.cells[int(one.x) // UNIT, int(one.y) // UNIT]].floor for one in lie]
+    told = [(one.x, one.y, z, TOUCH * (one.kind not in HEALS)) for one, z in zip(lie, floors, strict=True)]
+    return np.array(told, np.float64).reshape(-1, 4)
 
 
 def walls_of(plan: MapPlan) -> NDArray[np.float64]:

@@ -74,3 +74,37 @@ def test_eyes_sway_as_those_of_the_simulator(number: int) -> None:
         player.settle(action, np.zeros(2, np.float32), scene.frames[-1])
     assert np.ptp(up) > 4, "they do sway"
     assert np.abs(off).max() < 0.1
+
+
+def test_items_are_taken_in_the_tick_in_which_the_simulators_player_takes_them() -> None:
+    """Somebody walks onto every item of a scene from eighty map units away, where there is room for that."""
+    world, number, walked = find_world("doom"), 5, 0
+    path = world.scenes[number]
+    job = revisits.plan_of(world, 64, TICKS).within(path.stem, Recording.open(path).header["place"]).job
+    scene, env = world.scene(path.stem), simulator_of(job)[1]
+    assert scene is not None
+    assert scene.items is not None
+    model: Any = world.open_model(OpenOptions(threads=1))
+    forward, idle = world.schema.vector(forward=1.0), np.zeros(2, np.float32)
+    for x, y, *_ in scene.items.tolist():
+        model.reset(0, scene, 0)
+        player = model.travellers[0]
+        ways = [(x - 80 * east, y - 80 * north, yaw) for east, north, yaw in ((1, 0, 0), (-1, 0, 180), (0, 1, 90))]
+        free = [
+            (*start, yaw)
+            for *start, yaw in ways
+            if all(player.room.has(*(np.array(start) * k + np.array([x, y]) * (8 - k)) / 8) for k in range(9))
+        ]
+        if not free:
+            continue
+        _, info = env.reset(seed=job.seed, options={"pose": [*free[0], 0.0], "clock": scene.clock})
+        player.gallery, player.pose = None, np.array(info["pose"], np.float64)
+        player.speed = player.kept = np.zeros(2)
+        player.fall = player.fall._replace(height=info["height"])
+        for _ in range(20):
+            *_, info = env.step(forward)
+            player.remember(forward)
+            player.settle(forward, idle, scene.frames[-1])
+            assert player.taken.sum() == info["items"]
+        walked += 1
+    assert walked >= 4

@@ -482,7 +482,7 @@ def test_an_item_is_taken_by_who_comes_near_and_stays_taken(monkeypatch: pytest.
         return show(self, pose, height, hangs, missing)
 
     monkeypatch.setattr(Gallery, "show", asked)
-    items = np.array([[0, 0, 0], [64, 0, 36]], np.float32)
+    items = np.array([[0, 0, 0, 0], [64, 0, 0, 36]], np.float32)
     model.reset(0, replace(measured(), items=items, things=np.array([[-90, -90, 10]], np.float32)), 5)
     player, walk = model.travellers[0], np.array([[1.0, 0.0, 0.0]], np.float32)
     for _ in range(60):

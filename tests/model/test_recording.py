@@ -232,7 +232,7 @@ def test_a_scene_brings_its_views_and_how_far_they_show_things(tmp_path: Path) -
     far, frame = np.full((2, 3), 100.0), np.zeros((4, 6, 3), np.uint8)
     header = {"views": 5, "distance_shape": [2, 3], "ground": np.array([[1, 2, 8], [-3, 4, 0]], "<i2").tobytes()}
     header |= {"things": np.array([[7, 8, 10]], "<i2").tobytes()}
-    header |= {"items": np.array([[3, -4, 36], [5, 6, 0]], "<i2").tobytes()}
+    header |= {"items": np.array([[3, -4, 8, 36], [5, 6, 0, 0]], "<i2").tobytes()}
     header |= {"walls": np.array([[0, 0, 64, 0, 1], [64, 0, 64, -8, 0]], "<i2").tobytes()}
     for name, shape in (("good", [2, 3]), ("bad", [2, 4]), ("worse", ["a", None])):
         with RecordingWriter(tmp_path / f"{name}.dream", {**header, "distance_shape": shape}) as writer:
@@ -246,7 +246,7 @@ def test_a_scene_brings_its_views_and_how_far_they_show_things(tmp_path: Path) -
         assert scene.things is not None
         assert scene.things.tolist() == [[7, 8, 10]]
         assert scene.items is not None
-        assert scene.items.tolist() == [[3, -4, 36], [5, 6, 0]]
+        assert scene.items.tolist() == [[3, -4, 8, 36], [5, 6, 0, 0]]
         assert scene.walls is not None
         assert scene.walls.tolist() == [[0, 0, 64, 0, 1], [64, 0, 64, -8, 0]]
         if name == "good":
