@@ -11,7 +11,6 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -39,8 +38,9 @@ class Standing:
     """The things of a place, as pages show them.
 
     Args:
-        things: (k, 2 or more) where they stand, map units.
+        surfaces: of the place, which know where things stand.
         whose: (n, h', w') the thing that a pixel of a page shows, -1 none.
+        frames: the pages (h, w, 3), their poses (n, 4), and heights (n,) of the ground there, map units.
         hidden: (h, w) what something that hangs on the camera hides in all pages.
     """
 
@@ -51,11 +51,11 @@ class Standing:
         frames: list[Frame],
         poses: Tensor,
         heights: Tensor,
-        hidden: NDArray[np.bool_] | Tensor,
+        hidden: Tensor,
     ) -> None:
         self.surfaces, self.camera, self.things = surfaces, surfaces.camera, surfaces.things
         self.frames, self.poses, self.heights, self.whose = frames, poses, heights, whose
-        self.open = ~torch.as_tensor(hidden)
+        self.open = (~hidden).float()[None, None]
         self.grid = coordinates(self.camera.height_px, self.camera.width_px)
         self.live = torch.ones(len(frames), dtype=torch.bool)
         if len(self.things):
@@ -100,30 +100,30 @@ class Standing:
             return None
         wide_near = near.repeat_interleave(step, 0).repeat_interleave(step, 1)[:, columns]
         open_ = (nearness * BEFORE > wide_near) & before
-        across = grid[0] - middle
         down = grid[1] - camera.lens * math.tan(math.radians(float(here[3])))
         shown, colours = torch.zeros_like(open_), torch.zeros(3, *open_.shape)
         for page in self._pages(thing, far):
-            there = float(self.ahead[thing, page])
-            up = (height - float(self.heights[page])) * camera.lens / far
-            tilt = camera.lens * math.tan(math.radians(float(self.poses[page, 3])))
-            x = float(self.right[thing, page]) / (there * half) + across * (far / there)
-            y = (down - up) * (far / there) + tilt
-            at = torch.stack([x, y], -1)[None]
-            mask = (self.whose[page] == thing).float()[None, None]
-            here_too = F.grid_sample(mask, at, align_corners=False)[0, 0] > 0.5
-            tells = F.grid_sample(self.open.float()[None, None], at, mode="nearest", align_corners=False)[0, 0] > 0.5
-            new = open_ & here_too & tells
+            at = self._where(thing, page, far, height, grid[0] - middle, down)
+            there = (self.whose[page] == thing).float()[None, None]
+            shows = F.grid_sample(there, at, align_corners=False)[0, 0] > 0.5
+            tells = F.grid_sample(self.open, at, mode="nearest", align_corners=False)[0, 0] > 0.5
+            new = open_ & shows & tells
             if bool(new.any()):
                 frame = torch.from_numpy(np.array(self.frames[page])).permute(2, 0, 1)[None].float()
                 laid = F.grid_sample(frame, at, mode="bicubic", padding_mode="border", align_corners=False)[0]
                 colours, shown = torch.where(new, laid, colours), shown | new
-            open_ = open_ & ~tells
+            open_ &= ~tells
             if not bool(open_.any()):
                 break
-        if not bool(shown.any()):
-            return None
-        return Stood(columns, shown, colours, nearness)
+        return Stood(columns, shown, colours, nearness) if bool(shown.any()) else None
+
+    def _where(self, thing: int, page: int, far: float, height: float, aside: Tensor, down: Tensor) -> Tensor:
+        """Return where in a page (1, h, w, 2) that is which here is so far aside and down (h, w) from its middle."""
+        camera, there = self.camera, float(self.ahead[thing, page])
+        up = (height - float(self.heights[page])) * camera.lens / far
+        tilt = camera.lens * math.tan(math.radians(float(self.poses[page, 3])))
+        middle = float(self.right[thing, page]) / (there * math.tan(math.radians(camera.fov_deg / 2)))
+        return torch.stack([middle + aside * (far / there), (down - up) * (far / there) + tilt], -1)[None]
 
     def _pages(self, thing: int, far: float) -> list[int]:
         """Return the pages that show a thing best to somebody so far away."""

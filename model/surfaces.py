@@ -92,7 +92,7 @@ class Surfaces:
             on = (apart < ON[0] + ON[1] * far) & (apart < off)
             best, off = torch.where(on, surface.clamp_max(NEAREST), best), torch.where(on, apart, off)
         # What stands close before a wall, or far away, is left as it was measured: it would take some of that along.
-        low = float(self.levels.min()) if len(self.levels) else -math.inf
+        low = float(self.levels.min()) if len(self.levels) else math.inf
         free = ~over & (far * (1 + CLEAR[1]) < self.camera.reach / least.clamp_min(1e-3) - CLEAR[0])
         free &= eyes - down * far / self.camera.lens < low + TALL
         half, whose = math.tan(math.radians(self.camera.fov_deg / 2)), torch.full(near.shape, -1)
