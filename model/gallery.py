@@ -124,7 +124,8 @@ class Gallery:
         hidden = self.rim[self.step // 2 :: self.step, self.step // 2 :: self.step]
         stands = F.max_pool2d((whose >= 0).float()[:, None], 3, 1, 1)[:, 0] > 0  # at its edges pixels show both
         known = (~told.isnan() & ~hidden & ~stands) * (1.0 + over)
-        self.standing = Standing(self.surfaces, whose, self.frames, self.poses, self.heights, self.rim)
+        whose[:, hidden] = -1
+        self.standing = Standing(self.surfaces, whose, self.near, self.frames, self.poses, self.heights, self.rim)
         sure = torch.stack([known, _doubt(self.near)], 1)
         small = slice(COARSE // 2, None, COARSE)
         self.maps = self.near[:, None], sure
@@ -137,7 +138,8 @@ class Gallery:
     @property
     def nbytes(self) -> int:
         """Bytes of what was measured, as it is kept and as it is looked at."""
-        return sum(one.nbytes for one in self.measured.values()) + sum(one.nbytes for one in (*self.maps, *self.first))
+        told = sum(one.nbytes for one in self.measured.values())
+        return told + sum(one.nbytes for one in (*self.maps, *self.first, self.standing.whose))
 
     @property
     def reading(self) -> list[int]:
@@ -148,7 +150,7 @@ class Gallery:
         """A page is no longer what it was."""
         if self.measured.pop(slot, None) is not None:
             self.live[self.slots.index(slot)] = False
-            self.standing.live[self.slots.index(slot)] = False
+            self.standing.drop(self.slots.index(slot))
             self.take([one for one in self.reading if one != slot])
 
     def state(self) -> dict[str, NDArray[np.generic]]:

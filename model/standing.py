@@ -19,10 +19,11 @@ from dreamloop.model.layers import coordinates
 from dreamloop.model.surfaces import WIDE, Surfaces, seen_from
 from dreamloop.model.world_model import Frame
 
-TRIED = 2  # pages that a thing is taken from: what one does not tell, since something hides it there, the next does
+TRIED = 2  # pages that a thing is taken from: what something hides in one, or what is beyond its edge, the next tells
 CLOSE = 12.0  # map units; what is nearer is not drawn, and pages from so near do not tell it
 PART = 0.04  # of the most that any page shows of a thing: those that show less of it are not asked
 BEFORE = 1.03  # times the nearness of what it is drawn over: else it is hidden
+HIDES = 1.1  # times its nearness in a page: what is nearer there hides it
 
 
 class Stood(NamedTuple):
@@ -40,6 +41,7 @@ class Standing:
     Args:
         surfaces: of the place, which know where things stand.
         whose: (n, h', w') the thing that a pixel of a page shows, -1 none.
+        near: (n, h', w') nearness of what pages show.
         frames: the pages (h, w, 3), their poses (n, 4), and heights (n,) of the ground there, map units.
         hidden: (h, w) what something that hangs on the camera hides in all pages.
     """
@@ -48,21 +50,25 @@ class Standing:
         self,
         surfaces: Surfaces,
         whose: Tensor,
+        near: Tensor,
         frames: list[Frame],
         poses: Tensor,
         heights: Tensor,
         hidden: Tensor,
     ) -> None:
         self.surfaces, self.camera, self.things = surfaces, surfaces.camera, surfaces.things
-        self.frames, self.poses, self.heights, self.whose = frames, poses, heights, whose
+        self.frames, self.poses, self.heights, self.whose, self.near = frames, poses, heights, whose, near
         self.open = (~hidden).float()[None, None]
         self.grid = coordinates(self.camera.height_px, self.camera.width_px)
         self.live = torch.ones(len(frames), dtype=torch.bool)
         if len(self.things):
             self.ahead, self.right = (part.T for part in seen_from(poses, self.things))  # (k, n)
             share = torch.stack([(whose == thing).float().mean((1, 2)) for thing in range(len(self.things))])
-            area = share * (self.ahead > CLOSE) * self.ahead.square()  # as large as it is, wherever it is seen from
-            self.shown = area / area.amax(1, keepdim=True).clamp_min(1e-6)
+            self.area = share * (self.ahead > CLOSE) * self.ahead.square()  # the same, from wherever all of it is seen
+
+    def drop(self, row: int) -> None:
+        """A page is no longer what it was."""
+        self.live[row] = False
 
     def stand(self, pose: Poses, height: float, near: Tensor, gone: Sequence[int] = ()) -> list[Stood]:
         """Return what stands in the view from ``pose`` (4,), ``height`` map units up, the farthest first.
@@ -104,9 +110,10 @@ class Standing:
         shown, colours = torch.zeros_like(open_), torch.zeros(3, *open_.shape)
         for page in self._pages(thing, far):
             at = self._where(thing, page, far, height, grid[0] - middle, down)
-            there = (self.whose[page] == thing).float()[None, None]
-            shows = F.grid_sample(there, at, align_corners=False)[0, 0] > 0.5
-            tells = F.grid_sample(self.open, at, mode="nearest", align_corners=False)[0, 0] > 0.5
+            there = torch.stack([(self.whose[page] == thing).float(), self.near[page]])[None]
+            shows, hides = F.grid_sample(there, at, align_corners=False)[0]
+            shows, hides = shows > 0.5, hides > HIDES * camera.reach / float(self.ahead[thing, page])
+            tells = ~hides & (F.grid_sample(self.open, at, mode="nearest", align_corners=False)[0, 0] > 0.5)
             new = open_ & shows & tells
             if bool(new.any()):
                 frame = torch.from_numpy(np.array(self.frames[page])).permute(2, 0, 1)[None].float()
@@ -126,9 +133,10 @@ class Standing:
         return torch.stack([middle + aside * (far / there), (down - up) * (far / there) + tilt], -1)[None]
 
     def _pages(self, thing: int, far: float) -> list[int]:
-        """Return the pages that show a thing best to somebody so far away."""
-        shown = torch.where(self.live, self.shown[thing], 0.0)
-        off = (self.ahead[thing].clamp_min(CLOSE) / far).log2().abs()
-        cost = torch.where(shown > PART, off + 2 * (1 - shown), math.inf)
-        best = cost.topk(min(TRIED, len(cost)), largest=False)
-        return [int(page) for page in best.indices[best.values < math.inf]]
+        """Return the pages that show a thing best to somebody so far away, of equals the first."""
+        rows = torch.nonzero(self.live)[:, 0]
+        area = self.area[thing, rows]
+        shown = area / area.max().clamp_min(1e-6) if len(rows) else area
+        off = (self.ahead[thing, rows].clamp_min(CLOSE) / far).log2().abs()
+        cost, order = torch.where(shown > PART, off + 2 * (1 - shown), math.inf).sort(stable=True)
+        return [int(page) for page in rows[order[cost < math.inf][:TRIED]]]

@@ -1,4 +1,4 @@
-"""The surfaces that a place is known to have: walls that nobody sees through, and levels of the ground.
+"""What a place is known to have: walls that nobody sees through, levels of the ground, things that face whoever looks.
 
 What was measured of a page is off by some map units, and from an arm's length a wall is then drawn out of two places at
 once: what a page shows is put onto the surface that it nearly lies on. Nothing is seen behind a wall.
@@ -12,12 +12,16 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from dreamloop.model.depth import CLOSEST
 from dreamloop.model.gait import EYES
 
 NEAREST = 12.0  # nearness of a wall, at most: of one whose corner somebody stands in who is 16 map units from it
 SAME = 0.2  # share of nearness within which two things may be one
 ON = (8.0, 0.04)  # map units, and share of the distance, by which what lies on a surface may be measured off it
-WIDE, TALL = 44.0, 120.0  # map units to each side of its middle, and over the lowest ground, that a thing may show
+WIDE, TALL = (
+    44.0,
+    120.0,
+)  # map units to each side of its middle, and over the lowest ground of all, that a thing may show
 FARTHEST = 300.0  # map units from which pages tell it
 CLEAR = (16.0, 0.1)  # map units, and share of the distance, that it is before the next wall there
 
@@ -33,7 +37,7 @@ class Camera(NamedTuple):
 
 
 class Surfaces:
-    """Walls and levels.
+    """Walls, levels, and where things stand.
 
     Args:
         walls: (n, 4) lines that nobody sees through, from where to where, map units.
@@ -78,7 +82,7 @@ class Surfaces:
             Nearness (n, h, w), where it is of something over the walls, as the sky is, and of which thing, -1 of none.
         """
         least = torch.stack([self.least(pose, grid[0, 0]) for pose in poses])[:, None]
-        over, best = ~before(near, least) & ~near.isnan(), near
+        over, best = ~before(near, least.clamp_max(CLOSEST)) & ~near.isnan(), near
         off = torch.full_like(near, math.inf)
         down = grid[1] - self.camera.lens * torch.tan(torch.deg2rad(poses[:, 3]))[:, None, None]
         eyes = (heights + EYES)[:, None, None]
@@ -95,7 +99,7 @@ class Surfaces:
         low = float(self.levels.min()) if len(self.levels) else math.inf
         free = ~over & (far * (1 + CLEAR[1]) < self.camera.reach / least.clamp_min(1e-3) - CLEAR[0])
         free &= eyes - down * far / self.camera.lens < low + TALL
-        half, whose = math.tan(math.radians(self.camera.fov_deg / 2)), torch.full(near.shape, -1)
+        half, whose = math.tan(math.radians(self.camera.fov_deg / 2)), torch.full(near.shape, -1, dtype=torch.int16)
         for thing, (ahead, right) in enumerate(zip(*(one.T for one in seen_from(poses, self.things)), strict=True)):
             ahead, aside = ahead[:, None, None], grid[0] * half * far - right[:, None, None]
             apart = (ahead - far).abs()

@@ -256,7 +256,10 @@ class Traveller:
         self.tick += 1
 
     def look(self, latest: NDArray[np.float32]) -> None:
-        """Choose what views are put together from, where the last action leads to if it goes on, and put that together.
+        """Choose what views are put together from; if what is done goes on, put that together to which it leads.
+
+        They are chosen for where the last action leads; where the room is not known, that depends on more than is
+        saved, and they are for where one is.
 
         Args:
             latest: (2, a) the last actions: they go on if they are the same.
@@ -267,7 +270,7 @@ class Traveller:
         step = self._step(action)
         pose = self._moved(action, step.gone)
         if self.tick % CHOOSE_EVERY == 0 or not self.gallery.reading:
-            self.gallery.choose(pose, self.fall.height)
+            self.gallery.choose(pose if self._knows_room() else self.pose, self.fall.height)
         if np.array_equal(latest[0], action):
             looks = self._looks(action, step)
             self.ahead = pose, looks, self._shown(pose, looks)
@@ -440,10 +443,11 @@ class Traveller:
         self.memory.restore(state)
         near = {int(k.removeprefix("near/")): v for k, v in state.items() if k.startswith("near/")}
         self.gallery, self.view, self.ahead, self.near, self.room = None, None, None, state.get("near"), None
+        self.things = NOTHING
         if len(state.get("walked", ())):
             self.room = Room(np.array(state["walked"]), self.net.girth, state.get("things"), state.get("walls"))
         self.items = np.array(state.get("items", np.zeros((0, 4))))
-        self.taken = np.array(state.get("taken", np.zeros(len(self.items), np.bool_)))
+        self.taken = np.array(state.get("taken", np.zeros(0, np.bool_)))
         self.fall = GROUND
         self.fall = Fall(*np.array(state["fall"]).tolist()) if "fall" in state else Fall(self._floor(self.pose))
         self.gait = Gait(*np.array(state.get("gait", STANDING)).tolist())

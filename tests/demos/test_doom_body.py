@@ -77,7 +77,10 @@ def test_eyes_sway_as_those_of_the_simulator(number: int) -> None:
 
 
 def test_items_are_taken_in_the_tick_in_which_the_simulators_player_takes_them() -> None:
-    """Somebody walks onto every item of a scene from eighty map units away, where there is room for that."""
+    """Somebody walks onto every item of a scene from eighty map units away, where there is room for that.
+
+    The simulator counts bonuses, and no armour or ammunition: of this scene's items there are those, and what heals.
+    """
     world, number, walked = find_world("doom"), 5, 0
     path = world.scenes[number]
     job = revisits.plan_of(world, 64, TICKS).within(path.stem, Recording.open(path).header["place"]).job

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from dreamloop.model.depth import CLOSEST
 from dreamloop.model.gait import EYES
 from dreamloop.model.layers import coordinates
 from dreamloop.model.surfaces import Camera, Surfaces
@@ -75,3 +76,14 @@ def test_what_stands_free_is_told_from_what_is_behind_and_beside_it() -> None:
     assert (whose == 0).sum() == 20 * 8
     assert not (whose == 1).any()
     np.testing.assert_allclose(told[0, 20, 30].item(), 128 / 120, rtol=1e-4)
+
+
+def test_who_leans_on_a_wall_sees_that_wall_and_no_sky_in_the_corner_of_the_eye() -> None:
+    """There it is nearer than nearness is told: as near as that may be, and so not farther than the wall."""
+    pose = torch.tensor([[184.0, 0.0, 45.0, 0.0]])
+    least = room().least(pose[0], GRID[0, 0])
+    assert least.max() > 10.5
+    near = least.clamp_max(CLOSEST).expand(1, 48, 64).clone()
+    told, over, _ = room().put_on(near, pose, torch.zeros(1), GRID)
+    assert not over.any()
+    np.testing.assert_allclose(told[0, 20].numpy(), least.numpy(), rtol=1e-4)
