@@ -62,6 +62,7 @@ class Ground:
 
     eye: Eye
     votes: NDArray[np.int8] = field(default_factory=lambda: np.zeros((SQUARES, SQUARES), np.int8))
+    _told: dict[str, NDArray[np.generic]] | None = field(default=None, repr=False)  # state, until somebody votes again
 
     def see(self, pose: Poses, near: NDArray[np.float32], wear: float = 0.0, sight: Sight = GUESSED) -> None:
         """Take the nearness (h, w) of what a frame at ``pose`` (4,) shows; a worn one has fewer votes, or none."""
@@ -69,6 +70,7 @@ class Ground:
         for_, against = round(sight.ends * believed), round(sight.passes * believed)
         if not for_:
             return
+        self._told = None
         ends, beside = self._ends(near, float(pose[3]), sight.rays)
         yaw = math.radians(pose[2])
         # Along every ray: squares that are free, up to a square before its end.
@@ -87,6 +89,7 @@ class Ground:
 
     def fix(self, walked: NDArray[np.floating[Any]]) -> None:
         """Let what was measured so far stay as it is, and all places (n, 2) be free where somebody ``walked``."""
+        self._told = None
         self.votes[self.votes >= SURE] = FIXED
         self.votes[self.votes < 0] = -FIXED
         reach = int(self.eye.girth // SIDE)
@@ -111,13 +114,15 @@ class Ground:
         return np.stack([east * cos + north * sin, east * sin - north * cos], 1)
 
     def state(self) -> dict[str, NDArray[np.generic]]:
-        """Return the squares that anybody voted on."""
-        at = np.flatnonzero(self.votes)
-        return {"ground/at": at.astype(np.int32), "ground/votes": self.votes.reshape(-1)[at]}
+        """Return the squares that anybody voted on: the same arrays until somebody votes again."""
+        if self._told is None:
+            at = np.flatnonzero(self.votes)
+            self._told = {"ground/at": at.astype(np.int32), "ground/votes": self.votes.reshape(-1)[at]}
+        return dict(self._told)
 
     def restore(self, state: dict[str, NDArray[np.generic]]) -> None:
         """Go back to what ``state()`` returned, to an empty map where there is none."""
-        self.votes = np.zeros_like(self.votes)
+        self.votes, self._told = np.zeros_like(self.votes), None
         if "ground/at" in state:
             self.votes.reshape(-1)[state["ground/at"]] = state["ground/votes"]
 

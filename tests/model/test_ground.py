@@ -111,6 +111,27 @@ def test_a_map_is_kept_and_found_again() -> None:
     assert sum(part.nbytes for part in ground.state().values()) < SQUARES * SQUARES / 20
 
 
+def test_states_share_a_map_until_somebody_votes_again() -> None:
+    """A session keeps hundreds of them. What was handed out stays as it was."""
+    ground = seen(40.0)
+    first, second = ground.state(), ground.state()
+    assert all(first[name] is second[name] for name in first)
+    kept = {name: part.copy() for name, part in first.items()}
+    for change in (
+        lambda: ground.see(np.array([500.0, 0, 0, 0]), wall_ahead(30.0)),
+        lambda: ground.fix(np.zeros((1, 2))),
+        lambda: ground.restore(kept),
+    ):
+        before = ground.state()
+        change()
+        told, fresh = ground.state(), Ground(EYE)
+        assert told["ground/votes"] is not before["ground/votes"]
+        fresh.restore(told)
+        np.testing.assert_array_equal(fresh.votes, ground.votes)
+    for name, part in kept.items():
+        np.testing.assert_array_equal(first[name], part)
+
+
 def test_what_was_measured_is_known_from_afar_at_once_and_no_guess_changes_it() -> None:
     ground, near_it = Ground(EYE), np.array([282.0, 0.0, 0.0, 0.0])
     ground.see(np.zeros(4), wall_ahead(300.0), sight=MEASURED)
