@@ -1,6 +1,7 @@
 """What stands in a player's way: the map of the ground, against rooms whose walls are known."""
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -117,11 +118,12 @@ def test_states_share_a_map_until_somebody_votes_again() -> None:
     first, second = ground.state(), ground.state()
     assert all(first[name] is second[name] for name in first)
     kept = {name: part.copy() for name, part in first.items()}
-    for change in (
+    changes: list[Callable[[], None]] = [
         lambda: ground.see(np.array([500.0, 0, 0, 0]), wall_ahead(30.0)),
         lambda: ground.fix(np.zeros((1, 2))),
-        lambda: ground.restore(kept),
-    ):
+        lambda: ground.restore(dict(kept)),
+    ]
+    for change in changes:
         before = ground.state()
         change()
         told, fresh = ground.state(), Ground(EYE)
