@@ -6,7 +6,6 @@ behind, also where it is seen from the back; a page taken from near here is beli
 What no page shows stays open: a net has to draw it. Nothing is learnt.
 """
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -18,7 +17,7 @@ from torch.nn import functional as F
 
 from dreamloop.model.camera import CLOSE, Poses
 from dreamloop.model.depth import CLOSEST
-from dreamloop.model.layers import coordinates
+from dreamloop.model.layers import coordinates, enlarged
 from dreamloop.model.memory import slot_name
 from dreamloop.model.memory_policies import greedy
 from dreamloop.model.standing import Standing
@@ -125,12 +124,13 @@ class Gallery:
         stands = F.max_pool2d((whose >= 0).float()[:, None], 3, 1, 1)[:, 0] > 0  # at its edges pixels show both
         known = (~told.isnan() & ~hidden & ~stands) * (1.0 + over)
         whose[:, hidden] = -1
-        self.standing = Standing(self.surfaces, whose, self.near, self.frames, self.poses, self.heights, self.rim)
+        self.live = torch.ones(len(self.slots), dtype=torch.bool)
+        pages = self.frames, self.poses, self.heights, self.live
+        self.standing = Standing(self.surfaces, whose, self.near, *pages, self.rim)
         sure = torch.stack([known, _doubt(self.near)], 1)
         small = slice(COARSE // 2, None, COARSE)
         self.maps = self.near[:, None], sure
         self.first = self.near[:, None, small, small].contiguous(), sure[:, :, small, small].contiguous()
-        self.live = torch.ones(len(self.slots), dtype=torch.bool)
         self.chosen = torch.zeros(0, dtype=torch.long)  # rows that views are put together from
         self.taken = _rows(self.maps, self.chosen)
         self.atlas = torch.zeros(0)  # (1, 3, (h + 2 * EDGE) * chosen, w)
@@ -150,7 +150,6 @@ class Gallery:
         """A page is no longer what it was."""
         if self.measured.pop(slot, None) is not None:
             self.live[self.slots.index(slot)] = False
-            self.standing.drop(self.slots.index(slot))
             self.take([one for one in self.reading if one != slot])
 
     def state(self) -> dict[str, NDArray[np.generic]]:
@@ -219,7 +218,7 @@ class Gallery:
             + slope_y[:, :, None, :, None] * aside[:, None, None]
         )
         x, y = wide.reshape(2, h * step, w * step).clamp(-1, 1)
-        page = best.repeat_interleave(step, 0).repeat_interleave(step, 1)
+        page = enlarged(best, step)
         # The pages stand one above the other, each a little longer than it is, or their edges would mix. A cubic filter
         # (Keys, 1981) leaves them as sharp as they are: a linear one takes a quarter of it.
         pages, size = len(self.chosen), self.camera.height_px
@@ -227,8 +226,8 @@ class Gallery:
         at = torch.stack([x, y], -1)[None]
         frame = F.grid_sample(self.atlas, at, mode="bicubic", padding_mode="border", align_corners=False)
         stood = self.standing.stand(pose, height, torch.where(known, near, 0.0), gone)
-        told = known.clone()
-        known = known.repeat_interleave(step, 0).repeat_interleave(step, 1)
+        told = known
+        known = enlarged(known, step)
         for thing in stood:
             place, small = (..., thing.columns), (slice(step // 2, None, step), slice(step // 2, None, step))
             where = torch.zeros_like(known)
@@ -283,7 +282,7 @@ class Gallery:
         """
         (near, sure), (pose, up) = maps, here
         least = self.surfaces.least(pose, grid[0, 0])
-        camera, half = self.camera, math.tan(math.radians(self.camera.fov_deg / 2))
+        camera, half = self.camera, self.camera.half
         yaw, turn = torch.deg2rad(pose[2]), torch.deg2rad(pages[:, 2] - pose[2])
         east, north = ((pages[:, :2] - pose[:2]) / camera.reach).unbind(-1)
         ahead, right = east * yaw.cos() + north * yaw.sin(), east * yaw.sin() - north * yaw.cos()

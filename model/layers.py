@@ -166,6 +166,11 @@ def coordinates(h: int, w: int) -> Tensor:
     return torch.stack([x.expand(h, w), y[:, None].expand(h, w)])
 
 
+def enlarged(picture: Tensor, step: int) -> Tensor:
+    """Return a picture (h, w) with every pixel ``step`` times as tall and wide."""
+    return picture.repeat_interleave(step, 0).repeat_interleave(step, 1)
+
+
 def sources(flow: Tensor, grid: Tensor) -> Tensor:
     """Return (b, h, w, 2): where ``flow`` (b, 2, h, w), in pixels, points from each place of ``grid`` (2, h, w)."""
     h, w = flow.shape[-2:]

@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from dreamloop.model.camera import Poses
-from dreamloop.model.layers import coordinates
+from dreamloop.model.layers import coordinates, enlarged
 from dreamloop.model.surfaces import WIDE, Surfaces, seen_from
 from dreamloop.model.world_model import Frame
 
@@ -43,6 +43,7 @@ class Standing:
         whose: (n, h', w') the thing that a pixel of a page shows, -1 none.
         near: (n, h', w') nearness of what pages show.
         frames: the pages (h, w, 3), their poses (n, 4), and heights (n,) of the ground there, map units.
+        live: (n,) which of them are what they were, as whoever owns it says.
         hidden: (h, w) what something that hangs on the camera hides in all pages.
     """
 
@@ -54,21 +55,18 @@ class Standing:
         frames: list[Frame],
         poses: Tensor,
         heights: Tensor,
+        live: Tensor,
         hidden: Tensor,
     ) -> None:
         self.surfaces, self.camera, self.things = surfaces, surfaces.camera, surfaces.things
         self.frames, self.poses, self.heights, self.whose, self.near = frames, poses, heights, whose, near
         self.open = (~hidden).float()[None, None]
         self.grid = coordinates(self.camera.height_px, self.camera.width_px)
-        self.live = torch.ones(len(frames), dtype=torch.bool)
+        self.live = live
         if len(self.things):
             self.ahead, self.right = (part.T for part in seen_from(poses, self.things))  # (k, n)
             share = torch.stack([(whose == thing).float().mean((1, 2)) for thing in range(len(self.things))])
             self.area = share * (self.ahead > CLOSE) * self.ahead.square()  # the same, from wherever all of it is seen
-
-    def drop(self, row: int) -> None:
-        """A page is no longer what it was."""
-        self.live[row] = False
 
     def stand(self, pose: Poses, height: float, near: Tensor, gone: Sequence[int] = ()) -> list[Stood]:
         """Return what stands in the view from ``pose`` (4,), ``height`` map units up, the farthest first.
@@ -81,7 +79,7 @@ class Standing:
             return []
         here = torch.from_numpy(pose).float()
         ahead, right = (part[0].tolist() for part in seen_from(here[None], self.things))
-        half = math.tan(math.radians(self.camera.fov_deg / 2))
+        half = self.camera.half
         found = list[Stood]()
         for thing in sorted(range(len(ahead)), key=lambda one: -ahead[one]):
             far = ahead[thing]
@@ -93,7 +91,7 @@ class Standing:
         return found
 
     def _stand(self, thing: int, here: Tensor, height: float, far: float, right: float, near: Tensor) -> Stood | None:
-        camera, half = self.camera, math.tan(math.radians(self.camera.fov_deg / 2))
+        camera, half = self.camera, self.camera.half
         middle, wide = right / (far * half), WIDE / (far * half)
         first, last = ((middle + side * wide + 1) / 2 * camera.width_px for side in (-1, 1))
         columns = slice(max(int(first), 0), min(int(last) + 1, camera.width_px))
@@ -104,8 +102,7 @@ class Standing:
         before = nearness * BEFORE > self.surfaces.least(here, grid[0, 0])
         if not bool(before.any()):
             return None
-        wide_near = near.repeat_interleave(step, 0).repeat_interleave(step, 1)[:, columns]
-        open_ = (nearness * BEFORE > wide_near) & before
+        open_ = (nearness * BEFORE > enlarged(near, step)[:, columns]) & before
         down = grid[1] - camera.lens * math.tan(math.radians(float(here[3])))
         shown, colours = torch.zeros_like(open_), torch.zeros(3, *open_.shape)
         for page in self._pages(thing, far):
@@ -129,7 +126,7 @@ class Standing:
         camera, there = self.camera, float(self.ahead[thing, page])
         up = (height - float(self.heights[page])) * camera.lens / far
         tilt = camera.lens * math.tan(math.radians(float(self.poses[page, 3])))
-        middle = float(self.right[thing, page]) / (there * math.tan(math.radians(camera.fov_deg / 2)))
+        middle = float(self.right[thing, page]) / (there * camera.half)
         return torch.stack([middle + aside * (far / there), (down - up) * (far / there) + tilt], -1)[None]
 
     def _pages(self, thing: int, far: float) -> list[int]:

@@ -18,10 +18,8 @@ from dreamloop.model.gait import EYES
 NEAREST = 12.0  # nearness of a wall, at most: of one whose corner somebody stands in who is 16 map units from it
 SAME = 0.2  # share of nearness within which two things may be one
 ON = (8.0, 0.04)  # map units, and share of the distance, by which what lies on a surface may be measured off it
-WIDE, TALL = (
-    44.0,
-    120.0,
-)  # map units to each side of its middle, and over the lowest ground of all, that a thing may show
+WIDE = 44.0  # map units to each side of its middle that a thing may show
+TALL = 120.0  # ... and over the lowest ground of all
 FARTHEST = 300.0  # map units from which pages tell it
 CLEAR = (16.0, 0.1)  # map units, and share of the distance, that it is before the next wall there
 
@@ -34,6 +32,11 @@ class Camera(NamedTuple):
     reach: float  # distance at which nearness is 1
     height_px: int
     width_px: int
+
+    @property
+    def half(self) -> float:
+        """Half of what a picture shows across of what is one unit ahead."""
+        return math.tan(math.radians(self.fov_deg / 2))
 
 
 class Surfaces:
@@ -60,7 +63,7 @@ class Surfaces:
         """Return the nearness (w,) of the walls in columns (w,) of the view from a pose (4,): nothing is behind."""
         if not len(self.walls):
             return torch.zeros_like(across)
-        yaw, half = torch.deg2rad(pose[2]), math.tan(math.radians(self.camera.fov_deg / 2))
+        yaw, half = torch.deg2rad(pose[2]), self.camera.half
         right = across * half
         east, north = yaw.cos() + right * yaw.sin(), yaw.sin() - right * yaw.cos()  # a unit ahead
         x, y = (self.walls[:, :2] - pose[:2]).T[..., None]
@@ -83,29 +86,30 @@ class Surfaces:
         """
         least = torch.stack([self.least(pose, grid[0, 0]) for pose in poses])[:, None]
         over, best = ~before(near, least.clamp_max(CLOSEST)) & ~near.isnan(), near
-        off = torch.full_like(near, math.inf)
+        reach, far = self.camera.reach, self.camera.reach / near
+        off, whose = torch.full_like(near, math.inf), torch.full(near.shape, -1, dtype=torch.int16)
         down = grid[1] - self.camera.lens * torch.tan(torch.deg2rad(poses[:, 3]))[:, None, None]
         eyes = (heights + EYES)[:, None, None]
+
+        def put(distance: Tensor, nearness: Tensor, thing: int = -1, where: Tensor | bool = True) -> None:
+            """Put onto something what is nearer to it than to what came before."""
+            nonlocal best, off
+            apart = (distance - far).abs()
+            on = (apart < ON[0] + ON[1] * far) & (apart < off) & where
+            best, off = torch.where(on, nearness, best), torch.where(on, apart, off)
+            whose[on] = thing
+
         surfaces = [least.expand_as(near)]
-        surfaces += [
-            self.camera.reach * down / self.camera.lens / (eyes - level).clamp_min(1.0) for level in self.levels
-        ]
-        far = self.camera.reach / near
+        surfaces += [reach * down / self.camera.lens / (eyes - level).clamp_min(1.0) for level in self.levels]
         for surface in surfaces:
-            apart = (self.camera.reach / surface.clamp_min(1e-3) - far).abs()
-            on = (apart < ON[0] + ON[1] * far) & (apart < off)
-            best, off = torch.where(on, surface.clamp_max(NEAREST), best), torch.where(on, apart, off)
+            put(reach / surface.clamp_min(1e-3), surface.clamp_max(NEAREST))
         # What stands close before a wall, or far away, is left as it was measured: it would take some of that along.
         low = float(self.levels.min()) if len(self.levels) else math.inf
-        free = ~over & (far * (1 + CLEAR[1]) < self.camera.reach / least.clamp_min(1e-3) - CLEAR[0])
+        free = ~over & (far * (1 + CLEAR[1]) < reach / least.clamp_min(1e-3) - CLEAR[0])
         free &= eyes - down * far / self.camera.lens < low + TALL
-        half, whose = math.tan(math.radians(self.camera.fov_deg / 2)), torch.full(near.shape, -1, dtype=torch.int16)
         for thing, (ahead, right) in enumerate(zip(*(one.T for one in seen_from(poses, self.things)), strict=True)):
-            ahead, aside = ahead[:, None, None], grid[0] * half * far - right[:, None, None]
-            apart = (ahead - far).abs()
-            on = free & (ahead < FARTHEST) & (aside.abs() < WIDE) & (apart < ON[0] + ON[1] * far) & (apart < off)
-            best, off = torch.where(on, self.camera.reach / ahead, best), torch.where(on, apart, off)
-            whose[on] = thing
+            ahead, aside = ahead[:, None, None], grid[0] * self.camera.half * far - right[:, None, None]
+            put(ahead, reach / ahead, thing, free & (ahead < FARTHEST) & (aside.abs() < WIDE))
         return best, over, whose
 
 

@@ -10,27 +10,33 @@ pytest.importorskip("vizdoom", reason="the Doom simulator is not installed")
 from dreamloop.demos.doom.simulator import CLOCK_TICS
 from dreamloop.model.gait import EYES
 from dreamloop.model.recording import Recording
-from dreamloop.model.world_model import OpenOptions
+from dreamloop.model.world_model import OpenOptions, Scene
 from dreamloop.runtime import revisits
 from dreamloop.runtime.collect import simulator_of
-from dreamloop.runtime.world import find_world
+from dreamloop.runtime.world import World, find_world
 
 TICKS = 600
 OFTEN = {"forward": 0.6, "back": 0.15, "left": 0.25, "right": 0.25, "run": 0.5}
 
 
+def beside(number: int) -> tuple[World, Scene, Any, int, Any]:
+    """Return the world, one of its scenes, the simulator of its place, the seed of that, and a model that is there."""
+    world = find_world("doom")
+    path = world.scenes[number]
+    job = revisits.plan_of(world, 64, TICKS).within(path.stem, Recording.open(path).header["place"]).job
+    scene = world.scene(path.stem)
+    assert scene is not None
+    model: Any = world.open_model(OpenOptions(threads=1))
+    model.reset(0, scene, 0)
+    return world, scene, simulator_of(job)[1], job.seed, model
+
+
 @pytest.mark.parametrize("number", [0, 2, 5])
 def test_who_is_dreamed_is_where_the_simulators_player_is_to_the_last_bit(number: int) -> None:
     """Somebody runs and turns about, into walls and things, off steps and along corners, without looking."""
-    world, rng = find_world("doom"), np.random.default_rng(number)
-    path = world.scenes[number]
-    job = revisits.plan_of(world, 64, TICKS).within(path.stem, Recording.open(path).header["place"]).job
-    scene, env = world.scene(path.stem), simulator_of(job)[1]
-    assert scene is not None
+    (world, scene, env, seed, model), rng = beside(number), np.random.default_rng(number)
     assert scene.poses is not None
-    env.reset(seed=job.seed, options={"pose": [float(value) for value in scene.poses[-1]], "clock": scene.clock})
-    model: Any = world.open_model(OpenOptions(threads=1))
-    model.reset(0, scene, 0)
+    env.reset(seed=seed, options={"pose": [float(value) for value in scene.poses[-1]], "clock": scene.clock})
     player, idle, held = model.travellers[0], np.zeros(2, np.float32), 0
     player.gallery = None  # nobody looks
     action = world.schema.neutral
@@ -50,18 +56,12 @@ def test_who_is_dreamed_is_where_the_simulators_player_is_to_the_last_bit(number
 @pytest.mark.parametrize("number", [1, 4])
 def test_eyes_sway_as_those_of_the_simulator(number: int) -> None:
     """To a tenth of a map unit, in walking, running and stopping, up and down steps."""
-    world = find_world("doom")
-    path, rng = world.scenes[number], np.random.default_rng(number)
-    job = revisits.plan_of(world, 64, TICKS).within(path.stem, Recording.open(path).header["place"]).job
-    scene, env = world.scene(path.stem), simulator_of(job)[1]
-    assert scene is not None
+    (world, scene, env, seed, model), rng = beside(number), np.random.default_rng(number)
     assert scene.poses is not None
     assert scene.clock is not None
     home = [float(value) for value in scene.poses[-1]]
-    _, info = env.reset(seed=job.seed, options={"pose": home, "clock": scene.clock})
+    _, info = env.reset(seed=seed, options={"pose": home, "clock": scene.clock})
     assert (info["clock"] - scene.clock) % CLOCK_TICS == 0
-    model: Any = world.open_model(OpenOptions(threads=1))
-    model.reset(0, scene, 0)
     player, off, up = model.travellers[0], [], []
     for tick in range(150):
         if tick % 25 == 0:
@@ -81,13 +81,8 @@ def test_items_are_taken_in_the_tick_in_which_the_simulators_player_takes_them()
 
     The simulator counts bonuses, and no armour or ammunition: of this scene's items there are those, and what heals.
     """
-    world, number, walked = find_world("doom"), 5, 0
-    path = world.scenes[number]
-    job = revisits.plan_of(world, 64, TICKS).within(path.stem, Recording.open(path).header["place"]).job
-    scene, env = world.scene(path.stem), simulator_of(job)[1]
-    assert scene is not None
+    (world, scene, env, seed, model), walked = beside(5), 0
     assert scene.items is not None
-    model: Any = world.open_model(OpenOptions(threads=1))
     forward, idle = world.schema.vector(forward=1.0), np.zeros(2, np.float32)
     for x, y, *_ in scene.items.tolist():
         model.reset(0, scene, 0)
@@ -100,7 +95,7 @@ def test_items_are_taken_in_the_tick_in_which_the_simulators_player_takes_them()
         ]
         if not free:
             continue
-        _, info = env.reset(seed=job.seed, options={"pose": [*free[0], 0.0], "clock": scene.clock})
+        _, info = env.reset(seed=seed, options={"pose": [*free[0], 0.0], "clock": scene.clock})
         player.gallery, player.pose = None, np.array(info["pose"], np.float64)
         player.speed = player.kept = np.zeros(2)
         player.fall = player.fall._replace(height=info["height"])

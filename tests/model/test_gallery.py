@@ -165,12 +165,17 @@ def with_board(
     return Gallery(CAMERA, frames, at, near, dict.fromkeys(frames, 0.0), overlay, surfaces=surfaces)
 
 
-def right_share(gallery: Gallery, here: Poses, height: float = 0.0, gone: tuple[int, ...] = ()) -> float:
-    """Return the share of the board, or of what is behind it where that is gone, that a view shows as it is."""
+def seen(gallery: Gallery, here: Poses, height: float = 0.0, gone: tuple[int, ...] = ()) -> View:
+    """Return the view, put together of what is chosen for it."""
     gallery.choose(here, height)
     view = gallery.show(here, height, gone=gone)
     assert view is not None
-    frame, _, board = stood(here, height)
+    return view
+
+
+def right_share(gallery: Gallery, here: Poses, height: float = 0.0, gone: tuple[int, ...] = ()) -> float:
+    """Return the share of the board, or of what is behind it where that is gone, that a view shows as it is."""
+    view, (frame, _, board) = seen(gallery, here, height, gone), stood(here, height)
     truth = look(here, height)[0] if gone else frame
     return float((np.abs(view.frame.astype(float) - truth).max(-1) < 60)[board].mean())
 
@@ -181,12 +186,8 @@ def test_what_faces_whoever_looks_is_seen_from_where_no_page_was_taken(height: f
     here = np.array([10.0, -150.0, 92.0, pitch])
     assert right_share(with_board(), here, height) > 0.9
     assert right_share(with_board(things=None), here, height) < 0.5
-    view = with_board()
-    view.choose(here, height)
-    shown = view.show(here, height)
-    assert shown is not None
-    board = stood(here, height)[2]
-    np.testing.assert_allclose(np.median(shown.near[board[1::2, 1::2]]), CAMERA.reach / 150, rtol=0.03)
+    near, board = seen(with_board(), here, height).near, stood(here, height)[2]
+    np.testing.assert_allclose(np.median(near[board[1::2, 1::2]]), CAMERA.reach / 150, rtol=0.03)
 
 
 def test_what_was_taken_shows_no_more_and_what_is_behind_it_does() -> None:
@@ -207,11 +208,8 @@ def test_a_thing_is_taken_from_the_next_page_where_a_weapon_hides_it_in_the_firs
     overlay = np.zeros((96, 128), np.bool_)
     overlay[20:, 61:67] = True
     here = np.array([10.0, -140.0, 66.0, 0.0])
-    gallery = with_board(overlay=overlay, without=(0, 3, 4, 7))
+    view = seen(with_board(overlay=overlay, without=(0, 3, 4, 7)), here)
     board = stood(here)[2] & ~widened(overlay, RIM)
-    gallery.choose(here, 0.0)
-    view = gallery.show(here, 0.0)
-    assert view is not None
     shown = (np.abs(view.frame.astype(float) - stood(here)[0]).max(-1) < 60)[board]
     assert shown.mean() > 0.9
 
@@ -223,10 +221,7 @@ def test_a_thing_is_not_taken_from_a_page_that_was_dropped() -> None:
         views = []
         for gallery in (with_board(), with_board(without=(page,))):
             gallery.drop(page)
-            gallery.choose(here, 0.0)
-            view = gallery.show(here, 0.0)
-            assert view is not None
-            views.append(view.frame)
+            views.append(seen(gallery, here).frame)
         np.testing.assert_array_equal(views[0], views[1])
 
 
