@@ -17,10 +17,11 @@ from torch.nn import functional as F
 
 from dreamloop.model.camera import CLOSE, Poses
 from dreamloop.model.depth import CLOSEST
+from dreamloop.model.door_pages import DoorPages
 from dreamloop.model.layers import coordinates, enlarged
 from dreamloop.model.memory import slot_name
 from dreamloop.model.memory_policies import greedy
-from dreamloop.model.standing import Standing
+from dreamloop.model.standing import Standing, Stood
 from dreamloop.model.surfaces import SAME, Camera, Surfaces, before
 from dreamloop.model.world_model import Frame, Gesture
 
@@ -87,6 +88,7 @@ class Gallery:
         gesture: what hangs on the camera at rest, and in the ticks of its gesture.
         hanging: (4, h, w) what was cut out of the pages, as ``state`` has it; None: it is to be.
         surfaces: that the place is known to have; None: none is known.
+        doors: that the place has; in the pages they are open.
     """
 
     def __init__(
@@ -100,7 +102,9 @@ class Gallery:
         gesture: Gesture | None = None,
         hanging: NDArray[np.float32] | None = None,
         surfaces: Surfaces | None = None,
+        doors: DoorPages | None = None,
     ) -> None:
+        self.doors = doors
         self.surfaces = surfaces or Surfaces(camera, np.zeros((0, 4)), np.zeros(0))
         size = (camera.height_px, camera.width_px)
         self.camera, self.measured, self.measured_from = camera, dict(near), dict(heights)
@@ -191,12 +195,20 @@ class Gallery:
         return found.flatten(1)
 
     @torch.inference_mode()
-    def show(self, pose: Poses, height: float, hangs: Hangs | None = None, gone: Sequence[int] = ()) -> View | None:
+    def show(
+        self,
+        pose: Poses,
+        height: float,
+        hangs: Hangs | None = None,
+        gone: Sequence[int] = (),
+        ups: Sequence[float] = (),
+    ) -> View | None:
         """Put the view from ``pose`` (4,), ``height`` map units up, together; None where hardly any of it is shown.
 
         Args:
             hangs: what hangs on the camera; None: that is not known, and left open.
             gone: numbers of the surfaces' things that are there no more.
+            ups: map units that every door is open; without, all are.
         """
         if not len(self.chosen):
             return None
@@ -225,16 +237,22 @@ class Gallery:
         y = (y * size / (size + 2 * EDGE) + 2 * page + 1 - pages) / pages
         at = torch.stack([x, y], -1)[None]
         frame = F.grid_sample(self.atlas, at, mode="bicubic", padding_mode="border", align_corners=False)
-        stood = self.standing.stand(pose, height, torch.where(known, near, 0.0), gone)
         told = known
         known = enlarged(known, step)
-        for thing in stood:
-            place, small = (..., thing.columns), (slice(step // 2, None, step), slice(step // 2, None, step))
-            where = torch.zeros_like(known)
-            where[place] = thing.shown
-            frame[place] = torch.where(thing.shown, thing.colours, frame[place])
-            near, told = torch.where(where[small], thing.near, near), told | where[small]
-            known = known | where
+
+        def lay(stood: list[Stood]) -> None:
+            nonlocal known, near, told
+            for thing in stood:
+                place, small = (..., thing.columns), (slice(step // 2, None, step), slice(step // 2, None, step))
+                where = torch.zeros_like(known)
+                where[place] = thing.shown
+                frame[place] = torch.where(thing.shown, thing.colours, frame[place])
+                near, told = torch.where(where[small], thing.near, near), told | where[small]
+                known = known | where
+
+        if self.doors is not None and ups:
+            lay(self.doors.hang(pose, height, torch.where(told, near, 0.0), ups))
+        lay(self.standing.stand(pose, height, torch.where(told, near, 0.0), gone))
         picture, known = _filled(frame, known[None, None].float(), GAPS)
         if not (known[0, 0] * ~self.rim > 0).float().mean() > LEAST:
             return None

@@ -39,7 +39,7 @@ from dreamloop.model.recording_layout import (
 )
 from dreamloop.model.recording_writer import RecordingWriter
 from dreamloop.model.tick_codec import TICK, TickData, TickDecoder
-from dreamloop.model.world_model import Action, Frame, Gesture, Scene
+from dreamloop.model.world_model import Action, Doors, Frame, Gesture, Scene
 
 __all__ = ["SUFFIX", "Gap", "Mark", "Recording", "RecordingError", "RecordingWriter", "Tick", "frame_hash"]
 
@@ -221,6 +221,7 @@ class Recording:
             clock if isinstance(clock, int) and not isinstance(clock, bool) else None,
             self._places("items", 4),
             self._gesture((*frames.shape[1:3], 4), actions.shape[1]),
+            self._doors(len(ticks), actions.shape[1]),
         )
 
     def _distances(self, ticks: Sequence[Tick]) -> NDArray[np.float32] | None:
@@ -256,6 +257,19 @@ class Recording:
         light = light if isinstance(light, list) and len(light) == ticks and light[0] == 1 else []
         known = bool(light) and all(isinstance(one, int | float) and 0 < one < 4 for one in light)
         return None if shown is None else Gesture(column, shown, np.array(light, np.float32) if known else None)
+
+    def _doors(self, ticks: int, columns: int) -> Doors | None:
+        """Return the doors of the place, and how many first ticks show them shut, where the header tells."""
+        told, places = self.header.get("doors"), self._places("door_places", 10)
+        if not isinstance(told, Mapping) or places is None:
+            return None
+        column, speed, waits, pages = (told.get(name) for name in ("column", "speed", "waits", "pages"))
+        if not (isinstance(column, int) and isinstance(waits, int) and isinstance(pages, int)):
+            return None
+        if not (isinstance(speed, int | float) and math.isfinite(speed)):
+            return None
+        known = 0 <= column < columns and speed > 0 and waits > 0 and 0 <= pages < ticks
+        return Doors(column, places, float(speed), waits, pages) if known and len(places) else None
 
     def _overlay(self, size: tuple[int, int]) -> NDArray[np.bool_] | None:
         """Return what hangs on the camera (h, w), where it tells that, a bit a pixel."""

@@ -15,6 +15,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from dreamloop.model.doors import BODY, Body, bars, faces
 from dreamloop.model.momentum import ONE, Parts, parts_of, times
 
 GRAVITY = 1.0  # map units a tick, every tick; twice as much in the first
@@ -52,6 +53,7 @@ class _Wall(NamedTuple):
     length: int  # map units
     both: bool  # whether it is felt by whoever's middle is behind it, too
     top: float  # who stands less than a step below is not stopped
+    door: int = -1  # whose face it is: who has room beneath that is not stopped
 
 
 class Room:
@@ -65,6 +67,8 @@ class Room:
         things: (k, 3) that stand there: x, y, and from their middle to their sides.
         walls: (m, 5) x and y where they begin and end, with their front to the right, and whether they have two fronts
             (1) or one (0). None, or where not all lie along a side of the map: they are around the squares.
+        doors: (d, 5 or more) west, south, east and north sides of doors, and the height of the ground there; they are
+            shut, until ``ceilings`` says how high (d,) they are open, map units.
     """
 
     def __init__(
@@ -73,7 +77,10 @@ class Room:
         girth: float,
         things: NDArray[np.floating] | None = None,
         walls: NDArray[np.floating] | None = None,
+        doors: NDArray[np.floating] | None = None,
     ) -> None:
+        self.doors = [] if doors is None else doors.tolist()
+        self.ceilings = [door[4] for door in self.doors]
         self.squares, self.girth = places, girth
         self.things = np.zeros((0, 3)) if things is None else np.array(things, np.float64)
         steps = np.concatenate([np.diff(np.unique(column)) for column in places[:, :2].T])
@@ -92,6 +99,9 @@ class Room:
                 higher = self._floors.get(_next(square, axis, side), NO_ROOM)
                 if higher > floor + CLIMB:
                     self._feel(*self._face(axis, side, square[axis], square[1 - axis], 1), both=True, top=higher)
+        for number, door in enumerate(self.doors):
+            for start, end in faces(door):
+                self._feel(start, end, both=True, top=math.inf, door=number)
         self._places = [sorted({place for axis, place, _ in self._felt if axis == side}) for side in (0, 1)]
 
     @property
@@ -101,7 +111,8 @@ class Room:
 
     def has(self, x: float, y: float) -> bool:
         """Say whether the middle of a body can be at a place."""
-        return self._fits(parts_of((x, y)), math.inf)
+        at = parts_of((x, y))
+        return self._square(at) in self._floors and not self._touches(at)
 
     def floor(self, x: float, y: float) -> float:
         """Return how high a body stands at a place: as high as the highest ground beneath it that is known."""
@@ -188,16 +199,22 @@ class Room:
             for wall in chain.from_iterable(self._felt.get((axis, place, block), ()) for block in blocks):
                 # How deep one must be behind it to be there: products of the engine lose their last bits.
                 behind = long - far if wall.stops == ahead else far
-                if (wall.both or wall.stops == side) and behind * wall.length >= ONE and height + CLIMB < wall.top:
+                if (wall.both or wall.stops == side) and behind * wall.length >= ONE and self._stops(wall, height):
                     return [(round(far * ONE / long), axis)]
         return []
 
-    def _feel(self, start: Way, end: Way, both: bool, top: float) -> None:
+    def _stops(self, wall: _Wall, height: float) -> bool:
+        """Say whether a wall stops a body that is so high."""
+        if wall.door < 0:
+            return height + CLIMB < wall.top
+        return bool(self.ceilings[wall.door] - max(height, self.doors[wall.door][4]) < BODY)
+
+    def _feel(self, start: Way, end: Way, both: bool, top: float, door: int = -1) -> None:
         """Remember a wall in all blocks in which it lies."""
         axis = int(start[0] != end[0])
         along = sorted(round(one[1 - axis] * ONE) - self._origin[1 - axis] for one in (start, end))
         rises = end[1 - axis] > start[1 - axis]
-        wall = _Wall(1 if rises == bool(axis) else -1, (along[1] - along[0]) // ONE, both, top)
+        wall = _Wall(1 if rises == bool(axis) else -1, (along[1] - along[0]) // ONE, both, top, door)
         for block in range(along[0] // BLOCK, along[1] // BLOCK + 1):
             self._felt[axis, round(start[axis] * ONE), block].append(wall)
 
@@ -228,8 +245,12 @@ class Room:
         return start, end
 
     def _fits(self, at: Parts, height: float) -> bool:
-        known = self._square(at) in self._floors
-        return known and self._floor(at) <= height + CLIMB and not self._touches(at)
+        if self._square(at) not in self._floors or self._touches(at):
+            return False
+        floor, body = self._floor(at), Body(at[0] / ONE, at[1] / ONE, height, self.girth)
+        if floor > height + CLIMB:
+            return False
+        return not any(bars(door, ceiling, body) for door, ceiling in zip(self.doors, self.ceilings, strict=True))
 
     def _floor(self, at: Parts) -> float:
         (left, low), (right, high) = (

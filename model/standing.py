@@ -32,7 +32,7 @@ class Stood(NamedTuple):
     columns: slice
     shown: Tensor  # (h, w') where it is, of these columns
     colours: Tensor  # (3, h, w')
-    near: float
+    near: float | Tensor  # of all of it, or as a map of nearness has it: of every column, or of every pixel
 
 
 class Standing:

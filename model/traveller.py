@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 
 from dreamloop.model.camera import FADING, Poses, mirrored, moved, place, pushes
 from dreamloop.model.depth import FINE, nearness
+from dreamloop.model.door_pages import DoorPages
+from dreamloop.model.doors import SHUT, Body, Leaf, after, used
 from dreamloop.model.dream_config import NetConfig
 from dreamloop.model.dream_sources import RESTING, Recall
 from dreamloop.model.gait import Gait, rise, stepped, sway, swing
@@ -30,7 +32,7 @@ from dreamloop.model.pushing import SLIGHT
 from dreamloop.model.room import Fall, Room, fallen
 from dreamloop.model.surfaces import Camera, Surfaces
 from dreamloop.model.wear import PART
-from dreamloop.model.world_model import Frame, Gesture, Scene
+from dreamloop.model.world_model import Doors, Frame, Gesture, Scene
 
 SLACK = 4.0  # map units by which a wall may be farther off than it is seen: else free ways would be closed
 MOSTLY = 0.8  # share of a view from which on what pages tell of it is all that is asked
@@ -80,6 +82,7 @@ class Looks(NamedTuple):
 
     level: float  # map units above the eyes of who stands on ground of height 0
     hangs: Hangs | None  # None: not known
+    ups: tuple[float, ...] = ()  # map units that every door is open
 
 
 REST = Step(np.zeros(2), np.zeros(2), np.zeros(2))
@@ -110,6 +113,11 @@ class Traveller:
     room: Room | None = None  # where it was measured
     items: NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 4)))  # that lie there, as scenes tell
     taken: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, np.bool_))  # ... and which are there no more
+    doors: Doors | None = None  # where the room was measured
+    door_pages: DoorPages | None = None  # ... which show them shut
+    leaves: tuple[Leaf, ...] = ()  # ... how they are
+    moving: tuple[Leaf, ...] = ()  # ... and how they are after this tick
+    using: bool = False  # whether the last action used what is ahead: keys that stay down do not use it again
     wear: NDArray[np.uint8] = field(init=False)  # (h, w) of the last frame (model/wear.py)
     wears: dict[int, NDArray[np.uint8]] = field(default_factory=dict)  # of pages, by slot; true ones have none
     gallery: Gallery | None = None  # of pages that were measured, where there are any
@@ -133,9 +141,10 @@ class Traveller:
         distances, room and heights were measured, the player goes by them.
         """
         frames = scene.frames if scene.poses is not None else scene.frames[-1:]
+        first = 0 if scene.poses is None or scene.doors is None else scene.doors.pages
         poses = np.zeros((1, 4)) if scene.poses is None else np.asarray(scene.poses, np.float64)
         kept = dict[int, int]()
-        for back in range(len(frames) - 1, -1, -1):
+        for back in range(len(frames) - 1, first - 1, -1):
             slot = self.memory.write(self.tick + back, poses[back], frames[back])
             if slot is not None:
                 kept[slot] = back
@@ -159,11 +168,15 @@ class Traveller:
         """Take from a scene what was measured in it; ``kept`` are the slots of its frames, by slot."""
         if scene.distances is None:
             return
-        for far, pose in zip(scene.distances, poses, strict=True):
+        first = 0 if scene.doors is None else scene.doors.pages
+        for far, pose in zip(scene.distances[first:], poses[first:], strict=True):
             self.ground.see(pose, np.nan_to_num(self.net.reach / np.maximum(far, 1.0)), sight=MEASURED)
         walked = scene.walked if scene.walked is not None and len(scene.walked) else None
         if walked is not None and scene.heights is not None:
-            self.room = Room(walked, self.net.girth, scene.things, scene.walls)
+            places = None if scene.doors is None else scene.doors.places
+            self.room = Room(walked, self.net.girth, scene.things, scene.walls, places)
+            if scene.doors is not None:
+                self.doors, self.leaves = scene.doors, (SHUT,) * len(scene.doors.places)
             if scene.items is not None:
                 self.items, self.taken = np.array(scene.items, np.float64), np.zeros(len(scene.items), np.bool_)
         free = poses if walked is None else walked
@@ -174,6 +187,9 @@ class Traveller:
             near = nearness(torch.from_numpy(scene.distances), self.net.reach).half().numpy()
             level = np.zeros(len(poses)) if scene.heights is None or self.room is None else scene.heights
             up = {slot: float(level[back]) for slot, back in kept.items()}
+            if self.doors is not None:
+                shut = poses[:first], level[:first], near[:first]
+                self.door_pages = DoorPages(camera_of(self.net), self.doors, scene.frames[:first], *shut)
             overlay = scene.overlay
             hangs = overlay if overlay is not None and overlay.shape == scene.frames.shape[1:3] else None
             self._hang({slot: near[back] for slot, back in kept.items()}, up, hangs)
@@ -193,6 +209,8 @@ class Traveller:
         looks = self._looks(action, self.step)
         k, view = self.net.pages, self._view(pose, looks)
         differs = looks.level != self.level or self._light(self._does(action)) != self._light(self.doing)
+        self.moving = self._moves_doors(action, self.step)
+        differs |= looks.ups != tuple(leaf.up for leaf in self.leaves)
         self.level = looks.level
         self.view, made = view, int(view is not None)
         self.near = view.near if view is not None and view.known[~view.hangs].mean() > MOSTLY else None
@@ -240,6 +258,9 @@ class Traveller:
         self.pose = self._moved(action, self.speed)
         self.taken = self._taken_at(self.pose)
         before, self.fall = self.fall, fallen(self.fall, self._floor(self.pose))
+        if self.doors is not None:
+            self._set_doors(self.moving)
+            self.using = self._uses(action)
         if self.clock is not None:
             self.gait, self.clock = stepped(rise(self.gait), before, self.fall), self.clock + 1
         self.doing = self._does(action)
@@ -287,7 +308,8 @@ class Traveller:
         """Put the view from a pose (4,) together; what is taken there shows no more."""
         assert self.gallery is not None
         first = 0 if self.room is None else len(self.room.things)
-        return self.gallery.show(pose, *looks, (first + np.flatnonzero(self._taken_at(pose))).tolist())
+        gone = (first + np.flatnonzero(self._taken_at(pose))).tolist()
+        return self.gallery.show(pose, looks.level, looks.hangs, gone, looks.ups)
 
     def _taken_at(self, pose: Poses) -> NDArray[np.bool_]:
         """Return which items are taken once the player was at a pose (4,), too."""
@@ -297,12 +319,38 @@ class Traveller:
 
     def _looks(self, action: NDArray[np.float32], step: Step) -> Looks:
         """Return from how high it is looked in this tick: eyes are over where the feet were before the step."""
+        ups = tuple(leaf.up for leaf in self._moves_doors(action, step))
         if self.clock is None:
-            return Looks(self.fall.height, None)
+            return Looks(self.fall.height, None, ups)
         speed = float(np.hypot(*step.foreseen)) * self.net.stride
         level = self.fall.height - rise(self.gait).low + sway(speed, self.clock)
         doing = self._does(action)
-        return Looks(level, Hangs(0.0, 0.0, doing) if doing else Hangs(*swing(speed, self.clock + 1)))
+        return Looks(level, Hangs(0.0, 0.0, doing) if doing else Hangs(*swing(speed, self.clock + 1)), ups)
+
+    def _uses(self, action: NDArray[np.float32]) -> bool:
+        """Say whether an action uses what is ahead."""
+        return self.doors is not None and bool(action[self.doors.column] > PRESSED)
+
+    def _moves_doors(self, action: NDArray[np.float32], step: Step) -> tuple[Leaf, ...]:
+        """Return how doors are after an action and its step: what is ahead is used before anything moves."""
+        if self.doors is None or self.room is None:
+            return ()
+        use = None
+        if self._uses(action) and not self.using:
+            walls = self.room.walls[self.room.walls[:, 4] == 0]
+            use = used(self.doors, self._moved(action, np.zeros(2)), walls)
+        if use is None and all(leaf == SHUT for leaf in self.leaves):
+            return self.leaves
+        pose = self._moved(action, step.gone)
+        height = fallen(self.fall, self._floor(pose)).height
+        return after(self.doors, self.leaves, use, Body(float(pose[0]), float(pose[1]), height, self.net.girth))
+
+    def _set_doors(self, leaves: tuple[Leaf, ...]) -> None:
+        """Leave doors as they are now, also for who walks there."""
+        self.leaves = leaves
+        if self.doors is not None and self.room is not None:
+            floors = self.doors.places[:, 4].tolist()
+            self.room.ceilings = [floor + leaf.up for floor, leaf in zip(floors, leaves, strict=True)]
 
     def _does(self, action: NDArray[np.float32]) -> int:
         """Return which tick of its gesture what hangs on the camera is in after an action."""
@@ -365,7 +413,8 @@ class Traveller:
             solid = self.room.walls[self.room.walls[:, 4] == 0, :4]
             stands = np.concatenate([self.room.things[:, :2], self.items[:, :2]])
             surfaces = Surfaces(camera, solid, self.room.squares[:, 2], stands)
-        self.gallery = Gallery(camera, frames, poses, near, heights, overlay, self.gesture, cut, surfaces)
+        told = overlay, self.gesture, cut, surfaces, self.door_pages
+        self.gallery = Gallery(camera, frames, poses, near, heights, *told)
 
     def look_around(self, near_of: Callable[[Frame], NDArray[np.float32]]) -> None:
         """See from the pages what stands in the way, for a player who has just arrived.
@@ -427,10 +476,39 @@ class Traveller:
             else {"walked": self.room.squares, "things": self.room.things, "walls": self.room.walls}
         )
         own |= {"items": self.items, "taken": self.taken.copy()} if len(self.items) else {}
+        own |= self._door_state()
         worn = {slot_name("wear", slot): wear for slot, wear in self.wears.items()} | {"wear": self.wear}
         hung = {} if self.gallery is None else self.gallery.state()
         hung |= {} if self.near is None else {"near": self.near}
         return own | worn | hung | self.ground.state() | self.memory.state()
+
+    def _door_state(self) -> dict[str, Any]:
+        """Return what ``state`` tells of doors; pictures are shared."""
+        if self.doors is None:
+            return {}
+        rules = np.array([self.doors.column, self.doors.speed, self.doors.waits], np.float64)
+        own = {"doors": self.doors.places, "door_rules": rules, "leaves": np.array(self.leaves, np.float64)}
+        own |= {"using": int(self.using)}
+        if self.door_pages is None:
+            return own
+        shown = {slot_name("door", page): frame for page, frame in enumerate(self.door_pages.frames)}
+        poses, heights, near = (getattr(self.door_pages, name) for name in ("poses", "heights", "measured"))
+        return own | shown | {"door_poses": poses.numpy(), "door_heights": heights, "door_near": near}
+
+    def _restore_doors(self, state: dict[str, Any]) -> None:
+        """Go back to what ``_door_state`` returned."""
+        self.doors, self.door_pages, self.leaves, self.using = None, None, (), False
+        if "doors" not in state:
+            return
+        column, speed, waits = np.array(state["door_rules"]).tolist()
+        frames = [state[name] for name in sorted(state) if name.startswith("door/")]
+        self.doors = Doors(int(column), np.array(state["doors"]), speed, int(waits), len(frames))
+        rows = np.array(state["leaves"]).tolist()
+        self.leaves = tuple(Leaf(up, int(goes), int(waits)) for up, goes, waits in rows)
+        self.using = bool(state["using"])
+        if frames:
+            told = (state[f"door_{name}"] for name in ("poses", "heights", "near"))
+            self.door_pages = DoorPages(camera_of(self.net), self.doors, frames, *told)
 
     def restore(self, state: dict[str, Any]) -> None:
         """Go back to what ``state()`` returned; one of before there were wear and ground begins without them."""
@@ -444,8 +522,11 @@ class Traveller:
         near = {int(k.removeprefix("near/")): v for k, v in state.items() if k.startswith("near/")}
         self.gallery, self.view, self.ahead, self.near, self.room = None, None, None, state.get("near"), None
         self.things = NOTHING
+        self._restore_doors(state)
         if len(state.get("walked", ())):
-            self.room = Room(np.array(state["walked"]), self.net.girth, state.get("things"), state.get("walls"))
+            told = (state.get(name) for name in ("things", "walls", "doors"))
+            self.room = Room(np.array(state["walked"]), self.net.girth, *told)
+            self._set_doors(self.leaves)
         self.items = np.array(state.get("items", np.zeros((0, 4))))
         self.taken = np.array(state.get("taken", np.zeros(0, np.bool_)))
         self.fall = GROUND

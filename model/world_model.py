@@ -53,6 +53,17 @@ class Gesture(NamedTuple):
     light: NDArray[np.float32] | None = None  # (t,) that falls on what else there is, 1 at rest; None: no other
 
 
+class Doors(NamedTuple):
+    """Doors that go up when they are used, wait, and come down again (model/doors.py)."""
+
+    column: int  # of the actions that uses them
+    places: NDArray[np.float32]  # (d, 10) west, south, east, north; the ground; how far up they go; how tall they are;
+    # and of what colour they are from below
+    speed: float  # map units a tick
+    waits: int  # ticks that they stay up
+    pages: int = 0  # so many of the first frames show them shut, and tell of nothing else
+
+
 @dataclass(frozen=True, slots=True)
 class Scene:
     """A place to start from: true frames and the actions that led from one to the next."""
@@ -70,6 +81,7 @@ class Scene:
     clock: int | None = None  # ticks since the world began, where eyes sway by it (model/gait.py)
     items: NDArray[np.float32] | None = None  # (i, 4) that lie there: x, y, z, and from how near they are taken
     gesture: Gesture | None = None  # shows where overlay and clock are known, too
+    doors: Doors | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,8 @@
-"""Choose the scenes of the Doom world: ten good views on small maps that are never trained on, as short recordings.
+"""Choose the scenes of the Doom world: good views on small maps that are never trained on, as short recordings.
 
 A scene holds the last ticks before its start, and before them views of somebody who was everywhere in the place and
-looked around, those that together show most of it: so a player's memory knows the rooms that lie around.
+looked around, those that together show most of it: so a player's memory knows the rooms that lie around. In the last of
+them there are doors: somebody was there while all of them were open, and in front of each while it was shut.
 
 Run ``python -m dreamloop.demos.doom.make_scenes`` to write them anew; the same versions write the same files.
 """
@@ -9,20 +10,24 @@ Run ``python -m dreamloop.demos.doom.make_scenes`` to write them anew; the same 
 import heapq
 import math
 import zlib
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from dreamloop.demos.doom.maps import BARREL, PICKUPS, SOLID, THEMES, UNIT, MapPlan
+from dreamloop.demos.doom.maps import BARREL, LIP, PICKUPS, SOLID, THEMES, UNIT, MapPlan
 from dreamloop.demos.doom.simulator import SETTLE_TICS, TURN_DEG
-from dreamloop.demos.doom.udmf import lines_of
+from dreamloop.demos.doom.udmf import DOOR_SPEED, DOOR_WAIT, lines_of
 from dreamloop.input.state import InputState
 from dreamloop.model.depth import nearness
 from dreamloop.model.distance_codec import pack_distances
+from dreamloop.model.doors import faces
 from dreamloop.model.frame_codec import frame_hash
+from dreamloop.model.gait import EYES
 from dreamloop.model.gallery import Gallery
 from dreamloop.model.memory_policies import Bank, MemoryConfig
 from dreamloop.model.recording import RecordingWriter
@@ -33,11 +38,12 @@ from dreamloop.model.traveller import camera_of
 from dreamloop.runtime.collect import Job, Step, simulate, simulator_of
 from dreamloop.runtime.world import World, find_world
 
-SCENES = 10
+SCENES, DOORED = 10, 2  # without doors, and with them
 CONTEXT = 12  # ticks of unbroken true history in a scene
 MAPS = "test"  # never trained on
 PLACE = {"monsters": False, "small": True}  # options of the simulator
 OPTIONS = {**PLACE, "distances": True}  # ... that tells how far things are
+OPEN, SHUT = {**OPTIONS, "doors": "open"}, {**OPTIONS, "doors": "shut"}
 APART = 3  # cells between places that are looked around from
 TURNS = 31  # ticks of looking around, a little more than once
 ROOM = 1  # cells on every side of one that must be free, where there is room to walk
@@ -47,6 +53,7 @@ HEALS = (2011, 2012)  # items that nobody takes who is well, and nothing hurts h
 VIEWS = 448  # that are kept
 ASKED = 1200  # places, seen in any direction, from which the place should be known
 LEANING = 600  # ... and walks, in any direction, at the end of which it should be: with the nose at a wall
+PASSING, ASIDE, THICK = 10, 48, 32  # ... and so many at each of some places before doors, so far aside, and inside them
 STRIDE, LONGEST = 8.0, 200  # map units of such a walk's ticks, and how many they are at most
 BARE, HANGS = 700, (8, 0.03)  # ticks also seen without a weapon; levels off, and share of them in which it is there
 FIRES = 40  # ticks in which a weapon has surely fired once
@@ -54,6 +61,14 @@ BEST = 40  # most inviting views of a place
 TRIED, SPARSE = 32, 8  # maps of which the most inviting are taken, and how closely they are looked at for that
 AROUND = (0, 7, 15, 22)  # ticks of turning: backgrounds that it is fired before
 SEED = 7  # of the maps, which are test maps
+DOORWAY = 64  # map units around a door in which no scene begins
+DOORS = 3  # that a place with doors has, at least
+BEFORE = (24, 40, 64, 104, 168, 272, 440)  # map units from the middle of a shut door to where it is looked at
+UNDER, UP = 56, 77  # map units from which it is seen while it goes up, and how far up, where the ground is level
+NEARER = 0.9  # share of the distance from which a shut door, and not what is behind it, is seen
+
+
+Hung = tuple[NDArray[np.bool_], NDArray[np.uint8], NDArray[np.float64]]
 
 
 @dataclass
@@ -66,6 +81,8 @@ class Survey:
     things: NDArray[np.float64]  # (k, 3) that stand there, and how wide they are
     walls: NDArray[np.float64]  # (l, 5) from where to where, and whether they stop from both sides
     items: NDArray[np.float64]  # (i, 4) that lie there, how high, and how near one comes to take them; 0: never
+    doors: NDArray[np.float64]  # (d, 7) as ``world_model.Doors`` has them, without colours; open in all steps
+    options: Mapping[str, Any]  # of the simulator that it was seen in
 
     def __post_init__(self) -> None:
         self.poses = np.array([step.info["pose"] for step in self.steps], np.float64)
@@ -80,24 +97,25 @@ class Survey:
         return Gallery(camera, frames, {tick: self.poses[tick] for tick in ticks}, near, heights)
 
 
-def survey(world: World, seed: int, apart: int = APART) -> Survey:
+def survey(world: World, seed: int, apart: int = APART, options: Mapping[str, Any] = OPTIONS) -> Survey:
     """Look around from everywhere on the map of ``seed``.
 
     Args:
         apart: cells between places that are looked around from.
+        options: of the simulator.
     """
-    env = simulator_of(Job(world.folder, MAPS, seed, 0, OPTIONS))[1]
+    env = simulator_of(Job(world.folder, MAPS, seed, 0, options))[1]
     env.reset(seed=seed)
     plan = env.unwrapped.plan
     free = room_to_walk(plan)
     spots = free[(free[:, :2] // UNIT % apart == 0).all(1)]
-    steps = [step for x, y, _ in spots for step in stand(world, x, y, TURNS, 0)]
-    return Survey(steps, free, *room_of(plan), walls_of(plan), items_of(plan))
+    steps = [step for x, y, _ in spots for step in stand(world, options, x, y, TURNS, 0)]
+    return Survey(steps, free, *room_of(plan), walls_of(plan), items_of(plan), doors_of(plan), options)
 
 
-def stand(world: World, x: float, y: float, turns: int, still: int) -> list[Step]:
+def stand(world: World, options: Mapping[str, Any], x: float, y: float, turns: int, still: int) -> list[Step]:
     """Go to a place of the map that was surveyed last, turn for so many ticks, stand still, and return what is seen."""
-    env, steps = simulator_of(Job(world.folder, MAPS, 0, 0, OPTIONS))[1], list[Step]()
+    env, steps = simulator_of(Job(world.folder, MAPS, 0, 0, options))[1], list[Step]()
     env.unwrapped.go_to(x, y)
     around = world.schema.vector(turn=TURN_DEG)
     for number in range(SETTLE_TICS + turns + still):
@@ -108,9 +126,21 @@ def stand(world: World, x: float, y: float, turns: int, still: int) -> list[Step
     return steps
 
 
-def begin(world: World, place: Survey, gallery: Gallery) -> list[Step]:
+def look(world: World, seed: int, options: Mapping[str, Any], pose: tuple[float, float, float]) -> list[Step]:
+    """Stand at a pose of the map of ``seed``, for as long as a scene is told of, and return what is seen."""
+    env = simulator_of(Job(world.folder, MAPS, seed, 0, options))[1]
+    env.reset(seed=seed, options={"pose": pose})
+    stepped = [env.step(world.schema.neutral) for _ in range(CONTEXT)]
+    return [Step(frame, world.schema.neutral, info, float(reward), ended=False) for frame, reward, *_, info in stepped]
+
+
+def begin(world: World, seed: int, place: Survey, gallery: Gallery) -> list[Step]:
     """Return the last ticks before a scene begins: at the inviting view that others tell best."""
-    best, told = inviting(place.steps).argsort()[-BEST:], []
+    liked, told = inviting(place.steps), []
+    for west, south, east, north, *_ in place.doors:  # nobody begins in a door that is shut
+        off = np.maximum([west, south] - place.poses[:, :2], place.poses[:, :2] - [east, north])
+        liked[(off < DOORWAY).all(1)] = -np.inf
+    best = liked.argsort()[-BEST:]
     for tick in best:
         gallery.choose(place.poses[tick], place.heights[tick])
         gallery.take([one for one in gallery.reading if one != tick])
@@ -118,8 +148,37 @@ def begin(world: World, place: Survey, gallery: Gallery) -> list[Step]:
         off = np.inf if view is None else np.abs(view.frame.astype(float) - place.steps[tick].frame)[view.known].mean()
         told.append(off)
     x, y, yaw = place.poses[best[int(np.argmin(told))], :3]
+    if len(place.doors):
+        opened = look(world, seed, OPEN, (x, y, yaw))
+        return [without_doors(*both) for both in zip(look(world, seed, SHUT, (x, y, yaw)), opened, strict=True)]
     turn = (place.poses[-1, 2] - yaw) % 360  # clockwise
-    return stand(world, x, y, round(turn / TURN_DEG), CONTEXT)[-CONTEXT:]
+    return stand(world, place.options, x, y, round(turn / TURN_DEG), CONTEXT)[-CONTEXT:]
+
+
+def without_doors(shut: Step, opened: Step) -> Step:
+    """Return what is seen where doors are shut, and how far all of it is but those: that they hide is not for long."""
+    far, behind = (np.array(step.info["distance"], np.float32) for step in (shut, opened))
+    told = np.where(far < NEARER * behind, np.nan, far).astype(np.float16)
+    return replace(shut, info={**shut.info, "distance": told})
+
+
+def shut_doors(world: World, seed: int, place: Survey) -> Iterator[Step]:
+    """Look at both faces of every door from their middle, from nearby and from far, while it is shut."""
+    room = Room(place.room, WIDE, place.things, place.walls)
+    for door in place.doors.tolist():
+        for pose in before(door, BEFORE):
+            if room.has(*pose[:2]):
+                yield look(world, seed, {**SHUT, "weapon": False}, pose)[-1]
+
+
+def before(door: list[float], away: Iterable[float]) -> Iterator[tuple[float, float, float]]:
+    """Yield poses (x, y, yaw) so many map units from both faces of a door, whose middles are looked at."""
+    for (x0, y0), (x1, y1) in faces(door):
+        long = math.hypot(x1 - x0, y1 - y0)
+        east, north = (y1 - y0) / long, (x0 - x1) / long  # away from the door
+        for far in away:
+            yaw = math.degrees(math.atan2(-north, -east)) % 360
+            yield (x0 + x1) / 2 + far * east, (y0 + y1) / 2 + far * north, yaw
 
 
 def inviting(steps: list[Step]) -> NDArray[np.float64]:
@@ -148,6 +207,34 @@ def walls_of(plan: MapPlan) -> NDArray[np.float64]:
     stop = {SOLID, *_windows(plan)}
     lines = [line for line in lines_of(plan) if stop & {line.front, line.back}]
     return np.array([(*line.start, *line.end, line.back != SOLID) for line in lines], np.float64)
+
+
+def doors_of(plan: MapPlan) -> NDArray[np.float64]:
+    """Return the doors of a map (d, 7), as ``world_model.Doors`` has them, without colours."""
+    found = []
+    for number, sector in enumerate(plan.sectors):
+        if sector.door:
+            cells = np.argwhere(plan.cells == number)
+            found.append((*cells.min(0) * UNIT, *(cells.max(0) + 1) * UNIT, sector.floor, sector.opens))
+    return np.array([(*door, door[-1] + LIP) for door in found], np.float64).reshape(-1, 7)
+
+
+def from_below(world: World, seed: int, place: Survey, door: list[float]) -> NDArray[np.float64]:
+    """Return the colour (3,) that a door has from below, seen while it goes up."""
+    room, lens = Room(place.room, WIDE, place.things, place.walls), camera_of(net_config(world.card().config)).lens
+    for x, y, yaw in before(door, (UNDER,)):
+        if room.has(x, y):
+            options = {**SHUT, "weapon": False}
+            height = look(world, seed, options, (x, y, yaw))[-1].info["height"]
+            env = simulator_of(Job(world.folder, MAPS, seed, 0, options))[1]
+            ticks = max(round((UP + height - door[4]) * 8 / DOOR_SPEED), 1)
+            shown = [env.step(world.schema.vector(use=float(tick == 0)))[0] for tick in range(ticks)][-1]
+            over = door[4] + ticks * DOOR_SPEED / 8 - height - EYES
+            thick = min(door[2] - door[0], door[3] - door[1])
+            tall, wide = shown.shape[:2]
+            row = int((1 - lens * over / (UNDER + thick / 2)) / 2 * tall)
+            return np.asarray(shown[max(row - 1, 0) : row + 2, wide // 2 - 4 : wide // 2 + 4].mean((0, 1)))
+    return np.zeros(3)
 
 
 def _windows(plan: MapPlan) -> list[int]:
@@ -192,7 +279,7 @@ def views(found: Survey, camera: Camera, rng: np.random.Generator) -> list[int]:
     pages = new_views(found.poses)
     places = found.free[rng.integers(0, len(found.free), ASKED)]
     asked = np.column_stack([places, rng.uniform(0, 360, ASKED)])
-    asked = np.concatenate([asked, leaning(found, rng)])
+    asked = np.concatenate([asked, leaning(found, rng), passing(found, rng)])
     poses = np.column_stack([asked[:, :2], asked[:, 3], np.zeros(len(asked))])
     worth = found.gallery(pages, camera).worth(poses, asked[:, 2])
     have, chosen = torch.zeros_like(worth[0]), list[int]()
@@ -224,6 +311,19 @@ def leaning(found: Survey, rng: np.random.Generator) -> NDArray[np.float64]:
             floor = room.floor(x, y)
         ends.append((x, y, floor, yaw))
     return np.array(ends)
+
+
+def passing(found: Survey, rng: np.random.Generator) -> NDArray[np.float64]:
+    """Return poses (n, 4) of those who go through doors, x, y, floor and yaw: there one must know the other side."""
+    room = Room(found.room, WIDE, found.things, found.walls)
+    poses = [pose for door in found.doors.tolist() for pose in before(door, (-THICK / 2, *BEFORE[:4]))]
+    asked = []
+    for x, y, yaw in [pose for pose in poses for _ in range(PASSING)]:
+        aside, turn = float(rng.uniform(-ASIDE, ASIDE)), float(rng.uniform(-60, 60))
+        x, y = x + aside * math.sin(math.radians(yaw)), y - aside * math.cos(math.radians(yaw))
+        if room.has(x, y):
+            asked.append((x, y, room.floor(x, y), yaw + turn))
+    return np.array(asked).reshape(-1, 4)
 
 
 def hanging(world: World) -> NDArray[np.bool_]:
@@ -272,47 +372,64 @@ def matte(shown: NDArray[np.float32], bare: NDArray[np.float32]) -> NDArray[np.u
     return np.asarray(found[: len(rests) - rests[::-1].index(False)])
 
 
+def choose(world: World, seeds: range, scenes: int, options: Mapping[str, Any], doors: int = 0) -> list[int]:
+    """Return which maps, of those with so many doors, are the most inviting."""
+    places = [survey(world, seed, SPARSE, options) for seed in seeds]
+    liked = [inviting(place.steps).max() if len(place.doors) >= doors else -np.inf for place in places]
+    return [seeds[at] for at in np.argsort(liked)[::-1][:scenes]]
+
+
 def write(world: World, folder: Path) -> list[Path]:
     """Write the scenes of ``world`` into ``folder`` and return their paths."""
     folder.mkdir(parents=True, exist_ok=True)
-    camera = camera_of(net_config(world.card().config))
-    found = []
-    seeds = range(SEED, SEED + TRIED)
-    liked = [inviting(survey(world, seed, SPARSE).steps).max() for seed in seeds]
-    best = [seeds[at] for at in np.argsort(liked)[::-1][:SCENES]]
-    for seed in best:
-        place = survey(world, seed)
-        seen = views(place, camera, np.random.default_rng(SEED))
-        last = begin(world, place, place.gallery(seen, camera))
-        found.append((place, len(seen), [*(place.steps[tick] for tick in seen), *last]))
-    overlay, (fired, light) = hanging(world), firing(world)
-    gesture = {"column": list(world.schema.columns).index("attack"), "ticks": len(fired), "light": light.tolist()}
-    paths = []
-    for number, (place, seen_before, steps) in enumerate(found):
-        path = folder / f"place-{number + 1:02d}.dream"
-        measured = {"ground": place.room, "things": place.things, "walls": place.walls, "items": place.items}
-        header = {
-            "world": world.name,
-            "schema": world.schema.to_dict(),
-            "schema_fingerprint": world.schema.fingerprint,
-            "rate_hz": world.rate_hz,
-            "seed": best[number],
-            "place": {"maps": MAPS, "seed": best[number], "options": PLACE},
-            "initial_frame": False,
-            "views": seen_before,
-            "distance_shape": list(steps[0].info["distance"].shape),
-            **{name: np.rint(told).astype("<i2").tobytes() for name, told in measured.items()},
-            "overlay": np.packbits(overlay).tobytes(),
-            "gesture": gesture | {"shown": zlib.compress(fired.tobytes(), 9)},
-        }
-        with RecordingWriter(path, header, frames="jpeg", replace=True) as writer:
-            for tick, step in enumerate(steps):
-                state = InputState(tick=tick, dt_s=1 / world.rate_hz)
-                pose, distance = [float(value) for value in step.info["pose"]], pack_distances(step.info["distance"])
-                extra = {"pose": pose, "distance": distance} | {name: step.info[name] for name in ("height", "clock")}
-                writer.tick(state, step.action, step.frame, frame_hash(step.frame), {}, extra)
-        paths.append(path)
+    hung = hanging(world), *firing(world)
+    chosen: list[tuple[int, Mapping[str, Any]]]
+    chosen = [(seed, OPTIONS) for seed in choose(world, range(SEED, SEED + TRIED), SCENES, OPTIONS)]
+    more = range(SEED + TRIED, SEED + 2 * TRIED)
+    chosen += [(seed, OPEN) for seed in choose(world, more, DOORED, OPEN, DOORS)]
+    paths = [folder / f"place-{number:02d}.dream" for number in range(1, len(chosen) + 1)]
+    for path, (seed, options) in zip(paths, chosen, strict=True):
+        write_scene(world, path, seed, options, hung)
     return paths
+
+
+def write_scene(world: World, path: Path, seed: int, options: Mapping[str, Any], hung: Hung) -> None:
+    """Write the scene on the map of ``seed``; ``hung`` is what ``hanging`` and ``firing`` have found."""
+    place, camera = survey(world, seed, options=options), camera_of(net_config(world.card().config))
+    seen = views(place, camera, np.random.default_rng(SEED))
+    shut = list(shut_doors(world, seed, place))
+    steps = [*shut, *(place.steps[tick] for tick in seen), *begin(world, seed, place, place.gallery(seen, camera))]
+    overlay, fired, light = hung
+    columns = list(world.schema.columns)
+    gesture = {"column": columns.index("attack"), "ticks": len(fired), "light": light.tolist()}
+    measured = {"ground": place.room, "things": place.things, "walls": place.walls, "items": place.items}
+    about: dict[str, Any] = {}
+    if len(place.doors):
+        below = [from_below(world, seed, place, door) for door in place.doors.tolist()]
+        measured["door_places"] = np.column_stack([place.doors, below])
+        about["doors"] = {"column": columns.index("use"), "waits": DOOR_WAIT, "pages": len(shut)}
+        about["doors"]["speed"] = DOOR_SPEED / 8
+    header = {
+        "world": world.name,
+        "schema": world.schema.to_dict(),
+        "schema_fingerprint": world.schema.fingerprint,
+        "rate_hz": world.rate_hz,
+        "seed": seed,
+        "place": {"maps": MAPS, "seed": seed, "options": {**PLACE, **({"doors": "shut"} if about else {})}},
+        "initial_frame": False,
+        "views": len(seen),
+        "distance_shape": list(steps[0].info["distance"].shape),
+        **{name: np.rint(told).astype("<i2").tobytes() for name, told in measured.items()},
+        "overlay": np.packbits(overlay).tobytes(),
+        "gesture": gesture | {"shown": zlib.compress(fired.tobytes(), 9)},
+        **about,
+    }
+    with RecordingWriter(path, header, frames="jpeg", replace=True) as writer:
+        for tick, step in enumerate(steps):
+            state = InputState(tick=tick, dt_s=1 / world.rate_hz)
+            pose, distance = [float(value) for value in step.info["pose"]], pack_distances(step.info["distance"])
+            extra = {"pose": pose, "distance": distance} | {name: step.info[name] for name in ("height", "clock")}
+            writer.tick(state, step.action, step.frame, frame_hash(step.frame), {}, extra)
 
 
 if __name__ == "__main__":

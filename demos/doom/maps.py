@@ -4,7 +4,7 @@ Knows nothing about ViZDoom or files, so the generator is tested without a simul
 grid of cells (16 map units each). Walls are one tile (4 cells, 64 units) thick, so textures stay aligned.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,6 +59,7 @@ THEMES = (
 PICKUPS = (2011, 2012, 2014, 2014, 2015, 2007, 2008, 2018)  # health, bonuses, armour, bullets, shells
 MONSTERS = (3004, 3004, 3001)  # zombieman twice, imp
 CEILING_LIGHT = "FLAT2"
+LIP = 4  # map units that an open door hangs down
 
 
 @dataclass(frozen=True)
@@ -72,6 +73,7 @@ class Sector:
     light: int
     wall: str
     door: str = ""  # door texture when the sector is a door
+    opens: int = 0  # ... and how far it goes up
     window: bool = False  # too high to climb
     step: bool = False  # raised inside a room: its edge shows its own wall
 
@@ -166,6 +168,11 @@ def generate(seed: int, tiles: int | None = None, doors: bool = True) -> MapPlan
         _furnish(rng, plan, room)
     _populate(rng, plan)
     return plan
+
+
+def opened(plan: MapPlan) -> MapPlan:
+    """Return a map with its doors open, as they are once they were used."""
+    return replace(plan, sectors=[replace(one, ceiling=one.ceiling + one.opens) for one in plan.sectors])
 
 
 def _split(rng: np.random.Generator, rect: Rect, leaves: list[Rect]) -> None:
@@ -274,7 +281,10 @@ def _add_link(plan: MapPlan, kind: str, rooms: tuple[int, int], upright: bool, p
         frame = Sector(floor, top, "FLOOR0_6", ceiling_flat, light, a.wall)
         add(strip(0, 1), frame)
         add(strip(3, 1), Sector(floor, top, "FLOOR0_6", ceiling_flat, light, b.wall))
-        add(strip(1, 2), Sector(floor, floor, "FLOOR0_6", ceiling_flat, light, "DOORTRAK", door=theme.door))
+        add(
+            strip(1, 2),
+            Sector(floor, floor, "FLOOR0_6", ceiling_flat, light, "DOORTRAK", theme.door, top - LIP - floor),
+        )
     elif kind == "arch":
         add(strip(0, TILE), Sector(floor, top, a.floor_flat, ceiling_flat, light, a.wall))
     else:

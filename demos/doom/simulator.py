@@ -19,7 +19,7 @@ import gymnasium
 import numpy as np
 from numpy.typing import NDArray
 
-from dreamloop.demos.doom.maps import TEST_SEEDS_FROM, MapPlan, generate
+from dreamloop.demos.doom.maps import TEST_SEEDS_FROM, MapPlan, generate, opened
 from dreamloop.demos.doom.sight import Sight, sight_of_plan, sight_of_sectors
 from dreamloop.demos.doom.udmf import wad_bytes
 from dreamloop.input.errors import ConfigError, MissingPartError, unknown
@@ -80,6 +80,7 @@ FREEDOOM = {
 }
 SMALL = 16  # tiles of a side of a small map
 MAP_SETS = ("train", "test", "stock", "freedoom")
+DOORS = ("none", "shut", "open")  # of small maps
 
 Info = dict[str, Any]
 Pixels = NDArray[np.uint8]
@@ -131,18 +132,22 @@ class DoomEnv(gymnasium.Env[Pixels, NDArray[np.float32]]):
         monsters: bool = True,
         small: bool = False,
         weapon: bool = True,
+        doors: str = "none",
     ) -> None:
         """With ``distances``, info tells how far everything in view is, as ``distance``: map units (48, 64).
 
-        With ``small``, generated maps have a few rooms, and arches for doors. Without ``weapon``, it is not drawn.
+        With ``small``, generated maps have a few rooms, and ``doors`` that are shut, doors that stand open, or none,
+        but arches in their places. Without ``weapon``, it is not drawn.
         """
         if maps not in MAP_SETS:
             raise ConfigError(unknown("set of maps", maps, MAP_SETS))
+        if doors not in DOORS:
+            raise ConfigError(unknown("manner of doors", doors, DOORS))
         if (width_px, height_px) not in ((128, 96), NATIVE):
             raise ConfigError(f"frame size {width_px}x{height_px} is not offered (allowed: 128x96, 256x192)")
         self._vizdoom = _import_vizdoom()
         self.maps, self.render_mode, self.distances, self.monsters = maps, render_mode, distances, monsters
-        self.small, self.weapon = small, weapon
+        self.small, self.weapon, self.doors = small, weapon, doors
         self.halve = (width_px, height_px) != NATIVE
         shape = (height_px, width_px, 3)
         self.observation_space = gymnasium.spaces.Box(0, 255, shape, np.uint8)
@@ -269,7 +274,10 @@ class DoomEnv(gymnasium.Env[Pixels, NDArray[np.float32]]):
                     raise
 
     def _plan(self, map_seed: int) -> MapPlan:
-        return generate(map_seed, tiles=SMALL, doors=False) if self.small else generate(map_seed)
+        if not self.small:
+            return generate(map_seed)
+        plan = generate(map_seed, tiles=SMALL, doors=self.doors != "none")
+        return opened(plan) if self.doors == "open" else plan
 
     def _survey(self, choice: MapChoice) -> Sight:
         """Start the map once only to read its sectors: they cost more per tic than the picture."""

@@ -7,8 +7,8 @@ import pytest
 
 pytest.importorskip("gymnasium", reason="the simulator needs gymnasium: pip install -e '.[sim]' in the checkout")
 
-from dreamloop.demos.doom.make_scenes import matte, room_of, walls_of
-from dreamloop.demos.doom.maps import UNIT, generate
+from dreamloop.demos.doom.make_scenes import doors_of, matte, room_of, walls_of
+from dreamloop.demos.doom.maps import LIP, UNIT, generate, opened
 from dreamloop.model.room import Room
 
 
@@ -37,6 +37,25 @@ def test_the_lines_of_a_map_are_around_the_squares_in_which_bodies_fit(seed: int
     told, found = walls_of(plan), Room(room, UNIT, things).walls
     edges = [{edge for wall in walls if not wall[4] for edge in _edges(wall)} for walls in (told, found)]
     assert len(edges[0] & edges[1]) > 0.9 * max(len(edges[0]), len(edges[1])), "but for what nobody fits into"
+
+
+@pytest.mark.parametrize("seed", [3, 11])
+def test_doors_are_across_ways_and_open_up_to_their_lip(seed: int) -> None:
+    """What a scene tells of a door is what the map has there, shut and open."""
+    plan = generate(seed, tiles=16)
+    up = opened(plan)
+    doors = doors_of(plan)
+    assert len(doors) == sum(link.kind == "door" for link in plan.links) > 0
+    assert np.array_equal(doors_of(up)[:, :6], doors[:, :6])
+    for west, south, east, north, floor, opens, tall in doors.astype(int):
+        assert {east - west, north - south} == {2 * UNIT, 8 * UNIT}
+        number = plan.cells[west // UNIT, south // UNIT]
+        assert (plan.cells[west // UNIT : east // UNIT, south // UNIT : north // UNIT] == number).all()
+        shut, open_ = plan.sectors[number], up.sectors[number]
+        assert (shut.floor, shut.ceiling, open_.floor) == (floor, floor, floor)
+        assert open_.ceiling == floor + opens == floor + tall - LIP
+    others = [(a, b) for a, b in zip(plan.sectors, up.sectors, strict=True) if not a.door]
+    assert all(a == b for a, b in others), "nothing else is changed"
 
 
 def _edges(wall: np.ndarray) -> set[tuple[float, ...]]:

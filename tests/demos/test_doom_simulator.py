@@ -1,5 +1,6 @@
 """The Doom simulator: gymnasium's contract, determinism, signs of the controls, doors."""
 
+import contextlib
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -242,6 +243,26 @@ def _go_to(env: DoomEnv, info: dict[str, Any], point: tuple[float, float]) -> bo
         off = float((np.degrees(np.arctan2(point[1] - y, point[0] - x)) - angle + 180) % 360 - 180)
         info = _play(env, 1, turn=float(np.clip(-off, -12, 12)), forward=float(abs(off) < 10))
     return False
+
+
+def test_small_maps_have_arches_or_doors_that_are_shut_or_stand_open() -> None:
+    """Who walks into one is stopped only where it is shut; the three are the same map but for that."""
+    told = {}
+    for doors in ("none", "shut", "open"):
+        with contextlib.closing(DoomEnv(maps="test", monsters=False, small=True, doors=doors)) as env:
+            env.reset(seed=53)
+            assert env.plan is not None
+            link = next((link for link in env.plan.links if link.kind == "door"), None)
+            assert (link is None) == (doors == "none")
+            if link is None:
+                continue
+            west, south, wide, tall = (16 * part for part in link.rect)
+            start = (west + wide / 2, south - 30, 90) if wide > tall else (west - 30, south + tall / 2, 0)
+            _, info = env.reset(seed=53, options={"pose": start})
+            for _ in range(25):
+                *_, info = env.step(np.array([1, 0, 0, 0, 0, 0, 0, 0, 0], np.float32))
+            told[doors] = np.hypot(info["pose"][0] - start[0], info["pose"][1] - start[1])
+    assert told["shut"] < 40 < 100 < told["open"]
 
 
 def test_train_and_test_maps_never_meet(env: DoomEnv) -> None:

@@ -25,6 +25,8 @@ HALF, FLOOR, CEILING = (
 )  # map units from the middle of the room to its walls, from the eye down and up
 SPOTS = [(x, y, yaw) for x in (-80.0, 80.0) for y in (-80.0, 80.0) for yaw in range(0, 360, 45)]
 
+Ups = tuple[float, ...]
+
 
 def look(pose: Poses, height: float = 0.0, h: int = 96, w: int = 128) -> tuple[Frame, NDArray[np.float64]]:
     """Return the picture (h, w, 3) of a room whose stuff changes softly from place to place, and the distances."""
@@ -388,9 +390,11 @@ def test_a_view_that_was_put_together_ahead_is_the_one_that_is_shown(monkeypatch
     one, other, third = dreams(3)
     put_together, show = [0], Gallery.show
 
-    def counted(self: Gallery, pose: Poses, height: float, hangs: Hangs | None, gone: list[int]) -> View | None:
+    def counted(
+        self: Gallery, pose: Poses, height: float, hangs: Hangs | None, gone: list[int], ups: Ups
+    ) -> View | None:
         put_together[0] += 1
-        return show(self, pose, height, hangs, gone)
+        return show(self, pose, height, hangs, gone, ups)
 
     monkeypatch.setattr(Gallery, "show", counted)
     for model in (one, other, third):
@@ -415,8 +419,8 @@ def test_who_moves_sees_what_was_measured_as_it_is(monkeypatch: pytest.MonkeyPat
     """However slowly: not what was there a tick before, and not from a hair aside."""
     (model,), views, show = dreams(1), list[View | None](), Gallery.show
 
-    def kept(self: Gallery, pose: Poses, height: float, hangs: Hangs | None, gone: list[int]) -> View | None:
-        views.append(show(self, pose, height, hangs, gone))
+    def kept(self: Gallery, pose: Poses, height: float, hangs: Hangs | None, gone: list[int], ups: Ups) -> View | None:
+        views.append(show(self, pose, height, hangs, gone, ups))
         return views[-1]
 
     monkeypatch.setattr(Gallery, "show", kept)
@@ -534,9 +538,11 @@ def test_an_item_is_taken_by_who_comes_near_and_stays_taken(monkeypatch: pytest.
     """The second of two lies in the way; the first is one that nobody takes. A thing that stands counts before."""
     (model, other), gone, show = dreams(2), list[list[int]](), Gallery.show
 
-    def asked(self: Gallery, pose: Poses, height: float, hangs: Hangs | None, missing: list[int]) -> View | None:
+    def asked(
+        self: Gallery, pose: Poses, height: float, hangs: Hangs | None, missing: list[int], ups: Ups
+    ) -> View | None:
         gone.append(missing)
-        return show(self, pose, height, hangs, missing)
+        return show(self, pose, height, hangs, missing, ups)
 
     monkeypatch.setattr(Gallery, "show", asked)
     items = np.array([[0, 0, 0, 0], [64, 0, 0, 36]], np.float32)

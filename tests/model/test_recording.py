@@ -275,6 +275,33 @@ def test_a_scene_brings_its_clock_and_what_hands_can_do(tmp_path: Path) -> None:
             np.testing.assert_array_equal(scene.gesture.shown, shown)
 
 
+def test_a_scene_brings_its_doors_and_doors_that_do_not_fit_are_left_out(tmp_path: Path) -> None:
+    place = [16, 32, 48, 160, 8, 124, 128, 57, 57, 60]
+    good = {"column": 1, "waits": 150, "speed": 12.0, "pages": 3}
+    bad: list[object] = [
+        None,
+        7,
+        good | {"column": 2},
+        good | {"speed": 0.0},
+        good | {"speed": "x"},
+        good | {"speed": float("nan")},
+    ]
+    bad += [good | {"waits": 0}, good | {"pages": 5}, good | {"pages": -1}, {**good, "pages": None}]
+    places = np.array([place], "<i2").tobytes()
+    headers = [{"doors": told, "door_places": places} for told in (good, *bad)]
+    headers += [{"doors": good}, {"doors": good, "door_places": places[:-2]}, {"doors": good, "door_places": b""}]
+    for number, header in enumerate(headers):
+        with RecordingWriter(tmp_path / f"{number}.dream", {**header, "views": 2}) as writer:
+            for tick in range(5):
+                frame = np.zeros((4, 6, 3), np.uint8)
+                writer.tick(InputState(tick, 1 / 35), np.zeros(2, np.float32), frame, b"", {}, {})
+        doors = Recording.open(tmp_path / f"{number}.dream").scene(5, 2).doors
+        assert (doors is not None) == (number == 0)
+        if doors is not None:
+            assert (doors.column, doors.speed, doors.waits, doors.pages) == (1, 12.0, 150, 3)
+            assert doors.places.tolist() == [place]
+
+
 @pytest.mark.parametrize(
     "light", [[1, 1.5, 1.0], [1.0, 1.5], [0.9, 1.5, 1.0], [1.0, 9.0, 1.0], [1.0, "x", 1.0], 7, None]
 )
