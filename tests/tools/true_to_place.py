@@ -24,19 +24,25 @@ from dreamloop.runtime.revisits import true_frames
 from dreamloop.runtime.world import World, find_world
 
 EVERY = 14  # ticks between two looks
+USES = 0.03  # of all ticks
 WIDE = 14  # pictures in a row of the strip
 NAMES = ("put together", "not put together")
 
 
 def keys(world: World, ticks: int, seed: int) -> NDArray[np.float32]:
-    """Return actions (ticks, a): half a second to two of walking, stepping aside or turning, some of it running."""
+    """Return actions (ticks, a): half a second to two of walking, stepping aside or turning, some of it running.
+
+    What is ahead is used about once a second.
+    """
     rng, actions = np.random.default_rng(seed), list[NDArray[np.float32]]()
     while len(actions) < ticks:
         way = rng.choice(["forward", "left", "right", "back", ""], p=[0.55, 0.1, 0.1, 0.05, 0.2])
         held = {name: 1.0 for name in (way, "run" if rng.random() < 0.3 else "") if name}
         turn = float(rng.normal() * 3.0) if rng.random() < 0.6 else 0.0
         actions += [world.schema.vector(**held, turn=turn)] * int(rng.integers(20, 60))
-    return np.stack(actions[:ticks])
+    done = np.stack(actions[:ticks])
+    done[:, list(world.schema.columns).index("use")] = np.random.default_rng([seed, 1]).random(ticks) < USES
+    return done
 
 
 def looked_at(frames: Any) -> tuple[list[Frame], Look]:
@@ -62,6 +68,7 @@ def main() -> None:
     asked = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     asked.add_argument("--minutes", type=float, default=1.0, help="of every walk")
     asked.add_argument("--scenes", type=int, default=4)
+    asked.add_argument("--first", type=int, default=1, help="of the scenes, the number")
     asked.add_argument("--weights", type=Path)
     asked.add_argument("--strip", type=Path)
     args = asked.parse_args()
@@ -71,7 +78,8 @@ def main() -> None:
     told: dict[str, list[list[float]]] = {name: [] for name in NAMES}
     shares: dict[str, list[tuple[float, float]]] = {name: [] for name in NAMES}
     rows, truths = list[NDArray[np.uint8]](), list[list[Frame]]()
-    for number, path in enumerate(world.scenes[: args.scenes]):
+    first = args.first - 1
+    for number, path in enumerate(world.scenes[first : first + args.scenes], first):
         actions = keys(world, ticks, number)
         true, look = looked_at(true_frames(world, path.stem, actions))
         truths.append(true)
