@@ -7,6 +7,7 @@ import time
 from collections import OrderedDict, deque
 from collections.abc import Mapping
 from dataclasses import asdict
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -82,6 +83,9 @@ class DreamModel:
         self.memory = options.memory or DEFAULT_POLICY
         self.travellers = [self._traveller() for _ in range(n)] if self.config.pages else []
         self._nears: OrderedDict[int, tuple[Frame, Tensor]] = OrderedDict()  # of pages, by the identity of the picture
+        self._again: OrderedDict[bytes, Tensor] = (
+            OrderedDict()
+        )  # of pages of scenes, by what they show, for who starts over
         self.step_ms = self.recall_ms = 0.0
 
     def reset(self, player: int, scene: Scene | None, seed: int) -> Frame:
@@ -287,9 +291,17 @@ class DreamModel:
         return near
 
     def _look_at_pages(self, memory: PageMemory) -> None:
-        """Tell how near things are in all pages now, and not one by one in the middle of play."""
+        """Tell how near things are in all pages now, and not one by one in the middle of play; once for all starts."""
         for page in memory.frames.values():
-            self._near_page(page)
+            shown = blake2b(page.tobytes(), digest_size=16).digest()
+            if shown in self._again:
+                self._nears[id(page)] = page, self._again[shown]
+            else:
+                with torch.inference_mode():
+                    self._again[shown] = self._near_of(page)
+            self._again.move_to_end(shown)
+        while len(self._again) > NEARS * self.players:
+            self._again.popitem(last=False)
 
     def _near_page(self, page: Frame) -> NDArray[np.float32]:
         with torch.inference_mode():
