@@ -1,9 +1,10 @@
 # dreamloop: `make play` plays, `make test` tests, `make help` lists the rest.
 # Everything is installed into .venv once, and again only when pyproject.toml or constraints.txt change.
 
-VENV   ?= .venv
-WORLD  ?= doom
-ARGS   ?=
+VENV    ?= .venv
+WORLD   ?= doom
+ARGS    ?=
+WORKERS ?= 2
 export VENV
 
 BIN    := $(VENV)/bin
@@ -25,8 +26,8 @@ setup: $(DEV)  ## install everything for working on dreamloop
 system:  ## install the Debian packages that some tests want, or name the line to run
 	bash scripts/setup.sh system
 
-test: $(DEV) system  ## run the tests (ARGS=tests/input runs some of them)
-	$(BIN)/python -m pytest $(ARGS)
+test: $(DEV) system  ## run the tests, WORKERS=2 at a time (ARGS=tests/input runs some of them)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
 
 check: lint test  ## format, lint, types, import contracts, tests
 

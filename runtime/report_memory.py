@@ -16,13 +16,13 @@ ARMS = {  # name in the figures -> what it is called, its colour, and whether it
     "renewing": ("the memory", "a", False),
     "bank": ("a memory that keeps its first page of a view", "a", True),
     "window": ("the last 300 ticks alone", "c", False),
-    "recurrent": ("the latest view of every heading", "c", True),
-    "content": ("pages by what they show", "a", True),
+    "recurrent": ("the latest view of every heading", "d", False),
+    "content": ("pages by what they show", "e", False),
     "none": ("nothing", "b", False),
     "farthest": ("the least fitting pages", "b", True),
     "copy_last": ("a copy of the last true frame", "c", True),
-    "copy_seen": ("a copy of the same view, seen before", "c", True),
-    "simulator": ("the simulator itself", "c", True),
+    "copy_seen": ("a copy of the same view, seen before", "d", True),
+    "simulator": ("the simulator itself", "e", True),
 }
 WAYS = {
     "turning": "Turned away and back",

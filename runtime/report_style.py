@@ -3,12 +3,14 @@
 STYLE = """
 :root {
   --paper: #fbfaf8; --card: #ffffff; --ink: #1d1b1a; --soft: #6d6864; --rule: #e4dfda;
-  --a: #c2410c; --b: #52606d; --c: #0f766e; --band: #0f766e22; --good: #0f766e; --bad: #b91c1c;
+  --a: #c2410c; --b: #52606d; --c: #0f766e; --d: #7e22ce; --e: #1d4ed8;
+  --band: #0f766e22; --good: #0f766e; --bad: #b91c1c;
 }
 @media (prefers-color-scheme: dark) {
   :root {
     --paper: #12100f; --card: #1b1817; --ink: #f0ebe6; --soft: #a59d96; --rule: #322d2a;
-    --a: #fb8a4c; --b: #9aa7b4; --c: #3fc1b0; --band: #3fc1b026; --good: #3fc1b0; --bad: #f87171;
+    --a: #fb8a4c; --b: #9aa7b4; --c: #3fc1b0; --d: #c084fc; --e: #7aa2ff;
+    --band: #3fc1b026; --good: #3fc1b0; --bad: #f87171;
   }
 }
 * { box-sizing: border-box; }
@@ -25,6 +27,7 @@ p { margin: 6px 0 14px; max-width: 72ch; }
 table { border-collapse: collapse; width: 100%; margin: 10px 0 18px; background: var(--card); border-radius: 8px; }
 th, td { text-align: left; padding: 7px 12px; border-bottom: 1px solid var(--rule); vertical-align: top; }
 tr:last-child td { border-bottom: 0; }
+table.wide { font-size: 13px; } .wide th, .wide td { padding: 7px 5px; } .wide small { display: block; }
 th { font-weight: 600; font-size: 13px; color: var(--soft); }
 td.n, th.n { text-align: right; white-space: nowrap; }
 .good { color: var(--good); font-weight: 600; } .bad { color: var(--bad); font-weight: 600; }
@@ -36,11 +39,14 @@ figcaption { font-size: 13px; margin-bottom: 8px; }
 svg { display: block; width: 100%; height: auto; }
 .grid { stroke: var(--rule); } .tick { font-size: 11px; fill: var(--soft); } .band { fill: var(--band); }
 .line { fill: none; stroke-width: 2; } .line.a { stroke: var(--a); } .line.b { stroke: var(--b); }
-.line.c { stroke: var(--c); } .dot.a, .bar.a { fill: var(--a); } .dot.b, .bar.b { fill: var(--b); }
-.dot.c, .bar.c { fill: var(--c); }
+.line.c { stroke: var(--c); } .line.d { stroke: var(--d); } .line.e { stroke: var(--e); }
+.dot.a, .bar.a { fill: var(--a); } .dot.b, .bar.b { fill: var(--b); }
+.dot.c, .bar.c { fill: var(--c); } .dot.d, .bar.d { fill: var(--d); } .dot.e, .bar.e { fill: var(--e); }
 .keys { display: flex; flex-wrap: wrap; gap: 4px 16px; font-size: 12px; color: var(--soft); margin-top: 6px; }
 .key i { display: inline-block; width: 12px; height: 10px; border-radius: 2px; margin-right: 6px; }
 i.a { background: var(--a); } i.b { background: var(--b); } i.c { background: var(--c); }
+i.d { background: var(--d); } i.e { background: var(--e); }
+i.dashed { background-image: linear-gradient(90deg, transparent 35%, var(--paper) 35% 65%, transparent 65%); }
 i.band { background: var(--band); outline: 1px solid var(--rule); }
 .strip { display: grid; gap: 3px; margin: 10px 0 18px; align-items: center; font-size: 11px; color: var(--soft); }
 .strip img { display: block; width: 100%; image-rendering: pixelated; border-radius: 2px; }

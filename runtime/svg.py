@@ -18,7 +18,7 @@ class Line:
 
     name: str
     values: Sequence[float | None]
-    tone: str = "a"  # the page's colours: a, b, c
+    tone: str = "a"  # the page's colours: a to e
     dashed: bool = False
 
 
@@ -48,7 +48,7 @@ def line_chart(
         )
     parts += [plot.place(i, name) for i, name in enumerate(places)]
     parts += [_path(plot, line) for line in lines]
-    names = [(line.name, line.tone) for line in lines]
+    names = [(line.name, f"{line.tone} dashed" if line.dashed else line.tone) for line in lines]
     return _figure(title, "".join(parts), names + ([(band.name, "band")] if band else []))
 
 
