@@ -83,9 +83,7 @@ class DreamModel:
         self.memory = options.memory or DEFAULT_POLICY
         self.travellers = [self._traveller() for _ in range(n)] if self.config.pages else []
         self._nears: OrderedDict[int, tuple[Frame, Tensor]] = OrderedDict()  # of pages, by the identity of the picture
-        self._again: OrderedDict[bytes, Tensor] = (
-            OrderedDict()
-        )  # of pages of scenes, by what they show, for who starts over
+        self._again: OrderedDict[bytes, Tensor] = OrderedDict()  # ... of scenes, by what they show, for who starts over
         self.step_ms = self.recall_ms = 0.0
 
     def reset(self, player: int, scene: Scene | None, seed: int) -> Frame:
@@ -300,8 +298,12 @@ class DreamModel:
                 with torch.inference_mode():
                     self._again[shown] = self._near_of(page)
             self._again.move_to_end(shown)
-        while len(self._again) > NEARS * self.players:
-            self._again.popitem(last=False)
+        for kept in (self._nears, self._again):
+            self._forget_oldest(kept)
+
+    def _forget_oldest(self, kept: OrderedDict[Any, Any]) -> None:
+        while len(kept) > NEARS * self.players:
+            kept.popitem(last=False)
 
     def _near_page(self, page: Frame) -> NDArray[np.float32]:
         with torch.inference_mode():
@@ -313,8 +315,7 @@ class DreamModel:
         if known is None or known[0] is not page:
             frame = torch.from_numpy(np.array(page)).to(self.device)
             known = self._nears[id(page)] = (page, self.net.depth(self._fold(frame[None]))[0, 0])
-        while len(self._nears) > NEARS * self.players:
-            self._nears.popitem(last=False)
+        self._forget_oldest(self._nears)
         return known[1]
 
     def _shown(self, player: int) -> Frame:

@@ -5,7 +5,8 @@ about as far away. Knows nothing of how doors come to move.
 """
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 
 import numpy as np
 import torch
@@ -14,11 +15,11 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from dreamloop.model.camera import Poses
-from dreamloop.model.doors import faces
+from dreamloop.model.doors import before, faces
 from dreamloop.model.gait import EYES
 from dreamloop.model.layers import coordinates, enlarged
 from dreamloop.model.standing import BEFORE, Stood
-from dreamloop.model.surfaces import Camera, seen_from
+from dreamloop.model.surfaces import Camera, a_unit_ahead, seen_along, seen_from
 from dreamloop.model.world_model import Doors, Frame
 
 TRIED = 3  # pages that a face is taken from: what is beyond the edge of one, the next tells
@@ -45,16 +46,23 @@ class DoorPages:
         heights: NDArray[np.floating],
         near: NDArray[np.floating],
     ) -> None:
-        self.camera, self.doors, self.frames = camera, doors, list(frames)
+        self.camera, self.doors, self.frames = camera, doors, [np.array(frame) for frame in frames]
+        for frame in self.frames:
+            frame.flags.writeable = False  # snapshots share it
         self.poses = torch.from_numpy(np.array(poses)).float()
         self.heights, self.measured = np.array(heights, np.float64), np.array(near)
         self.near = torch.from_numpy(np.array(near)).float().nan_to_num(0.0)
         self.grid = coordinates(camera.height_px, camera.width_px)
         places = doors.places.tolist()
         self.faces = [(door, line) for door, place in enumerate(places) for line in faces(place)]
-        lines = torch.tensor([line for _, line in self.faces]).reshape(-1, 2, 2)
-        self.middles, self.starts, self.ways = lines.mean(1), lines[:, 0], lines[:, 1] - lines[:, 0]
+        self.lines = torch.tensor([[*start, *end] for _, (start, end) in self.faces]).reshape(-1, 4)
+        self.middles = (self.lines[:, :2] + self.lines[:, 2:]) / 2
         self.shown = [self._told(face) for face in range(len(self.faces))]
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the pictures, and of how near what they show is."""
+        return sum(frame.nbytes for frame in self.frames) + self.measured.nbytes + self.near.nbytes
 
     def _told(self, face: int) -> dict[int, float]:
         """Return from how far pages show a face: those that are before it, and look at it."""
@@ -66,9 +74,7 @@ class DoorPages:
         }
 
     def _before(self, face: int, pose: Tensor) -> bool:
-        x, y = (pose[:2] - self.starts[face]).tolist()
-        wide, tall = self.ways[face].tolist()
-        return bool(x * tall - y * wide > 0)
+        return before(float(pose[0]), float(pose[1]), self.faces[face][1])
 
     def _looks_at(self, face: int, page: int) -> bool:
         """Say whether the middle of a page is a face's, at the height of the eyes."""
@@ -79,87 +85,92 @@ class DoorPages:
         return abs(float(self.near[page, h // 2, w // 2]) * ahead / self.camera.reach - 1) < OFF
 
     @torch.inference_mode()
-    def hang(self, pose: Poses, height: float, near: Tensor, ups: Sequence[float]) -> list[Stood]:
+    def hang(self, pose: Poses, height: float, near: Tensor, least: Tensor, ups: Sequence[float]) -> list[Stood]:
         """Return what is seen of doors from ``pose`` (4,), ``height`` map units up, the farthest first.
 
         Args:
             near: (h', w') nearness of what else the view shows, 0 where that is not known.
+            least: (w,) nearness of the walls in all columns of the view: nothing is seen behind them.
             ups: map units that every door is open.
         """
         here, places = torch.from_numpy(pose).float(), self.doors.places.tolist()
-        apart = (self.middles - here[:2]).norm(dim=1).tolist()
-        found = list[Stood]()
-        for door, place in enumerate(places):
-            if 0 < ups[door] < place[5]:
-                below = self._below(place, here, height, near, ups[door])
-                found += [] if below is None else [below]
-        for face in sorted(range(len(self.faces)), key=lambda one: -apart[one]):
-            door = self.faces[face][0]
-            down = ups[door] < places[door][5] and apart[face] < FARTHEST * self.camera.reach
-            if down and self.shown[face] and self._before(face, here):
-                hung = self._hang(face, here, height, near, ups[door])
-                found += [] if hung is None else [hung]
-        return found
+        near = torch.maximum(enlarged(near, self.camera.height_px // near.shape[0]), least)
+        parts = list[tuple[float, Callable[[], Stood | None]]]()
+        for door, (place, up) in enumerate(zip(places, ups, strict=True)):
+            middle = (place[0] + place[2]) / 2, (place[1] + place[3]) / 2
+            apart = math.hypot(middle[0] - pose[0], middle[1] - pose[1])
+            if up >= place[5] or apart > FARTHEST * self.camera.reach:
+                continue
+            if up > 0:
+                parts.append((apart, partial(self._below, place, here, height, near, up)))
+            for face in (2 * door, 2 * door + 1):
+                if self.shown[face] and self._before(face, here):
+                    apart = float((self.middles[face] - here[:2]).norm())
+                    parts.append((apart, partial(self._hang, face, here, height, near, up)))
+        hung = [draw() for _, draw in sorted(parts, key=lambda part: -part[0])]
+        return [one for one in hung if one is not None]
 
     def _hang(self, face: int, here: Tensor, height: float, near: Tensor, up: float) -> Stood | None:
+        """Return what is seen of a face that has gone up so far."""
         camera, place = self.camera, self.doors.places[self.faces[face][0]].tolist()
-        east, north = self._ahead(here)
-        (x, y), (wide, tall) = (self.starts[face] - here[:2]).tolist(), self.ways[face].tolist()
-        whole = east * tall - north * wide
-        far, along = (x * tall - y * wide) / whole, (x * north - y * east) / whole
-        meets = (along >= 0) & (along <= 1) & (far > 1)
+        right = self.grid[0, 0] * camera.half
+        far, meets = (part[0] for part in seen_along(here, right, self.lines[face : face + 1]))
+        meets &= far > 1
         if not bool(meets.any()):
             return None
         first, last = torch.nonzero(meets)[[0, -1], 0].tolist()
-        columns, step = slice(first, last + 1), camera.height_px // near.shape[0]
-        far, east, north = far[columns], east[columns], north[columns]
-        down = self.grid[1][:, columns] - camera.lens * math.tan(math.radians(float(here[3])))
-        up_there = height + EYES - down * far / camera.lens  # (h, w') how high over the map's zero
+        columns = slice(first, last + 1)
+        far, right = far[columns], right[columns]
+        up_there = height + EYES - self._down(here)[:, columns] * far / camera.lens  # (h, w'), over the map's zero
         nearness = camera.reach / far
         open_ = (up_there > place[4] + up) & (up_there < place[4] + place[6]) & meets[columns]
-        open_ &= nearness * BEFORE > enlarged(near, step)[:, columns]
+        open_ &= nearness * BEFORE > near[:, columns]
         if not bool(open_.any()):
             return None
+        east, north = a_unit_ahead(here, right)
         points = torch.stack([here[0] + far * east, here[1] + far * north], 1)
         shown, colours = torch.zeros_like(open_), torch.zeros(3, *open_.shape)
-        for page in self._pages(face, float(far.median())):
+        for number, page in enumerate(self._pages(face, float(far.median()))):
             at, there = self._where(page, points, up_there - up)
             frame = torch.from_numpy(np.array(self.frames[page])).permute(2, 0, 1)[None].float()
             laid = F.grid_sample(frame, at, mode="bicubic", padding_mode="border", align_corners=False)[0]
             told = F.grid_sample(self.near[page][None, None], at, mode="nearest", align_corners=False)[0, 0]
-            tells = (told / there - 1).abs() < OFF
-            new = open_ & tells & ~shown
-            unknown = open_ & ~shown & (colours.sum(0) == 0)  # better than to see through a door
-            colours = torch.where(new | unknown, laid, colours)
+            new = open_ & ((told / there - 1).abs() < OFF) & ~shown
+            # What no page shows goes on as at the edge of the first: better than to see through a door.
+            colours = torch.where(new if number else open_, laid, colours)
             shown |= new
             if bool((shown | ~open_).all()):
                 break
-        whole_near = torch.zeros(camera.width_px)
-        whole_near[columns] = nearness
-        return Stood(columns, open_, colours, whole_near[step // 2 :: step])
+        whole = torch.zeros(camera.width_px)
+        whole[columns] = nearness
+        return Stood(columns, open_, colours, whole[self._small])
 
     def _below(self, place: list[float], here: Tensor, height: float, near: Tensor, up: float) -> Stood | None:
         """Return what is seen of a door from below, which is of one colour."""
         over, camera = place[4] + up - height - EYES, self.camera
         if over <= 0:
             return None
-        down = self.grid[1] - camera.lens * math.tan(math.radians(float(here[3])))
+        down = self._down(here)
         far = torch.where(down < 0, -camera.lens * over / down, 0.0)
-        x, y = (part + far * way for part, way in zip(here[:2], self._ahead(here), strict=True))
+        ways = a_unit_ahead(here, self.grid[0, 0] * camera.half)
+        x, y = (part + far * way for part, way in zip(here[:2], ways, strict=True))
         west, south, east, north = place[:4]
-        shown = (x > west) & (x < east) & (y > south) & (y < north) & (far > 1)
-        step, nearness = camera.height_px // near.shape[0], camera.reach / far.clamp_min(1.0)
-        shown &= nearness * BEFORE > enlarged(near, step)
+        nearness = camera.reach / far.clamp_min(1.0)
+        shown = (x > west) & (x < east) & (y > south) & (y < north) & (far > 1) & (nearness * BEFORE > near)
         if not bool(shown.any()):
             return None
         colours = torch.tensor(place[7:10])[:, None, None].expand(3, *shown.shape)
-        small = slice(step // 2, None, step)
-        return Stood(slice(0, camera.width_px), shown, colours, nearness[small, small])
+        return Stood(slice(0, camera.width_px), shown, colours, nearness[self._small, self._small])
 
-    def _ahead(self, here: Tensor) -> tuple[Tensor, Tensor]:
-        """Return how far east and north (w,) of a pose (4,) that is which every column shows a unit ahead."""
-        yaw, right = torch.deg2rad(here[2]), self.grid[0, 0] * self.camera.half
-        return yaw.cos() + right * yaw.sin(), yaw.sin() - right * yaw.cos()
+    def _down(self, here: Tensor) -> Tensor:
+        """Return how far down (h, w) of the horizon every pixel looks."""
+        return self.grid[1] - self.camera.lens * math.tan(math.radians(float(here[3])))
+
+    @property
+    def _small(self) -> slice:
+        """Which rows and columns of a picture are those of a map of nearness."""
+        step = self.camera.height_px // self.near.shape[1]
+        return slice(step // 2, None, step)
 
     def _where(self, page: int, points: Tensor, up: Tensor) -> tuple[Tensor, Tensor]:
         """Return where in a page (1, h, w, 2) that is which is at points (w, 2) so far up (h, w), and how near (w,)."""

@@ -46,6 +46,12 @@ def faces(place: Sequence[float]) -> tuple[Line, Line]:
     return ((west, south), (east, south)), ((east, north), (west, north))
 
 
+def before(x: float, y: float, line: Line) -> bool:
+    """Say whether a place is before a face, to the right of its line."""
+    (x0, y0), (x1, y1) = line
+    return (x - x0) * (y1 - y0) - (y - y0) * (x1 - x0) > 0
+
+
 def used(doors: Doors, pose: Poses, walls: NDArray[np.floating]) -> int | None:
     """Return which door somebody at a pose (4,) uses: the nearest ahead, if no wall (n, 4 or more) is before it."""
     x, y, yaw = (float(value) for value in pose[:3])
@@ -53,8 +59,7 @@ def used(doors: Doors, pose: Poses, walls: NDArray[np.floating]) -> int | None:
     nearest, found = min((_met(x, y, way, wall) for wall in walls.tolist()), default=math.inf), None
     for door, place in enumerate(doors.places.tolist()):
         for (x0, y0), (x1, y1) in faces(place):
-            before = (x - x0) * (y1 - y0) - (y - y0) * (x1 - x0) > 0
-            far = _met(x, y, way, (x0, y0, x1, y1)) if before else math.inf
+            far = _met(x, y, way, (x0, y0, x1, y1)) if before(x, y, ((x0, y0), (x1, y1))) else math.inf
             if far <= min(REACH, nearest):
                 nearest, found = far, door
     return found
@@ -107,4 +112,9 @@ def bars(place: Sequence[float], ceiling: float, body: Body) -> bool:
     west, south, east, north, floor = place[:5]
     inside = body.x + body.girth > west and body.x - body.girth < east
     inside = inside and body.y + body.girth > south and body.y - body.girth < north
-    return inside and ceiling - max(floor, body.height) < BODY
+    return inside and lacks_room(floor, ceiling, body.height)
+
+
+def lacks_room(floor: float, ceiling: float, height: float) -> bool:
+    """Say whether a body that is so high does not fit between a floor and a ceiling, map units."""
+    return ceiling - max(floor, height) < BODY

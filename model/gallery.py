@@ -143,6 +143,7 @@ class Gallery:
     def nbytes(self) -> int:
         """Bytes of what was measured, as it is kept and as it is looked at."""
         told = sum(one.nbytes for one in self.measured.values())
+        told += 0 if self.doors is None else self.doors.nbytes
         return told + sum(one.nbytes for one in (*self.maps, *self.first, self.standing.whose))
 
     @property
@@ -239,20 +240,12 @@ class Gallery:
         frame = F.grid_sample(self.atlas, at, mode="bicubic", padding_mode="border", align_corners=False)
         told = known
         known = enlarged(known, step)
-
-        def lay(stood: list[Stood]) -> None:
-            nonlocal known, near, told
-            for thing in stood:
-                place, small = (..., thing.columns), (slice(step // 2, None, step), slice(step // 2, None, step))
-                where = torch.zeros_like(known)
-                where[place] = thing.shown
-                frame[place] = torch.where(thing.shown, thing.colours, frame[place])
-                near, told = torch.where(where[small], thing.near, near), told | where[small]
-                known = known | where
-
         if self.doors is not None and ups:
-            lay(self.doors.hang(pose, height, torch.where(told, near, 0.0), ups))
-        lay(self.standing.stand(pose, height, torch.where(told, near, 0.0), gone))
+            least = self.surfaces.least(here, self.whole[0, 0])
+            doors = self.doors.hang(pose, height, torch.where(told, near, 0.0), least, ups)
+            known, near, told = _laid_over(frame, known, near, told, doors)
+        stood = self.standing.stand(pose, height, torch.where(told, near, 0.0), gone)
+        known, near, told = _laid_over(frame, known, near, told, stood)
         picture, known = _filled(frame, known[None, None].float(), GAPS)
         if not (known[0, 0] * ~self.rim > 0).float().mean() > LEAST:
             return None
@@ -349,6 +342,25 @@ class Gallery:
         worth = torch.minimum(there / told, told * far) * (1 - 0.3 / off * missed)
         worth /= 1 + 0.3 / off * doubt * apart / half
         return Found(at, told, front, torch.where(front, worth, 0.0))
+
+
+def _laid_over(
+    frame: Tensor, known: Tensor, near: Tensor, told: Tensor, stood: Sequence[Stood]
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Lay what was stood up over a frame (1, 3, h, w), in place, one over the other.
+
+    Returns:
+        What is known of it (h, w), nearness (h', w') and what is told of that, with it.
+    """
+    step = known.shape[0] // near.shape[0]
+    small = (slice(step // 2, None, step), slice(step // 2, None, step))
+    for thing in stood:
+        place, where = (..., thing.columns), torch.zeros_like(known)
+        where[place] = thing.shown
+        frame[place] = torch.where(thing.shown, thing.colours, frame[place])
+        near, told = torch.where(where[small], thing.near, near), told | where[small]
+        known = known | where
+    return known, near, told
 
 
 def _slope(at: Tensor, dim: int) -> Tensor:

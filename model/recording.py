@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from math import prod
 from pathlib import Path
 from types import TracebackType
-from typing import Any, overload
+from typing import Any, TypeGuard, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -218,10 +218,10 @@ class Recording:
             np.array(heights, np.float32) if known else None,
             self._places("things", 3),
             self._places("walls", 5),
-            clock if isinstance(clock, int) and not isinstance(clock, bool) else None,
+            clock if _whole(clock) else None,
             self._places("items", 4),
             self._gesture((*frames.shape[1:3], 4), actions.shape[1]),
-            self._doors(len(ticks), actions.shape[1]),
+            self._doors(len(ticks), actions.shape[1]) if start == 0 else None,
         )
 
     def _distances(self, ticks: Sequence[Tick]) -> NDArray[np.float32] | None:
@@ -264,12 +264,12 @@ class Recording:
         if not isinstance(told, Mapping) or places is None:
             return None
         column, speed, waits, pages = (told.get(name) for name in ("column", "speed", "waits", "pages"))
-        if not (isinstance(column, int) and isinstance(waits, int) and isinstance(pages, int)):
+        if not (_whole(column) and _whole(waits) and _whole(pages)):
             return None
-        if not (isinstance(speed, int | float) and math.isfinite(speed)):
+        if not (_whole(speed) or isinstance(speed, float)) or not 0 < speed < math.inf:
             return None
-        known = 0 <= column < columns and speed > 0 and waits > 0 and 0 <= pages < ticks
-        return Doors(column, places, float(speed), waits, pages) if known and len(places) else None
+        known = 0 <= column < columns and waits > 0 and 0 < pages < ticks and len(places)
+        return Doors(column, places, float(speed), waits, pages) if known else None
 
     def _overlay(self, size: tuple[int, int]) -> NDArray[np.bool_] | None:
         """Return what hangs on the camera (h, w), where it tells that, a bit a pixel."""
@@ -350,6 +350,10 @@ class Recording:
         if len(fields) != 2 or not isinstance(fields[1], bytes):
             raise RecordingError(f"{self.path}: the picture of tick {index} holds no bytes")
         return fields[1]
+
+
+def _whole(value: object) -> TypeGuard[int]:
+    return isinstance(value, int) and not isinstance(value, bool)
 
 
 class Ticks(Sequence[Tick]):

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from dreamloop.model.doors import BODY, Body, bars, faces
+from dreamloop.model.doors import Body, bars, faces, lacks_room
 from dreamloop.model.momentum import ONE, Parts, parts_of, times
 
 GRAVITY = 1.0  # map units a tick, every tick; twice as much in the first
@@ -207,7 +207,7 @@ class Room:
         """Say whether a wall stops a body that is so high."""
         if wall.door < 0:
             return height + CLIMB < wall.top
-        return bool(self.ceilings[wall.door] - max(height, self.doors[wall.door][4]) < BODY)
+        return lacks_room(self.doors[wall.door][4], self.ceilings[wall.door], height)
 
     def _feel(self, start: Way, end: Way, both: bool, top: float, door: int = -1) -> None:
         """Remember a wall in all blocks in which it lies."""

@@ -63,14 +63,7 @@ class Surfaces:
         """Return the nearness (w,) of the walls in columns (w,) of the view from a pose (4,): nothing is behind."""
         if not len(self.walls):
             return torch.zeros_like(across)
-        yaw, half = torch.deg2rad(pose[2]), self.camera.half
-        right = across * half
-        east, north = yaw.cos() + right * yaw.sin(), yaw.sin() - right * yaw.cos()  # a unit ahead
-        x, y = (self.walls[:, :2] - pose[:2]).T[..., None]
-        wide, tall = (self.walls[:, 2:] - self.walls[:, :2]).T[..., None]
-        whole = east * tall - north * wide
-        far, along = (x * tall - y * wide) / whole, (x * north - y * east) / whole
-        meets = (along >= 0) & (along <= 1) & (far > 0)
+        far, meets = seen_along(pose, across * self.camera.half, self.walls)
         return torch.where(meets, self.camera.reach / far, 0.0).amax(0).clamp_max(NEAREST)
 
     def put_on(self, near: Tensor, poses: Tensor, heights: Tensor, grid: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -111,6 +104,22 @@ class Surfaces:
             ahead, aside = ahead[:, None, None], grid[0] * self.camera.half * far - right[:, None, None]
             put(ahead, reach / ahead, thing, free & (ahead < FARTHEST) & (aside.abs() < WIDE))
         return best, over, whose
+
+
+def a_unit_ahead(pose: Tensor, right: Tensor) -> tuple[Tensor, Tensor]:
+    """Return how far east and north (w,) of a pose (4,) that is which is a unit ahead and so much (w,) to the right."""
+    yaw = torch.deg2rad(pose[2])
+    return yaw.cos() + right * yaw.sin(), yaw.sin() - right * yaw.cos()
+
+
+def seen_along(pose: Tensor, right: Tensor, lines: Tensor) -> tuple[Tensor, Tensor]:
+    """Return how far ahead lines (n, 4) are, as in ``a_unit_ahead``, and whether they are met there: (n, w) each."""
+    east, north = a_unit_ahead(pose, right)
+    x, y = (lines[:, :2] - pose[:2]).T[..., None]
+    wide, tall = (lines[:, 2:] - lines[:, :2]).T[..., None]
+    whole = east * tall - north * wide
+    far, along = (x * tall - y * wide) / whole, (x * north - y * east) / whole
+    return far, (along >= 0) & (along <= 1) & (far > 0)
 
 
 def before(near: Tensor, least: Tensor) -> Tensor:

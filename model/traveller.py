@@ -78,11 +78,11 @@ class Step(NamedTuple):
 
 
 class Looks(NamedTuple):
-    """From how high it is looked in a tick, and what hangs on the camera."""
+    """From how high it is looked in a tick, what hangs on the camera, and what moves."""
 
     level: float  # map units above the eyes of who stands on ground of height 0
     hangs: Hangs | None  # None: not known
-    ups: tuple[float, ...] = ()  # map units that every door is open
+    leaves: tuple[Leaf, ...] = ()  # how every door is
 
 
 REST = Step(np.zeros(2), np.zeros(2), np.zeros(2))
@@ -113,8 +113,8 @@ class Traveller:
     room: Room | None = None  # where it was measured
     items: NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 4)))  # that lie there, as scenes tell
     taken: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, np.bool_))  # ... and which are there no more
-    doors: Doors | None = None  # where the room was measured
-    door_pages: DoorPages | None = None  # ... which show them shut
+    doors: Doors | None = None  # where the room was measured; there they stop a body, also where none are seen
+    door_pages: DoorPages | None = None  # ... which show them shut, where views are put together
     leaves: tuple[Leaf, ...] = ()  # ... how they are
     moving: tuple[Leaf, ...] = ()  # ... and how they are after this tick
     using: bool = False  # whether the last action used what is ahead: keys that stay down do not use it again
@@ -187,7 +187,7 @@ class Traveller:
             near = nearness(torch.from_numpy(scene.distances), self.net.reach).half().numpy()
             level = np.zeros(len(poses)) if scene.heights is None or self.room is None else scene.heights
             up = {slot: float(level[back]) for slot, back in kept.items()}
-            if self.doors is not None:
+            if self.doors is not None and first:
                 shut = poses[:first], level[:first], near[:first]
                 self.door_pages = DoorPages(camera_of(self.net), self.doors, scene.frames[:first], *shut)
             overlay = scene.overlay
@@ -209,8 +209,8 @@ class Traveller:
         looks = self._looks(action, self.step)
         k, view = self.net.pages, self._view(pose, looks)
         differs = looks.level != self.level or self._light(self._does(action)) != self._light(self.doing)
-        self.moving = self._moves_doors(action, self.step)
-        differs |= looks.ups != tuple(leaf.up for leaf in self.leaves)
+        self.moving = looks.leaves
+        differs |= [leaf.up for leaf in looks.leaves] != [leaf.up for leaf in self.leaves]
         self.level = looks.level
         self.view, made = view, int(view is not None)
         self.near = view.near if view is not None and view.known[~view.hangs].mean() > MOSTLY else None
@@ -309,7 +309,7 @@ class Traveller:
         assert self.gallery is not None
         first = 0 if self.room is None else len(self.room.things)
         gone = (first + np.flatnonzero(self._taken_at(pose))).tolist()
-        return self.gallery.show(pose, looks.level, looks.hangs, gone, looks.ups)
+        return self.gallery.show(pose, looks.level, looks.hangs, gone, [leaf.up for leaf in looks.leaves])
 
     def _taken_at(self, pose: Poses) -> NDArray[np.bool_]:
         """Return which items are taken once the player was at a pose (4,), too."""
@@ -319,13 +319,13 @@ class Traveller:
 
     def _looks(self, action: NDArray[np.float32], step: Step) -> Looks:
         """Return from how high it is looked in this tick: eyes are over where the feet were before the step."""
-        ups = tuple(leaf.up for leaf in self._moves_doors(action, step))
+        leaves = self._moves_doors(action, step)
         if self.clock is None:
-            return Looks(self.fall.height, None, ups)
+            return Looks(self.fall.height, None, leaves)
         speed = float(np.hypot(*step.foreseen)) * self.net.stride
         level = self.fall.height - rise(self.gait).low + sway(speed, self.clock)
         doing = self._does(action)
-        return Looks(level, Hangs(0.0, 0.0, doing) if doing else Hangs(*swing(speed, self.clock + 1)), ups)
+        return Looks(level, Hangs(0.0, 0.0, doing) if doing else Hangs(*swing(speed, self.clock + 1)), leaves)
 
     def _uses(self, action: NDArray[np.float32]) -> bool:
         """Say whether an action uses what is ahead."""
@@ -501,7 +501,7 @@ class Traveller:
         if "doors" not in state:
             return
         column, speed, waits = np.array(state["door_rules"]).tolist()
-        frames = [state[name] for name in sorted(state) if name.startswith("door/")]
+        frames: list[Frame] = [state[name] for name in sorted(state) if name.startswith("door/")]
         self.doors = Doors(int(column), np.array(state["doors"]), speed, int(waits), len(frames))
         rows = np.array(state["leaves"]).tolist()
         self.leaves = tuple(Leaf(up, int(goes), int(waits)) for up, goes, waits in rows)

@@ -43,7 +43,7 @@ CONTEXT = 12  # ticks of unbroken true history in a scene
 MAPS = "test"  # never trained on
 PLACE = {"monsters": False, "small": True}  # options of the simulator
 OPTIONS = {**PLACE, "distances": True}  # ... that tells how far things are
-OPEN, SHUT = {**OPTIONS, "doors": "open"}, {**OPTIONS, "doors": "shut"}
+OPENED, CLOSED = {**OPTIONS, "doors": "open"}, {**OPTIONS, "doors": "shut"}
 APART = 3  # cells between places that are looked around from
 TURNS = 31  # ticks of looking around, a little more than once
 ROOM = 1  # cells on every side of one that must be free, where there is room to walk
@@ -62,6 +62,7 @@ TRIED, SPARSE = 32, 8  # maps of which the most inviting are taken, and how clos
 AROUND = (0, 7, 15, 22)  # ticks of turning: backgrounds that it is fired before
 SEED = 7  # of the maps, which are test maps
 DOORWAY = 64  # map units around a door in which no scene begins
+RISES = DOOR_SPEED / 8  # map units a tick
 DOORS = 3  # that a place with doors has, at least
 BEFORE = (24, 40, 64, 104, 168, 272, 440)  # map units from the middle of a shut door to where it is looked at
 UNDER, UP = 56, 77  # map units from which it is seen while it goes up, and how far up, where the ground is level
@@ -149,8 +150,8 @@ def begin(world: World, seed: int, place: Survey, gallery: Gallery) -> list[Step
         told.append(off)
     x, y, yaw = place.poses[best[int(np.argmin(told))], :3]
     if len(place.doors):
-        opened = look(world, seed, OPEN, (x, y, yaw))
-        return [without_doors(*both) for both in zip(look(world, seed, SHUT, (x, y, yaw)), opened, strict=True)]
+        opened = look(world, seed, OPENED, (x, y, yaw))
+        return [without_doors(*both) for both in zip(look(world, seed, CLOSED, (x, y, yaw)), opened, strict=True)]
     turn = (place.poses[-1, 2] - yaw) % 360  # clockwise
     return stand(world, place.options, x, y, round(turn / TURN_DEG), CONTEXT)[-CONTEXT:]
 
@@ -166,12 +167,12 @@ def shut_doors(world: World, seed: int, place: Survey) -> Iterator[Step]:
     """Look at both faces of every door from their middle, from nearby and from far, while it is shut."""
     room = Room(place.room, WIDE, place.things, place.walls)
     for door in place.doors.tolist():
-        for pose in before(door, BEFORE):
+        for pose in facing(door, BEFORE):
             if room.has(*pose[:2]):
-                yield look(world, seed, {**SHUT, "weapon": False}, pose)[-1]
+                yield look(world, seed, {**CLOSED, "weapon": False}, pose)[-1]
 
 
-def before(door: list[float], away: Iterable[float]) -> Iterator[tuple[float, float, float]]:
+def facing(door: list[float], away: Iterable[float]) -> Iterator[tuple[float, float, float]]:
     """Yield poses (x, y, yaw) so many map units from both faces of a door, whose middles are looked at."""
     for (x0, y0), (x1, y1) in faces(door):
         long = math.hypot(x1 - x0, y1 - y0)
@@ -222,14 +223,14 @@ def doors_of(plan: MapPlan) -> NDArray[np.float64]:
 def from_below(world: World, seed: int, place: Survey, door: list[float]) -> NDArray[np.float64]:
     """Return the colour (3,) that a door has from below, seen while it goes up."""
     room, lens = Room(place.room, WIDE, place.things, place.walls), camera_of(net_config(world.card().config)).lens
-    for x, y, yaw in before(door, (UNDER,)):
+    for x, y, yaw in facing(door, (UNDER,)):
         if room.has(x, y):
-            options = {**SHUT, "weapon": False}
+            options = {**CLOSED, "weapon": False}
             height = look(world, seed, options, (x, y, yaw))[-1].info["height"]
             env = simulator_of(Job(world.folder, MAPS, seed, 0, options))[1]
-            ticks = max(round((UP + height - door[4]) * 8 / DOOR_SPEED), 1)
+            ticks = max(round((UP + height - door[4]) / RISES), 1)
             shown = [env.step(world.schema.vector(use=float(tick == 0)))[0] for tick in range(ticks)][-1]
-            over = door[4] + ticks * DOOR_SPEED / 8 - height - EYES
+            over = door[4] + ticks * RISES - height - EYES
             thick = min(door[2] - door[0], door[3] - door[1])
             tall, wide = shown.shape[:2]
             row = int((1 - lens * over / (UNDER + thick / 2)) / 2 * tall)
@@ -316,7 +317,7 @@ def leaning(found: Survey, rng: np.random.Generator) -> NDArray[np.float64]:
 def passing(found: Survey, rng: np.random.Generator) -> NDArray[np.float64]:
     """Return poses (n, 4) of those who go through doors, x, y, floor and yaw: there one must know the other side."""
     room = Room(found.room, WIDE, found.things, found.walls)
-    poses = [pose for door in found.doors.tolist() for pose in before(door, (-THICK / 2, *BEFORE[:4]))]
+    poses = [pose for door in found.doors.tolist() for pose in facing(door, (-THICK / 2, *BEFORE[:4]))]
     asked = []
     for x, y, yaw in [pose for pose in poses for _ in range(PASSING)]:
         aside, turn = float(rng.uniform(-ASIDE, ASIDE)), float(rng.uniform(-60, 60))
@@ -386,7 +387,7 @@ def write(world: World, folder: Path) -> list[Path]:
     chosen: list[tuple[int, Mapping[str, Any]]]
     chosen = [(seed, OPTIONS) for seed in choose(world, range(SEED, SEED + TRIED), SCENES, OPTIONS)]
     more = range(SEED + TRIED, SEED + 2 * TRIED)
-    chosen += [(seed, OPEN) for seed in choose(world, more, DOORED, OPEN, DOORS)]
+    chosen += [(seed, OPENED) for seed in choose(world, more, DOORED, OPENED, DOORS)]
     paths = [folder / f"place-{number:02d}.dream" for number in range(1, len(chosen) + 1)]
     for path, (seed, options) in zip(paths, chosen, strict=True):
         write_scene(world, path, seed, options, hung)
@@ -407,8 +408,7 @@ def write_scene(world: World, path: Path, seed: int, options: Mapping[str, Any],
     if len(place.doors):
         below = [from_below(world, seed, place, door) for door in place.doors.tolist()]
         measured["door_places"] = np.column_stack([place.doors, below])
-        about["doors"] = {"column": columns.index("use"), "waits": DOOR_WAIT, "pages": len(shut)}
-        about["doors"]["speed"] = DOOR_SPEED / 8
+        about["doors"] = {"column": columns.index("use"), "speed": RISES, "waits": DOOR_WAIT, "pages": len(shut)}
     header = {
         "world": world.name,
         "schema": world.schema.to_dict(),
@@ -417,7 +417,7 @@ def write_scene(world: World, path: Path, seed: int, options: Mapping[str, Any],
         "seed": seed,
         "place": {"maps": MAPS, "seed": seed, "options": {**PLACE, **({"doors": "shut"} if about else {})}},
         "initial_frame": False,
-        "views": len(seen),
+        "views": len(shut) + len(seen),
         "distance_shape": list(steps[0].info["distance"].shape),
         **{name: np.rint(told).astype("<i2").tobytes() for name, told in measured.items()},
         "overlay": np.packbits(overlay).tobytes(),

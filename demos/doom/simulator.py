@@ -80,7 +80,7 @@ FREEDOOM = {
 }
 SMALL = 16  # tiles of a side of a small map
 MAP_SETS = ("train", "test", "stock", "freedoom")
-DOORS = ("none", "shut", "open")  # of small maps
+DOORS = ("shut", "open")  # of small maps
 
 Info = dict[str, Any]
 Pixels = NDArray[np.uint8]
@@ -132,17 +132,19 @@ class DoomEnv(gymnasium.Env[Pixels, NDArray[np.float32]]):
         monsters: bool = True,
         small: bool = False,
         weapon: bool = True,
-        doors: str = "none",
+        doors: str | None = None,
     ) -> None:
         """With ``distances``, info tells how far everything in view is, as ``distance``: map units (48, 64).
 
-        With ``small``, generated maps have a few rooms, and ``doors`` that are shut, doors that stand open, or none,
-        but arches in their places. Without ``weapon``, it is not drawn.
+        With ``small``, generated maps have a few rooms, and ``doors`` that are "shut", doors that stand "open", or
+        arches in their places. Without ``weapon``, it is not drawn.
         """
         if maps not in MAP_SETS:
             raise ConfigError(unknown("set of maps", maps, MAP_SETS))
-        if doors not in DOORS:
+        if doors is not None and doors not in DOORS:
             raise ConfigError(unknown("manner of doors", doors, DOORS))
+        if doors is not None and not small:
+            raise ConfigError(f"doors '{doors}' are for small maps (allowed: small, or no word of doors)")
         if (width_px, height_px) not in ((128, 96), NATIVE):
             raise ConfigError(f"frame size {width_px}x{height_px} is not offered (allowed: 128x96, 256x192)")
         self._vizdoom = _import_vizdoom()
@@ -276,7 +278,7 @@ class DoomEnv(gymnasium.Env[Pixels, NDArray[np.float32]]):
     def _plan(self, map_seed: int) -> MapPlan:
         if not self.small:
             return generate(map_seed)
-        plan = generate(map_seed, tiles=SMALL, doors=self.doors != "none")
+        plan = generate(map_seed, tiles=SMALL, doors=self.doors is not None)
         return opened(plan) if self.doors == "open" else plan
 
     def _survey(self, choice: MapChoice) -> Sight:

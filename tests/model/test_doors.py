@@ -142,7 +142,7 @@ def door_pages() -> DoorPages:
 def test_a_door_is_seen_from_places_that_no_page_was_taken_at(pose: tuple[float, ...], far: float, up: float) -> None:
     """As it would be from there, and gone up as far as it is."""
     doors = door_pages()
-    *_, hung = doors.hang(np.array(pose), 8.0, torch.zeros(48, 64), [up])
+    *_, hung = doors.hang(np.array(pose), 8.0, torch.zeros(48, 64), torch.zeros(128), [up])
     x, y = np.meshgrid((np.arange(128) + 0.5) / 64 - 1, (np.arange(96) + 0.5) / 48 - 1)
     tilt = CAMERA.lens * math.tan(math.radians(pose[3]))
     north, height = pose[1] - x * far, 8 + EYES - (y - tilt) * far / CAMERA.lens
@@ -159,23 +159,48 @@ def test_a_door_is_hidden_by_what_is_before_it_and_not_seen_from_behind_or_when_
     doors, pose = door_pages(), np.array([-90.0, 0.0, 0.0, 0.0])
     near = torch.zeros(48, 64)
     near[:, :32] = CAMERA.reach / 40
-    (hung,) = doors.hang(pose, 8.0, near, [0.0])
+    (hung,) = doors.hang(pose, 8.0, near, torch.zeros(128), [0.0])
     seen = torch.zeros(96, 128, dtype=torch.bool)
     seen[:, hung.columns] = hung.shown
     assert seen[:, 64:].any()
     assert not seen[:, :64].any()
-    assert not doors.hang(pose, 8.0, torch.zeros(48, 64), [TOP])
-    assert not doors.hang(np.array([-90.0, 0.0, 180.0, 0.0]), 8.0, torch.zeros(48, 64), [0.0])
-    assert not doors.hang(np.array([200.0, 0.0, 180.0, 0.0]), 8.0, torch.zeros(48, 64), [0.0]), "no page shows it"
+    assert not doors.hang(pose, 8.0, torch.zeros(48, 64), torch.zeros(128), [TOP])
+    assert not doors.hang(np.array([-90.0, 0.0, 180.0, 0.0]), 8.0, torch.zeros(48, 64), torch.zeros(128), [0.0])
+    assert not doors.hang(np.array([200.0, 0.0, 180.0, 0.0]), 8.0, torch.zeros(48, 64), torch.zeros(128), [0.0]), (
+        "no page shows it"
+    )
 
 
 def test_a_door_that_goes_up_is_as_thick_as_it_is() -> None:
     """From below it has one colour, up to its other face."""
-    below, _ = door_pages().hang(np.array([-60.0, 0.0, 0.0, 0.0]), 8.0, torch.zeros(48, 64), [72.0])
+    below, _ = door_pages().hang(np.array([-60.0, 0.0, 0.0, 0.0]), 8.0, torch.zeros(48, 64), torch.zeros(128), [72.0])
     y = (torch.arange(96) + 0.5) / 48 - 1
     far = CAMERA.lens * (72 - EYES) / -y[:, None]
     assert torch.equal(below.shown[:, 64], ((far > 60) & (far < 92))[:, 0])
     assert set(below.colours[:, below.shown].flatten().tolist()) == {50, 60, 70}
-    assert not any(
-        (hung.colours == 50).all() for hung in door_pages().hang(np.zeros(4), 8.0, torch.zeros(48, 64), [30.0])
-    )
+    (face,) = door_pages().hang(np.array([-60.0, 0.0, 0.0, 0.0]), 8.0, torch.zeros(48, 64), torch.zeros(128), [30.0])
+    assert not (face.colours[0] == 50).all(), "who looks down on its edge sees its face alone"
+
+
+def test_nothing_is_seen_of_a_door_behind_a_wall_and_what_is_nearer_is_laid_over_what_is_farther() -> None:
+    doors, pose = door_pages(), np.array([-90.0, 0.0, 0.0, 0.0])
+    least = torch.zeros(128)
+    least[:40] = CAMERA.reach / 50
+    (hung,) = doors.hang(pose, 8.0, torch.zeros(48, 64), least, [0.0])
+    seen = torch.zeros(96, 128, dtype=torch.bool)
+    seen[:, hung.columns] = hung.shown
+    assert seen[:, 40:].any()
+    assert not seen[:, :40].any()
+    farther = [*PLACE]
+    farther[0], farther[2] = 200.0, 232.0
+    frames, poses, near = zip(*(shut_door(far) for far in (40.0, 120.0)), strict=True)
+    both = Doors(0, np.array([PLACE, farther], np.float32), SPEED, WAITS)
+    moved = np.concatenate([np.stack(poses), np.stack(poses) + np.array([200.0, 0, 0, 0])])
+    two = DoorPages(CAMERA, both, [*frames, *frames], moved, np.full(4, 8.0), np.stack([*near, *near]))
+    nears = list[float]()
+    for one in two.hang(pose, 8.0, torch.zeros(48, 64), torch.zeros(128), [60.0, 0.0]):
+        shown = torch.zeros(96, 128, dtype=torch.bool)
+        shown[:, one.columns] = one.shown
+        nears.append(float(torch.as_tensor(one.near).expand(48, 64)[shown[1::2, 1::2]].mean()))
+    assert len(nears) == 3, "a face far away, what is over one from below, and the face of that"
+    assert nears == sorted(nears)

@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 
 from dreamloop.model.arch_dream import DreamModel, tiny_card, tiny_weights
 from dreamloop.model.camera import Poses
+from dreamloop.model.doors import SHUT, Leaf
 from dreamloop.model.dream_net import DreamNet
 from dreamloop.model.gallery import RIM, Gallery, Hangs, View, widened
 from dreamloop.model.surfaces import Camera, Surfaces, seen_from
 from dreamloop.model.train_config import net_config
-from dreamloop.model.world_model import Frame, Gesture, OpenOptions, Scene
+from dreamloop.model.world_model import Doors, Frame, Gesture, OpenOptions, Scene
 
 CAMERA = Camera(fov_deg=90.0, lens=4 / 3, reach=128.0, height_px=96, width_px=128)
 HALF, FLOOR, CEILING = (
@@ -562,6 +563,34 @@ def test_an_item_is_taken_by_who_comes_near_and_stays_taken(monkeypatch: pytest.
         assert np.array_equal(model.step(back), other.step(back))
     assert player.pose[0] < 64 - 36, "farther away than where it is taken from"
     assert player.taken.tolist() == other.travellers[0].taken.tolist() == [False, True]
+
+
+@pytest.mark.parametrize("pages", [0, 1])
+def test_a_door_that_moves_is_saved_with_the_game(pages: int) -> None:
+    """Also among players who are elsewhere, and where no picture shows it: then it stops who walks, and is not seen."""
+    place = np.array([[32, -48, 64, 48, 0, 60, 64, 250, 10, 10]], np.float32)
+    scene = replace(measured(), doors=Doors(2, place, 6.0, 20, pages))
+    (alone,), (many, other) = dreams(1), dreams(2, players=2)
+    for model in (alone, many, other):
+        for player in range(model.players):
+            model.reset(player, scene, 5)
+    walk, use = np.array([1.0, 0, 0], np.float32), np.array([0, 0, 1.0], np.float32)
+    actions = [walk] * 12 + [use] * 3 + [walk] * 60
+    for tick, action in enumerate(actions):
+        if tick == 20:
+            other.load(1, many.save(0))
+        others = walk if tick < 20 else action
+        frame = alone.step(action[None])[0]
+        assert np.array_equal(many.step(np.stack([action, others]))[0], frame)
+        shown = other.step(np.stack([walk, others]))[1]
+        assert tick < 20 or np.array_equal(shown, frame)
+        if tick == 14:
+            assert alone.travellers[0].leaves == (Leaf(18.0, 1),), "keys that stay down use it once"
+            assert alone.travellers[0].pose[0] < 16, "it is in the way"
+        if tick == 34:
+            assert alone.travellers[0].pose[0] > 32, "who walks on is let through"
+    assert alone.travellers[0].leaves == (SHUT,), "it came down behind"
+    assert (alone.travellers[0].door_pages is None) == (pages == 0)
 
 
 def test_a_saved_game_goes_on_where_pages_were_measured_and_the_room_was_not() -> None:

@@ -286,12 +286,24 @@ def test_a_scene_brings_its_doors_and_doors_that_do_not_fit_are_left_out(tmp_pat
         good | {"speed": "x"},
         good | {"speed": float("nan")},
     ]
-    bad += [good | {"waits": 0}, good | {"pages": 5}, good | {"pages": -1}, {**good, "pages": None}]
+    bad += [
+        good | {"waits": 0},
+        good | {"pages": 5},
+        good | {"pages": -1},
+        {**good, "pages": None},
+        good | {"pages": 0},
+    ]
+    bad += [{**good, "column": True}, {**good, "speed": True}]
     places = np.array([place], "<i2").tobytes()
     headers = [{"doors": told, "door_places": places} for told in (good, *bad)]
-    headers += [{"doors": good}, {"doors": good, "door_places": places[:-2]}, {"doors": good, "door_places": b""}]
+    headers += [
+        {**headers[0], "views": 0},
+        {"doors": good},
+        {"doors": good, "door_places": places[:-2]},
+        {"doors": good, "door_places": b""},
+    ]
     for number, header in enumerate(headers):
-        with RecordingWriter(tmp_path / f"{number}.dream", {**header, "views": 2}) as writer:
+        with RecordingWriter(tmp_path / f"{number}.dream", {"views": 2, **header}) as writer:
             for tick in range(5):
                 frame = np.zeros((4, 6, 3), np.uint8)
                 writer.tick(InputState(tick, 1 / 35), np.zeros(2, np.float32), frame, b"", {}, {})
