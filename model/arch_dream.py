@@ -292,11 +292,10 @@ class DreamModel:
         """Tell how near things are in all pages now, and not one by one in the middle of play; once for all starts."""
         for page in memory.frames.values():
             shown = blake2b(page.tobytes(), digest_size=16).digest()
-            if shown in self._again:
-                self._nears[id(page)] = page, self._again[shown]
-            else:
+            if shown not in self._again:
                 with torch.inference_mode():
                     self._again[shown] = self._near_of(page)
+            self._nears[id(page)] = page, self._again[shown]
             self._again.move_to_end(shown)
         for kept in (self._nears, self._again):
             self._forget_oldest(kept)

@@ -17,8 +17,8 @@ from torch.nn import functional as F
 from dreamloop.model.camera import Poses
 from dreamloop.model.doors import before, faces
 from dreamloop.model.gait import EYES
-from dreamloop.model.layers import coordinates, enlarged
-from dreamloop.model.standing import BEFORE, Stood
+from dreamloop.model.layers import coordinates, enlarged, middles
+from dreamloop.model.standing import BEFORE, Stood, fetched
 from dreamloop.model.surfaces import Camera, a_unit_ahead, seen_along, seen_from
 from dreamloop.model.world_model import Doors, Frame
 
@@ -132,12 +132,10 @@ class DoorPages:
         shown, colours = torch.zeros_like(open_), torch.zeros(3, *open_.shape)
         for number, page in enumerate(self._pages(face, float(far.median()))):
             at, there = self._where(page, points, up_there - up)
-            frame = torch.from_numpy(np.array(self.frames[page])).permute(2, 0, 1)[None].float()
-            laid = F.grid_sample(frame, at, mode="bicubic", padding_mode="border", align_corners=False)[0]
             told = F.grid_sample(self.near[page][None, None], at, mode="nearest", align_corners=False)[0, 0]
             new = open_ & ((told / there - 1).abs() < OFF) & ~shown
             # What no page shows goes on as at the edge of the first: better than to see through a door.
-            colours = torch.where(new if number else open_, laid, colours)
+            colours = torch.where(new if number else open_, fetched(self.frames[page], at), colours)
             shown |= new
             if bool((shown | ~open_).all()):
                 break
@@ -164,21 +162,19 @@ class DoorPages:
 
     def _down(self, here: Tensor) -> Tensor:
         """Return how far down (h, w) of the horizon every pixel looks."""
-        return self.grid[1] - self.camera.lens * math.tan(math.radians(float(here[3])))
+        return self.grid[1] - self.camera.tilt(float(here[3]))
 
     @property
     def _small(self) -> slice:
         """Which rows and columns of a picture are those of a map of nearness."""
-        step = self.camera.height_px // self.near.shape[1]
-        return slice(step // 2, None, step)
+        return middles(self.camera.height_px // self.near.shape[1])
 
     def _where(self, page: int, points: Tensor, up: Tensor) -> tuple[Tensor, Tensor]:
         """Return where in a page (1, h, w, 2) that is which is at points (w, 2) so far up (h, w), and how near (w,)."""
         camera = self.camera
         ahead, right = (part[0] for part in seen_from(self.poses[page : page + 1], points))
         ahead = ahead.clamp_min(1.0)
-        tilt = camera.lens * math.tan(math.radians(float(self.poses[page, 3])))
-        down = (float(self.heights[page]) + EYES - up) * camera.lens / ahead + tilt
+        down = (float(self.heights[page]) + EYES - up) * camera.lens / ahead + camera.tilt(float(self.poses[page, 3]))
         across = (right / (ahead * camera.half)).expand_as(down)
         return torch.stack([across, down], -1)[None], camera.reach / ahead
 

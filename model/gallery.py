@@ -18,7 +18,7 @@ from torch.nn import functional as F
 from dreamloop.model.camera import CLOSE, Poses
 from dreamloop.model.depth import CLOSEST
 from dreamloop.model.door_pages import DoorPages
-from dreamloop.model.layers import coordinates, enlarged
+from dreamloop.model.layers import coordinates, enlarged, middles
 from dreamloop.model.memory import slot_name
 from dreamloop.model.memory_policies import greedy
 from dreamloop.model.standing import Standing, Stood
@@ -124,7 +124,7 @@ class Gallery:
             self.hanging = torch.cat([self.hanging, _lit_as(self.hanging, gesture.shown)])
         self.light = None if gesture is None else gesture.light
         self.step = size[0] // self.near.shape[1]  # pixels of one side that share a nearness
-        hidden = self.rim[self.step // 2 :: self.step, self.step // 2 :: self.step]
+        hidden = self.rim[middles(self.step), middles(self.step)]
         stands = F.max_pool2d((whose >= 0).float()[:, None], 3, 1, 1)[:, 0] > 0  # at its edges pixels show both
         known = (~told.isnan() & ~hidden & ~stands) * (1.0 + over)
         whose[:, hidden] = -1
@@ -132,7 +132,7 @@ class Gallery:
         pages = self.frames, self.poses, self.heights, self.live
         self.standing = Standing(self.surfaces, whose, self.near, *pages, self.rim)
         sure = torch.stack([known, _doubt(self.near)], 1)
-        small = slice(COARSE // 2, None, COARSE)
+        small = middles(COARSE)
         self.maps = self.near[:, None], sure
         self.first = self.near[:, None, small, small].contiguous(), sure[:, :, small, small].contiguous()
         self.chosen = torch.zeros(0, dtype=torch.long)  # rows that views are put together from
@@ -353,7 +353,7 @@ def _laid_over(
         What is known of it (h, w), nearness (h', w') and what is told of that, with it.
     """
     step = known.shape[0] // near.shape[0]
-    small = (slice(step // 2, None, step), slice(step // 2, None, step))
+    small = middles(step), middles(step)
     for thing in stood:
         place, where = (..., thing.columns), torch.zeros_like(known)
         where[place] = thing.shown

@@ -171,6 +171,11 @@ def enlarged(picture: Tensor, step: int) -> Tensor:
     return picture.repeat_interleave(step, 0).repeat_interleave(step, 1)
 
 
+def middles(step: int) -> slice:
+    """Return which rows, or columns, of a picture are the middles of those of one that is ``enlarged`` to it."""
+    return slice(step // 2, None, step)
+
+
 def sources(flow: Tensor, grid: Tensor) -> Tensor:
     """Return (b, h, w, 2): where ``flow`` (b, 2, h, w), in pixels, points from each place of ``grid`` (2, h, w)."""
     h, w = flow.shape[-2:]

@@ -109,6 +109,11 @@ class Room:
         """The middles (n, 3) of the squares in which no thing is in a body's way."""
         return self.squares[[not self._touches(parts_of((x, y))) for x, y, _ in self.squares.tolist()]]
 
+    @property
+    def solid(self) -> NDArray[np.floating]:
+        """The walls (n, 4) of one side, from where to where: nobody sees or reaches through them."""
+        return self.walls[self.walls[:, 4] == 0, :4]
+
     def has(self, x: float, y: float) -> bool:
         """Say whether the middle of a body can be at a place."""
         at = parts_of((x, y))
@@ -245,12 +250,13 @@ class Room:
         return start, end
 
     def _fits(self, at: Parts, height: float) -> bool:
-        if self._square(at) not in self._floors or self._touches(at):
-            return False
-        floor, body = self._floor(at), Body(at[0] / ONE, at[1] / ONE, height, self.girth)
-        if floor > height + CLIMB:
-            return False
-        return not any(bars(door, ceiling, body) for door, ceiling in zip(self.doors, self.ceilings, strict=True))
+        known = self._square(at) in self._floors
+        return known and self._floor(at) <= height + CLIMB and not self._touches(at) and not self._barred(at, height)
+
+    def _barred(self, at: Parts, height: float) -> bool:
+        """Say whether a body at a place would be in a door that is not open enough."""
+        body = Body(at[0] / ONE, at[1] / ONE, height, self.girth)
+        return any(bars(door, ceiling, body) for door, ceiling in zip(self.doors, self.ceilings, strict=True))
 
     def _floor(self, at: Parts) -> float:
         (left, low), (right, high) = (

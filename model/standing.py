@@ -35,6 +35,12 @@ class Stood(NamedTuple):
     near: float | Tensor  # of all of it, or as a map of nearness has it: of every column, or of every pixel
 
 
+def fetched(page: Frame, at: Tensor) -> Tensor:
+    """Return what a page shows at places (1, h, w, 2), as sharp as it is there: (3, h, w)."""
+    picture = torch.from_numpy(np.array(page)).permute(2, 0, 1)[None].float()
+    return F.grid_sample(picture, at, mode="bicubic", padding_mode="border", align_corners=False)[0]
+
+
 class Standing:
     """The things of a place, as pages show them.
 
@@ -103,7 +109,7 @@ class Standing:
         if not bool(before.any()):
             return None
         open_ = (nearness * BEFORE > enlarged(near, step)[:, columns]) & before
-        down = grid[1] - camera.lens * math.tan(math.radians(float(here[3])))
+        down = grid[1] - camera.tilt(float(here[3]))
         shown, colours = torch.zeros_like(open_), torch.zeros(3, *open_.shape)
         for page in self._pages(thing, far):
             at = self._where(thing, page, far, height, grid[0] - middle, down)
@@ -113,9 +119,7 @@ class Standing:
             tells = ~hides & (F.grid_sample(self.open, at, mode="nearest", align_corners=False)[0, 0] > 0.5)
             new = open_ & shows & tells
             if bool(new.any()):
-                frame = torch.from_numpy(np.array(self.frames[page])).permute(2, 0, 1)[None].float()
-                laid = F.grid_sample(frame, at, mode="bicubic", padding_mode="border", align_corners=False)[0]
-                colours, shown = torch.where(new, laid, colours), shown | new
+                colours, shown = torch.where(new, fetched(self.frames[page], at), colours), shown | new
             open_ &= ~tells
             if not bool(open_.any()):
                 break
@@ -125,7 +129,7 @@ class Standing:
         """Return where in a page (1, h, w, 2) that is which here is so far aside and down (h, w) from its middle."""
         camera, there = self.camera, float(self.ahead[thing, page])
         up = (height - float(self.heights[page])) * camera.lens / far
-        tilt = camera.lens * math.tan(math.radians(float(self.poses[page, 3])))
+        tilt = camera.tilt(float(self.poses[page, 3]))
         middle = float(self.right[thing, page]) / (there * camera.half)
         return torch.stack([middle + aside * (far / there), (down - up) * (far / there) + tilt], -1)[None]
 

@@ -38,6 +38,10 @@ class Camera(NamedTuple):
         """Half of what a picture shows across of what is one unit ahead."""
         return math.tan(math.radians(self.fov_deg / 2))
 
+    def tilt(self, pitch_deg: float) -> float:
+        """How far below the middle of a picture the horizon is, of half its height."""
+        return self.lens * math.tan(math.radians(pitch_deg))
+
 
 class Surfaces:
     """Walls, levels, and where things stand.

@@ -153,7 +153,7 @@ class Traveller:
         self.memory.policy.arrive(self.tick)
         if scene.poses is not None:
             self.clock, self.gesture = scene.clock, scene.gesture
-            self._measure(scene, poses, kept)
+            self._measure(scene, poses, kept, first)
         self.pose = poses[-1].copy()
         self.pose[2] = whole_yaw(self.pose[2])
         if len(poses) > 1:
@@ -164,11 +164,15 @@ class Traveller:
         self.kept, self.fall = self.speed, Fall(self._floor(self.pose))
         self.level = self.fall.height
 
-    def _measure(self, scene: Scene, poses: Poses, kept: Mapping[int, int]) -> None:
-        """Take from a scene what was measured in it; ``kept`` are the slots of its frames, by slot."""
+    def _measure(self, scene: Scene, poses: Poses, kept: Mapping[int, int], first: int) -> None:
+        """Take from a scene what was measured in it.
+
+        Args:
+            kept: the frames that became pages, by slot.
+            first: the first frame that is a view; those before it show doors.
+        """
         if scene.distances is None:
             return
-        first = 0 if scene.doors is None else scene.doors.pages
         for far, pose in zip(scene.distances[first:], poses[first:], strict=True):
             self.ground.see(pose, np.nan_to_num(self.net.reach / np.maximum(far, 1.0)), sight=MEASURED)
         walked = scene.walked if scene.walked is not None and len(scene.walked) else None
@@ -337,8 +341,7 @@ class Traveller:
             return ()
         use = None
         if self._uses(action) and not self.using:
-            walls = self.room.walls[self.room.walls[:, 4] == 0]
-            use = used(self.doors, self._moved(action, np.zeros(2)), walls)
+            use = used(self.doors, self._moved(action, np.zeros(2)), self.room.solid)
         if use is None and all(leaf == SHUT for leaf in self.leaves):
             return self.leaves
         pose = self._moved(action, step.gone)
@@ -410,9 +413,8 @@ class Traveller:
             self.gesture = None
         camera, surfaces = camera_of(self.net), None
         if self.room is not None:
-            solid = self.room.walls[self.room.walls[:, 4] == 0, :4]
             stands = np.concatenate([self.room.things[:, :2], self.items[:, :2]])
-            surfaces = Surfaces(camera, solid, self.room.squares[:, 2], stands)
+            surfaces = Surfaces(camera, self.room.solid, self.room.squares[:, 2], stands)
         told = overlay, self.gesture, cut, surfaces, self.door_pages
         self.gallery = Gallery(camera, frames, poses, near, heights, *told)
 

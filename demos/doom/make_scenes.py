@@ -53,7 +53,7 @@ HEALS = (2011, 2012)  # items that nobody takes who is well, and nothing hurts h
 VIEWS = 448  # that are kept
 ASKED = 1200  # places, seen in any direction, from which the place should be known
 LEANING = 600  # ... and walks, in any direction, at the end of which it should be: with the nose at a wall
-PASSING, ASIDE, THICK = 10, 48, 32  # ... and so many at each of some places before doors, so far aside, and inside them
+PASSING, ASIDE = 10, 48  # ... and so many at each of some places before doors and inside them, so far aside
 STRIDE, LONGEST = 8.0, 200  # map units of such a walk's ticks, and how many they are at most
 BARE, HANGS = 700, (8, 0.03)  # ticks also seen without a weapon; levels off, and share of them in which it is there
 FIRES = 40  # ticks in which a weapon has surely fired once
@@ -67,7 +67,6 @@ DOORS = 3  # that a place with doors has, at least
 BEFORE = (24, 40, 64, 104, 168, 272, 440)  # map units from the middle of a shut door to where it is looked at
 UNDER, UP = 56, 77  # map units from which it is seen while it goes up, and how far up, where the ground is level
 NEARER = 0.9  # share of the distance from which a shut door, and not what is behind it, is seen
-
 
 Hung = tuple[NDArray[np.bool_], NDArray[np.uint8], NDArray[np.float64]]
 
@@ -182,6 +181,11 @@ def facing(door: list[float], away: Iterable[float]) -> Iterator[tuple[float, fl
             yield (x0 + x1) / 2 + far * east, (y0 + y1) / 2 + far * north, yaw
 
 
+def thick(door: list[float]) -> float:
+    """Return how far the faces of a door are apart."""
+    return min(door[2] - door[0], door[3] - door[1])
+
+
 def inviting(steps: list[Step]) -> NDArray[np.float64]:
     """Say how inviting every step (t,) is to look at."""
     return rate(np.stack([step.frame for step in steps]), np.stack([step.info["distance"] for step in steps]))
@@ -231,9 +235,8 @@ def from_below(world: World, seed: int, place: Survey, door: list[float]) -> NDA
             ticks = max(round((UP + height - door[4]) / RISES), 1)
             shown = [env.step(world.schema.vector(use=float(tick == 0)))[0] for tick in range(ticks)][-1]
             over = door[4] + ticks * RISES - height - EYES
-            thick = min(door[2] - door[0], door[3] - door[1])
             tall, wide = shown.shape[:2]
-            row = int((1 - lens * over / (UNDER + thick / 2)) / 2 * tall)
+            row = int((1 - lens * over / (UNDER + thick(door) / 2)) / 2 * tall)
             return np.asarray(shown[max(row - 1, 0) : row + 2, wide // 2 - 4 : wide // 2 + 4].mean((0, 1)))
     return np.zeros(3)
 
@@ -317,7 +320,7 @@ def leaning(found: Survey, rng: np.random.Generator) -> NDArray[np.float64]:
 def passing(found: Survey, rng: np.random.Generator) -> NDArray[np.float64]:
     """Return poses (n, 4) of those who go through doors, x, y, floor and yaw: there one must know the other side."""
     room = Room(found.room, WIDE, found.things, found.walls)
-    poses = [pose for door in found.doors.tolist() for pose in facing(door, (-THICK / 2, *BEFORE[:4]))]
+    poses = [pose for door in found.doors.tolist() for pose in facing(door, (-thick(door) / 2, *BEFORE[:4]))]
     asked = []
     for x, y, yaw in [pose for pose in poses for _ in range(PASSING)]:
         aside, turn = float(rng.uniform(-ASIDE, ASIDE)), float(rng.uniform(-60, 60))
